@@ -1,0 +1,35 @@
+# `make` lists what can be done here. Nothing needs to be installed but Python 3.11 or newer.
+.DEFAULT_GOAL := help
+.PHONY: help setup serve check test bench docs
+# Two of them at once would set up one .venv twice.
+.NOTPARALLEL:
+
+PYTHON_HERE = .venv/bin/python
+# More words for the command: make test ARGS="-k ingestion -x"
+ARGS =
+
+help: ## List the commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo '  More words for a command go into ARGS: make test ARGS="-k ingestion"'
+
+setup: ## Make .venv with everything to work on Callboard
+	@scripts/setup dev
+
+serve: ## Run the example catalog on http://localhost:7007
+	@scripts/setup run
+	.venv/bin/callboard serve --config examples/acme/app-config.yaml $(ARGS)
+
+check: setup ## Look for mistakes without running anything: format, lint, types, layers
+	$(PYTHON_HERE) -m ruff format --check .
+	$(PYTHON_HERE) -m ruff check .
+	$(PYTHON_HERE) -m mypy src tests benchmarks
+	.venv/bin/lint-imports
+
+test: setup ## Run the tests
+	$(PYTHON_HERE) -m pytest $(ARGS)
+
+bench: setup ## Measure: ingest, process, query, follow
+	$(PYTHON_HERE) -m benchmarks $(ARGS)
+
+docs: setup ## Check the documentation: links, examples
+	$(PYTHON_HERE) -m pytest $(or $(wildcard tests/repository/test_docs.py),tests/repository) $(ARGS)

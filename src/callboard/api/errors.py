@@ -1,0 +1,48 @@
+"""Errors as HTTP answers: the one table from error to status, and the envelope that Backstage's clients expect."""
+
+import uuid
+
+import structlog
+from starlette.requests import Request
+from starlette.responses import Response
+
+from callboard import errors
+from callboard.model import json
+
+_log = structlog.get_logger(__name__)
+
+STATUS: dict[type[errors.CallboardError], int] = {
+    errors.CallboardError: 500,
+    errors.InvalidInput: 400,
+    errors.NotAllowed: 403,
+    errors.NotFound: 404,
+    errors.Conflict: 409,
+    errors.Gone: 410,
+    errors.Unreadable: 502,
+    errors.Unavailable: 503,
+}
+"""The status of an error is that of its nearest ancestor in this table."""
+
+
+def status_of(error: errors.CallboardError) -> int:
+    """The HTTP status that tells a caller about *error*."""
+    return next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+
+
+def answer(request: Request, error: Exception, *, mount: str, extra: dict[str, object] | None = None) -> Response:
+    """The envelope for *error*. What the caller can't do anything about is told to the log alone."""
+    if isinstance(error, errors.CallboardError):
+        status, described = status_of(error), errors.describe(error)
+        described["code"] = error.code
+    else:
+        status, number = 500, uuid.uuid4().hex[:16]
+        described = {"name": "Error", "message": f"An internal error occurred logId={number}"}
+        _log.error("request.failed", log_id=number, path=request.url.path, exc_info=error)
+    url = request.url.path.removeprefix(mount) + (f"?{request.url.query}" if request.url.query else "")
+    body = {
+        "error": {**described, **(extra or {})},
+        "request": {"method": request.method, "url": url},
+        "response": {"statusCode": status},
+    }
+    headers = {"retry-after": "1"} if status == 503 else {}
+    return Response(json.encode(body), status, media_type="application/json", headers=headers)

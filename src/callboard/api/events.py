@@ -1,0 +1,66 @@
+"""The stream over HTTP."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from callboard.api import answers, context, errors
+from callboard.api.context import MOUNT
+from callboard.api.parameters import Known, Number, Text, query_of
+from callboard.errors import OffsetExpired, OffsetInTheFuture
+from callboard.model import json
+from callboard.model.changes import Change
+from callboard.stream import feed
+from callboard.stream.feed import Mode
+
+_DEFAULT_LIMIT = 100
+_LARGEST_LIMIT = 10_000
+_LONGEST_WAIT = 60.0
+
+_KNOWN: Known = {
+    "offset": Number(),
+    "limit": Number(minimum=1),
+    "wait": Number(whole=False),
+    "mode": Text(choices=("log", "compacted")),
+    "epoch": Text(),
+}
+
+
+async def events(request: Request) -> Response:
+    """`GET /events`: the changes after `offset`, held up to `wait` seconds until there is one."""
+    asked = query_of(request, _KNOWN)
+    here = context.of(request)
+    view = here.view
+    limit = asked.integer("limit")
+    try:
+        page = await feed.read(
+            here.follower,
+            offset=asked.integer("offset") or 0,
+            limit=_DEFAULT_LIMIT if limit is None else min(limit, _LARGEST_LIMIT),
+            wait=min(asked.number("wait") or 0.0, _LONGEST_WAIT),
+            mode=Mode(asked.text("mode") or "log"),
+            epoch=asked.text("epoch"),
+        )
+    except (OffsetExpired, OffsetInTheFuture) as error:
+        advice = {"head": view.offset, "epoch": view.epoch, "resync": {"offset": 0, "mode": "compacted"}}
+        return errors.answer(request, error, mount=MOUNT, extra=advice)
+    body = b'{"events":[%b],"lastEventOffset":%d,"nextOffset":%d,"epoch":%b,"caughtUp":%b}' % (
+        b",".join(encoded(change) for change in page.changes),
+        page.head,
+        page.next_offset,
+        json.encode(page.epoch),
+        b"true" if page.caught_up else b"false",
+    )
+    return answers.raw(body)
+
+
+def encoded(change: Change) -> bytes:
+    """A change as readers get it; the entity is passed through as it is stored."""
+    return b'{"offset":%d,"type":"%b","entityRef":%b,"uid":"%b","at":"%b"%b%b}' % (
+        change.offset,
+        change.type.encode(),
+        json.encode(change.ref),
+        change.uid.encode(),
+        change.at.isoformat().encode(),
+        b',"cause":' + change.cause.encode() if change.cause else b"",
+        b',"entity":' + change.body if change.body is not None else b"",
+    )

@@ -1,0 +1,100 @@
+"""Health and metrics: is this process alive, is it ready, and what has it done."""
+
+import os
+from collections.abc import Iterable
+
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest, multiprocess
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+from starlette.requests import Request
+from starlette.responses import Response
+
+from callboard.api import answers, context
+from callboard.api.context import Context
+from callboard.errors import CallboardError
+from callboard.store import entities, locations, schedule, stitch_queue
+from callboard.view.facets import facets
+
+
+async def liveness(request: Request) -> Response:
+    """The process answers."""
+    return answers.value({"status": "ok"})
+
+
+async def readiness(request: Request) -> Response:
+    """The view is loaded, and how far it is behind the stream.
+
+    Reads go on while PostgreSQL is away, so that alone does not make a process unready.
+    """
+    here = context.of(request)
+    follower = here.follower
+    if follower.position is None:
+        return answers.value({"status": "error", "message": "Backend has not started yet"}, 503)
+    age = here.read_side.clock.monotonic() - follower.seen_at
+    return answers.value(
+        {
+            "status": "ok",
+            "offset": follower.view.offset,
+            "lag": follower.lag,
+            "secondsSinceStreamWasRead": round(age, 3),
+        }
+    )
+
+
+async def metrics(request: Request) -> Response:
+    """All metrics in Prometheus' text form."""
+    here = context.of(request)
+    registry = CollectorRegistry()
+    if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+        multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    else:
+        registry.register(_Registered(here.read_side.metrics.registry))
+    registry.register(_Gauges(await _gauges(here)))
+    return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+
+class _Gauges(Collector):
+    def __init__(self, gauges: list[Metric]) -> None:
+        self._gauges = gauges
+
+    def collect(self) -> Iterable[Metric]:
+        return self._gauges
+
+
+class _Registered(Collector):
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._registry = registry
+
+    def collect(self) -> Iterable[Metric]:
+        return self._registry.collect()
+
+
+async def _gauges(here: Context) -> list[Metric]:
+    follower = here.follower
+    kinds = GaugeMetricFamily("catalog_entities_count", "Visible entities by kind.", labels=["kind"])
+    for value in facets(follower.view, ["kind"])["kind"]:
+        assert isinstance(value, dict)
+        kinds.add_metric([str(value["value"]).lower()], float(str(value["count"])))
+    found: list[Metric] = [
+        kinds,
+        GaugeMetricFamily("callboard_view_offset", "The offset of the view.", follower.view.offset),
+        GaugeMetricFamily("callboard_view_lag", "Changes that the view is known to be behind.", follower.lag),
+    ]
+    try:
+        async with here.database.transaction() as tx:
+            due, _ = await schedule.length(tx)
+            _, _, failing = await entities.count(tx)
+            queued = await stitch_queue.length(tx)
+            registered = len(await locations.every(tx))
+    except CallboardError:
+        # Without the database there is nothing to say about it, which is what `up` is for.
+        return [*found, GaugeMetricFamily("callboard_database_up", "Whether PostgreSQL answers.", 0)]
+    return [
+        *found,
+        GaugeMetricFamily("callboard_database_up", "Whether PostgreSQL answers.", 1),
+        GaugeMetricFamily("callboard_schedule_due", "Entities that are due for processing.", due),
+        GaugeMetricFamily("callboard_entities_failing", "Entities whose last processing failed.", failing),
+        GaugeMetricFamily("catalog_stitching_queue_length", "Entities that wait for stitching.", queued),
+        GaugeMetricFamily("catalog_registered_locations_count", "Registered locations.", registered),
+    ]

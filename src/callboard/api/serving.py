@@ -1,0 +1,48 @@
+"""Serving: the HTTP server of one API process."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Iterator
+
+import structlog
+import uvicorn
+
+from callboard.api.routes import application
+from callboard.app import ReadSide
+
+_log = structlog.get_logger(__name__)
+
+
+class _Quiet(uvicorn.Server):
+    """Leaves the signals to the process, which has more than HTTP to stop."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def serve(read_side: ReadSide, stop: asyncio.Event, *, inherited: int | None) -> None:
+    """Answer requests until *stop* is set, on the *inherited* socket or on the configured address."""
+    listen = read_side.settings.backend.listen
+    config = uvicorn.Config(
+        application(read_side),
+        host=listen.host,
+        port=listen.port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        backlog=4096,
+        timeout_graceful_shutdown=2,
+        lifespan="off",
+    )
+    server = _Quiet(config)
+    sockets = [socket.socket(fileno=inherited)] if inherited is not None else None
+    following = asyncio.create_task(read_side.run(stop))
+    serving = asyncio.create_task(server.serve(sockets))
+    _log.info("api.started", address=str(listen))
+    await asyncio.wait({asyncio.create_task(stop.wait()), serving}, return_when=asyncio.FIRST_COMPLETED)
+    stop.set()
+    server.should_exit = True
+    await asyncio.gather(serving, following)
+    _log.info("api.stopped")

@@ -1,0 +1,58 @@
+"""Unprocessed entities: what is in the catalog but can't be seen by readers yet, and why."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from callboard.api import answers, context
+from callboard.api.parameters import Known, Text, query_of
+from callboard.model import json
+from callboard.model.json import JsonObject, JsonValue
+from callboard.store import entities
+from callboard.store.entities import Unprocessed
+
+_KNOWN: Known = {"owner": Text()}
+
+
+async def failed(request: Request) -> Response:
+    """`GET /entities/unprocessed/failed`."""
+    return await _listing(request, failed=True)
+
+
+async def pending(request: Request) -> Response:
+    """`GET /entities/unprocessed/pending`."""
+    return await _listing(request, failed=False)
+
+
+async def _listing(request: Request, *, failed: bool) -> Response:
+    owner = query_of(request, _KNOWN).text("owner")
+    async with context.of(request).database.transaction() as tx:
+        found = await entities.unprocessed(tx, failed=failed)
+    rows = [_row(entity) for entity in found]
+    if owner is not None:
+        rows = [row for row in rows if _owner(row) == owner]
+    return answers.value({"type": "failed" if failed else "pending", "entities": rows})
+
+
+def _row(entity: Unprocessed) -> JsonObject:
+    def parsed(text: str | None) -> JsonValue:
+        return json.decode(text) if text else None
+
+    return {
+        "entity_id": entity.uid,
+        "entity_ref": entity.ref,
+        "unprocessed_entity": parsed(entity.content),
+        "processed_entity": None,
+        "cache": parsed(entity.state),
+        "errors": parsed(entity.errors) or [],
+        "next_update_at": entity.due_at.isoformat() if entity.due_at else None,
+        "last_discovery_at": entity.discovered_at.isoformat(),
+        "location_key": entity.location_key or None,
+        "result_hash": entity.result_hash.hex() if entity.result_hash else None,
+        "unprocessed_hash": entity.unprocessed_hash.hex() if entity.unprocessed_hash else None,
+    }
+
+
+def _owner(row: JsonObject) -> JsonValue:
+    entity = row["unprocessed_entity"]
+    spec = entity.get("spec") if isinstance(entity, dict) else None
+    return spec.get("owner") if isinstance(spec, dict) else None

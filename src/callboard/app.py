@@ -1,0 +1,237 @@
+"""The composition root: settings become a database, plugins and stages. Nothing else wires anything."""
+
+import asyncio
+import dataclasses
+import datetime as dt
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import httpx2
+import structlog
+
+from callboard import __version__
+from callboard.builtin.annotations import AnnotateLocationProcessor
+from callboard.builtin.kinds import BuiltinKindsProcessor
+from callboard.builtin.locations import LocationProcessor
+from callboard.builtin.placeholders import PlaceholderProcessor
+from callboard.builtin.policies import default_policies
+from callboard.builtin.readers.allowed_hosts import AllowedHost
+from callboard.builtin.readers.files import FileReader
+from callboard.builtin.readers.http import HttpReader
+from callboard.clock import Clock
+from callboard.extend import EntityProvider, Processor, Reader
+from callboard.ingestion.connections import Connection
+from callboard.ingestion.locations import ConfiguredLocations, RegisteredLocations
+from callboard.loop import Loop
+from callboard.metrics import Metrics
+from callboard.model.documents import parse_entities
+from callboard.model.refs import LocationRef
+from callboard.model.rules import AllowedKind, LocationMatch, Rule, Rules
+from callboard.processing.pipeline import Pipeline
+from callboard.processing.worker import ProcessingOptions, Worker
+from callboard.settings import OrphanStrategy, Settings
+from callboard.stitching.worker import Stitcher
+from callboard.store import publication, schedule, stitch_queue
+from callboard.store.database import Database
+from callboard.store.wakeups import WakeUps
+from callboard.stream.following import Follower
+
+_log = structlog.get_logger(__name__)
+
+_RETRY_PROVIDER = 5.0
+_USUAL_PRIORITY = 20.0
+
+
+@dataclass(slots=True)
+class Engine:
+    """The write side of one process: providers, processing, stitching."""
+
+    settings: Settings
+    database: Database
+    clock: Clock
+    metrics: Metrics
+    pipeline: Pipeline
+    worker: Worker
+    stitcher: Stitcher
+    providers: Sequence[EntityProvider]
+    wakeups: WakeUps
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until *stop* is set; what can be finished is finished then."""
+        tasks = [asyncio.create_task(self._connect(provider)) for provider in self.providers]
+        counting = Loop(name="metrics", step=self._count, clock=self.clock)
+        loops: list[Loop] = [self.wakeups.loop, counting]
+        running = [asyncio.create_task(self.wakeups.run()), asyncio.create_task(counting.run())]
+        if self.settings.catalog.processing_interval is not None:
+            loops += [self.worker.claiming, self.stitcher.loop]
+            running += [asyncio.create_task(self.worker.run()), asyncio.create_task(self.stitcher.loop.run())]
+        _log.info("engine.started", version=__version__, processors=self.pipeline.fingerprint)
+        await stop.wait()
+        for loop in loops:
+            loop.stop()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*running, *tasks, return_exceptions=True)
+        _log.info("engine.stopped")
+
+    async def _connect(self, provider: EntityProvider) -> None:
+        connected = False
+
+        async def connect() -> float:
+            nonlocal connected
+            await provider.connect(Connection(self.database, provider.name))
+            connected = True
+            loop.stop()
+            return _RETRY_PROVIDER
+
+        loop = Loop(name=f"provider.{provider.name}", step=connect, clock=self.clock)
+        await loop.run()
+
+    async def _count(self) -> float:
+        self.metrics.processed.show(dataclasses.asdict(self.worker.tally))
+        self.metrics.stitched.show(dataclasses.asdict(self.stitcher.tally))
+        return 1.0
+
+
+@asynccontextmanager
+async def engine(settings: Settings, url: str, clock: Clock, metrics: Metrics) -> AsyncIterator[Engine]:
+    """The write side, on the database at *url*."""
+    database = await Database.open(url, clock=clock, connections=6, name="callboard-engine")
+    limits = httpx2.Limits(max_connections=100, max_keepalive_connections=50)
+    try:
+        async with httpx2.AsyncClient(
+            limits=limits, follow_redirects=False, headers={"user-agent": f"callboard/{__version__}"}
+        ) as client:
+            yield assemble_engine(settings, database, clock, metrics, client)
+    finally:
+        await database.close()
+
+
+def assemble_engine(
+    settings: Settings, database: Database, clock: Clock, metrics: Metrics, client: httpx2.AsyncClient
+) -> Engine:
+    """The parts of the write side, put together."""
+    pipeline = build_pipeline(settings, client, clock)
+    worker = Worker(database, pipeline, clock, processing_options(settings))
+    stitcher = Stitcher(database, clock)
+    wakeups = WakeUps(database, clock, {schedule.CHANNEL: worker.wake, stitch_queue.CHANNEL: stitcher.loop.wake})
+    return Engine(
+        settings=settings,
+        database=database,
+        clock=clock,
+        metrics=metrics,
+        pipeline=pipeline,
+        worker=worker,
+        stitcher=stitcher,
+        providers=list(_providers(settings, database)),
+        wakeups=wakeups,
+    )
+
+
+def build_pipeline(settings: Settings, client: httpx2.AsyncClient, clock: Clock) -> Pipeline:
+    """The processors, policies, rules and readers of an installation."""
+    own = settings.callboard.reading
+    found: list[Reader] = [
+        FileReader(max_bytes=own.max_bytes, clock=clock),
+        HttpReader(
+            client,
+            allow=[AllowedHost(rule.host, rule.paths) for rule in settings.backend.reading.allow],
+            timeout_seconds=own.timeout_seconds,
+            per_host=own.concurrency_per_host,
+            max_bytes=own.max_bytes,
+        ),
+    ]
+    readers = {reader.type: reader for reader in found}
+    processors: list[Processor] = [PlaceholderProcessor(readers), BuiltinKindsProcessor()]
+    if not settings.catalog.disable_default_processors:
+        processors += [LocationProcessor(readers, parse_entities), AnnotateLocationProcessor()]
+    return Pipeline(
+        processors=_ordered(settings, processors),
+        policies=default_policies(),
+        rules=Rules(rules_of(settings)),
+        readers=readers,
+    )
+
+
+def _ordered(settings: Settings, processors: Sequence[Processor]) -> list[Processor]:
+    options = settings.catalog.processor_options
+
+    def priority(processor: Processor) -> float:
+        chosen = options[processor.name].priority if processor.name in options else None
+        return _USUAL_PRIORITY if chosen is None else chosen
+
+    wanted = [p for p in processors if p.name not in options or not options[p.name].disabled]
+    return sorted(wanted, key=priority)
+
+
+def rules_of(settings: Settings) -> Iterator[Rule]:
+    """The location rules that the configuration states, those of single locations bound to their location."""
+    for rule in settings.catalog.rules:
+        locations = rule.locations
+        yield Rule(
+            allow=tuple(AllowedKind(kind.kind, kind.spec_type) for kind in rule.allow),
+            locations=None
+            if locations is None
+            else tuple(LocationMatch(match.type, match.exact, match.pattern) for match in locations),
+        )
+    for location in settings.catalog.locations:
+        for own in location.rules:
+            yield Rule(
+                allow=tuple(AllowedKind(kind.kind, kind.spec_type) for kind in own.allow),
+                locations=(LocationMatch(location.type, exact=location.target),),
+            )
+
+
+def processing_options(settings: Settings) -> ProcessingOptions:
+    """How the worker works in this installation."""
+    interval = settings.catalog.processing_interval
+    own = settings.callboard.processing
+    return ProcessingOptions(
+        interval=(interval.minimum_seconds, interval.maximum_seconds) if interval else (100.0, 150.0),
+        batch=own.batch_size,
+        in_flight=own.concurrency,
+        lease=dt.timedelta(seconds=own.lease_seconds),
+        delete_orphans=settings.catalog.orphan_strategy is OrphanStrategy.DELETE,
+    )
+
+
+def _providers(settings: Settings, database: Database) -> Iterator[EntityProvider]:
+    targets = [LocationRef(location.type, location.target) for location in settings.catalog.locations]
+    found: list[EntityProvider] = [ConfiguredLocations(targets), RegisteredLocations(database)]
+    options = settings.catalog.provider_options
+    for provider in found:
+        if provider.name not in options or not options[provider.name].disabled:
+            yield provider
+
+
+@dataclass(slots=True)
+class ReadSide:
+    """The read side of one process: the view, and what keeps it at the head of the stream."""
+
+    settings: Settings
+    database: Database
+    clock: Clock
+    metrics: Metrics
+    follower: Follower
+    wakeups: WakeUps
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Follow the stream until *stop* is set."""
+        running = [asyncio.create_task(self.wakeups.run()), asyncio.create_task(self.follower.loop.run())]
+        await stop.wait()
+        self.wakeups.loop.stop()
+        self.follower.loop.stop()
+        await asyncio.gather(*running, return_exceptions=True)
+
+
+@asynccontextmanager
+async def read_side(settings: Settings, url: str, clock: Clock, metrics: Metrics) -> AsyncIterator[ReadSide]:
+    """The read side, on the database at *url*. Its view is empty until it runs."""
+    database = await Database.open(url, clock=clock, connections=6, name="callboard-api")
+    follower = Follower(database, clock, keep=settings.callboard.stream.ring_size)
+    wakeups = WakeUps(database, clock, {publication.CHANNEL: follower.loop.wake})
+    try:
+        yield ReadSide(settings, database, clock, metrics, follower, wakeups)
+    finally:
+        await database.close()

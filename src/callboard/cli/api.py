@@ -1,0 +1,39 @@
+"""`callboard api`: the read side alone."""
+
+import os
+from typing import Any
+
+import click
+
+from callboard.cli import options
+from callboard.clock import SystemClock
+from callboard.settings import Settings
+
+
+@click.command(
+    epilog="""\b
+Example:
+  CALLBOARD_DATABASE_URL=postgresql://catalog@db/catalog callboard api --config app-config.yaml --port 7007
+"""
+)
+@options.server_flags
+def command(**flags: Any) -> None:
+    """Run one API process: the view, and HTTP. Any number of them may share a database."""
+    from callboard.cli.roles import run
+
+    run(_run(options.server_settings(**flags)))
+
+
+async def _run(settings: Settings) -> None:
+    from callboard import app
+    from callboard.api.serving import serve
+    from callboard.cli.roles import database_url
+    from callboard.metrics import Metrics
+    from callboard.server import LISTEN_SOCKET, until_told
+
+    inherited = os.environ.get(LISTEN_SOCKET)
+    async with (
+        until_told(os.environ) as stop,
+        app.read_side(settings, database_url(settings), SystemClock(), Metrics()) as read_side,
+    ):
+        await serve(read_side, stop, inherited=int(inherited) if inherited else None)

@@ -1,0 +1,36 @@
+"""What the commands that run processes have in common."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Coroutine
+
+from callboard.errors import DatabaseUnavailable
+from callboard.server import DATABASE_URL
+from callboard.settings import Settings
+from callboard.store import embedded
+
+
+def run(work: Coroutine[object, object, None]) -> None:
+    """Run *work* to its end, on the fastest event loop that the system has."""
+    if sys.platform == "win32":
+        asyncio.run(work)
+        return
+    import uvloop
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(work)
+
+
+def database_url(settings: Settings) -> str:
+    """The database that this process is to use: the one it was told, or the one that runs in the data directory."""
+    told = os.environ.get(DATABASE_URL) or settings.backend.database.url
+    if told:
+        return told
+    running = embedded.find(settings.callboard.data_dir)
+    if running is None:
+        raise DatabaseUnavailable(
+            "no database: set backend.database.connection or CALLBOARD_DATABASE_URL,"
+            f" or start `callboard serve` on {settings.callboard.data_dir} first"
+        )
+    return running

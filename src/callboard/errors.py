@@ -1,0 +1,159 @@
+"""What can go wrong, named by what it means to the caller.
+
+    CallboardError
+    ├── InvalidInput                the caller sent something that can't be accepted
+    │   ├── InvalidConfiguration    a configuration file says something that can't be used
+    │   ├── InvalidDocument         a file is not the YAML or JSON that it should be
+    │   ├── InvalidEntity           an entity broke an envelope rule, a kind schema or a policy
+    │   └── InvalidRef              a text is not an entity ref or a location ref
+    ├── NotAllowed                  the rules forbid it
+    ├── NotFound                    there is no such thing
+    │   └── LocationNotFound        nothing can be read at a location
+    ├── Conflict                    it clashes with what is there
+    │   └── OffsetInTheFuture       a stream position that this catalog has not reached
+    ├── Gone                        it was there once; start again
+    │   └── OffsetExpired           a stream position below the tombstone floor, or of another epoch
+    ├── Unreadable                  an outside system failed to deliver; it may work later
+    └── Unavailable                 the catalog itself can't do this now; it may work later
+        ├── AlreadyRunning          another process holds the data directory
+        └── DatabaseUnavailable     PostgreSQL can't be reached or can't be started
+
+Each class has a stable `code`, and the `name` under which clients of the Backstage catalog know it. Only
+`callboard.api.errors` knows about HTTP.
+"""
+
+
+class CallboardError(Exception):
+    """Something that a caller of Callboard can understand and act on."""
+
+    code = "error"
+    name = "Error"
+
+
+class InvalidInput(CallboardError):
+    """The caller sent something that can't be accepted."""
+
+    code = "invalid_input"
+    name = "InputError"
+
+
+class InvalidConfiguration(InvalidInput):
+    """A configuration file says something that can't be used."""
+
+    code = "invalid_configuration"
+
+
+class InvalidDocument(InvalidInput):
+    """A file is not the YAML or JSON that it should be.
+
+    *line* and *column* count from 1 and are None when the position is not known.
+    """
+
+    code = "invalid_document"
+
+    def __init__(self, reason: str, *, line: int | None = None, column: int | None = None) -> None:
+        self.reason = reason
+        self.line = line
+        self.column = column
+        where = f" at line {line}, column {column}" if line is not None else ""
+        super().__init__(reason + where)
+
+
+class InvalidEntity(InvalidInput):
+    """An entity broke an envelope rule, a kind schema or a policy.
+
+    *pointer* is the JSON pointer of the offending value (`""` for the entity itself), None when unknown.
+    """
+
+    code = "invalid_entity"
+
+    def __init__(self, reason: str, *, pointer: str | None = None) -> None:
+        self.reason = reason
+        self.pointer = pointer
+        super().__init__(reason)
+
+
+class InvalidRef(InvalidInput):
+    """A text is not an entity ref or a location ref."""
+
+    code = "invalid_ref"
+
+
+class NotAllowed(CallboardError):
+    """The rules forbid it."""
+
+    code = "not_allowed"
+    name = "NotAllowedError"
+
+
+class NotFound(CallboardError):
+    """There is no such thing."""
+
+    code = "not_found"
+    name = "NotFoundError"
+
+
+class LocationNotFound(NotFound):
+    """Nothing can be read at a location."""
+
+    code = "location_not_found"
+
+
+class Conflict(CallboardError):
+    """It clashes with what is there."""
+
+    code = "conflict"
+    name = "ConflictError"
+
+
+class OffsetInTheFuture(Conflict):
+    """A stream position that this catalog has not reached."""
+
+    code = "offset_in_the_future"
+
+
+class Gone(CallboardError):
+    """It was there once; start again."""
+
+    code = "gone"
+    name = "GoneError"
+
+
+class OffsetExpired(Gone):
+    """A stream position below the tombstone floor, or of another epoch."""
+
+    code = "offset_expired"
+
+
+class Unreadable(CallboardError):
+    """An outside system failed to deliver; it may work later."""
+
+    code = "unreadable"
+
+
+class Unavailable(CallboardError):
+    """The catalog itself can't do this now; it may work later."""
+
+    code = "unavailable"
+    name = "ServiceUnavailableError"
+
+
+class AlreadyRunning(Unavailable):
+    """Another process holds the data directory."""
+
+    code = "already_running"
+
+
+class DatabaseUnavailable(Unavailable):
+    """PostgreSQL can't be reached or can't be started."""
+
+    code = "database_unavailable"
+
+
+def describe(error: BaseException) -> dict[str, object]:
+    """An error as clients see it: its name and message, and its cause if it has one."""
+    name = error.name if isinstance(error, CallboardError) else type(error).__name__
+    described: dict[str, object] = {"name": name, "message": str(error)}
+    if error.__cause__ is not None:
+        described["cause"] = describe(error.__cause__)
+    return described

@@ -1,0 +1,54 @@
+"""Connections: what a provider is handed to reach the catalog."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from callboard.extend import Mutation
+from callboard.ingestion import mutations
+from callboard.ingestion.mutations import Applied
+from callboard.store import refresh_keys, schedule
+from callboard.store.database import Database, Transaction
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """One provider's way into the catalog (an `extend.ProviderConnection`)."""
+
+    database: Database
+    provider: str
+
+    async def apply(self, mutation: Mutation) -> None:
+        """Store the mutation; returns when it is committed."""
+        await self.apply_and_tell(mutation)
+
+    async def apply_and_tell(self, mutation: Mutation) -> Applied:
+        """Store the mutation and return what it did."""
+        started = time.monotonic()
+        prepared = mutations.prepare(self.provider, mutation)
+        applied = await self.database.run(lambda tx: mutations.apply(tx, prepared))
+        _log.info(
+            "ingestion.applied",
+            provider=self.provider,
+            full=prepared.full,
+            offered=applied.offered,
+            changed=applied.changed,
+            removed=applied.removed,
+            rejected=len(applied.rejected),
+            ms=round((time.monotonic() - started) * 1000),
+        )
+        return applied
+
+    async def refresh(self, keys: Sequence[str]) -> int:
+        """Process again, soon, all entities that hold one of these refresh keys."""
+
+        async def work(tx: Transaction) -> int:
+            refs = await refresh_keys.holders(tx, keys)
+            await schedule.request(tx, refs, schedule.Priority.ASKED)
+            return len(refs)
+
+        return await self.database.run(work)

@@ -1,0 +1,68 @@
+"""The one background loop: do a step, then wait for a wake-up or a tick."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+import structlog
+
+from callboard.clock import Clock
+
+_log = structlog.get_logger(__name__)
+
+_LONGEST_PAUSE = 30.0
+
+
+@dataclass(slots=True, kw_only=True)
+class Loop:
+    """Runs *step* again and again until it is stopped.
+
+    *step* returns how many seconds it is willing to wait: 0 when there is more to do at once. A wake-up ends the wait.
+    An exception is logged here and nowhere else, and the next attempt waits longer each time.
+    """
+
+    name: str
+    step: Callable[[], Awaitable[float]]
+    clock: Clock
+    _wake: asyncio.Event = field(default_factory=asyncio.Event)
+    _stopping: bool = False
+
+    def wake(self) -> None:
+        """Let the next step begin now."""
+        self._wake.set()
+
+    def stop(self) -> None:
+        """Let `run` return after the current step."""
+        self._stopping = True
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Run until `stop`."""
+        failures = 0
+        while not self._stopping:
+            self._wake.clear()
+            try:
+                pause = await self.step()
+                failures = 0
+            except Exception as error:  # noqa: BLE001 - the one place where a worker survives what it did not expect
+                failures += 1
+                pause = min(_LONGEST_PAUSE, 0.1 * 2.0**failures)
+                _log.error("loop.failed", loop=self.name, failures=failures, pause=pause, exc_info=error)
+            if pause > 0:
+                await self._wait(pause)
+            else:
+                await self.clock.sleep(0)
+
+    async def _wait(self, seconds: float) -> None:
+        if self._wake.is_set():
+            return
+        timer = asyncio.ensure_future(self.clock.sleep(seconds))
+        waker = asyncio.ensure_future(self._wake.wait())
+        try:
+            await asyncio.wait((timer, waker), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (timer, waker):
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task

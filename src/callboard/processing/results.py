@@ -1,0 +1,153 @@
+"""Results: what a run's outcome means for the tables, and whether it differs from the last one. Pure."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from callboard import errors
+from callboard.model import json
+from callboard.model.entities import entity_ref
+from callboard.model.hashing import content_hash, digest
+from callboard.model.json import JsonObject, JsonValue
+from callboard.processing.pipeline import Broken, Completed, Outcome
+from callboard.store import claims
+from callboard.store.claims import Claim
+from callboard.store.relations import EmittedRelation
+from callboard.store.schedule import Due
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Good:
+    """Everything that a good run has to store."""
+
+    due: Due
+    processed: str
+    result_hash: bytes
+    state: str | None
+    outside: bool
+    children: Sequence[Claim] = ()
+    standing: Sequence[tuple[str, str]] = ()
+    relations: Sequence[EmittedRelation] = ()
+    refresh_keys: Sequence[tuple[str, str]] = ()
+
+    @property
+    def changed(self) -> bool:
+        """Whether the entity or anything that it emitted is other than last time."""
+        return self.result_hash != self.due.result_hash
+
+    @property
+    def only_remembers(self) -> bool:
+        """Whether nothing is new but what the processors remember, for example an ETag."""
+        return not self.changed and self.state != self.due.state
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bad:
+    """What a broken run has to store: its errors, beside the last good result."""
+
+    due: Due
+    errors: str
+    messages: Sequence[str] = field(default_factory=tuple)
+    result_hash: bytes
+    outside: bool
+
+    @property
+    def changed(self) -> bool:
+        """Whether the errors are other than last time."""
+        return self.result_hash != self.due.result_hash
+
+
+Result = Good | Bad
+
+
+def known(due: Due, fingerprint: str) -> Mapping[str, JsonValue]:
+    """What the processors remember of the last good run: nothing, if content or processors have changed since."""
+    state = _state(due)
+    remembered = state.get("known")
+    if state.get("context") != _context(due, fingerprint) or not isinstance(remembered, dict):
+        return {}
+    return remembered
+
+
+def of(outcome: Outcome, due: Due, fingerprint: str) -> Result:
+    """What to store of the outcome."""
+    match outcome:
+        case Completed():
+            return _good(outcome, due, fingerprint)
+        case Broken():
+            return _bad(outcome, due)
+
+
+def _good(outcome: Completed, due: Due, fingerprint: str) -> Good:
+    run = outcome.run
+    source = claims.of_entity(due.ref)
+    children = [
+        Claim(
+            source=source,
+            ref=str(entity_ref(child.entity)),
+            location_key=child.location_key or "",
+            content=json.encode(child.entity).decode(),
+            content_hash=content_hash(child.entity),
+        )
+        for child in run.children
+    ]
+    relations = sorted(run.relations)
+    keys = sorted(run.refresh_keys)
+    families = _families(children, run.standing, _state(due))
+    processed = json.encode(outcome.entity)
+    result_hash = digest(
+        processed,
+        json.encode([[relation.source, relation.type, relation.target] for relation in relations]),
+        json.encode(keys),
+        json.encode_sorted(families),
+        fingerprint.encode(),
+    )
+    return Good(
+        due=due,
+        processed=processed.decode(),
+        result_hash=result_hash,
+        state=_remembered(run.remembered, families, _context(due, fingerprint)),
+        outside=run.outside,
+        children=children,
+        standing=[(source, key) for key in sorted(run.standing)],
+        relations=[EmittedRelation(due.ref, r.source, r.type, r.target) for r in relations],
+        refresh_keys=[(due.ref, key) for key in keys],
+    )
+
+
+def _families(children: Sequence[Claim], standing: set[str], state: JsonObject) -> JsonObject:
+    """A digest of the children by the location that they came from; what stands keeps the one it had."""
+    members: defaultdict[str, list[bytes]] = defaultdict(list)
+    for child in children:
+        members[child.location_key].append(child.ref.encode() + child.content_hash)
+    families: JsonObject = {key: digest(*sorted(found)).hex()[:16] for key, found in members.items()}
+    before = state.get("families")
+    for key in standing:
+        families[key] = before.get(key) if isinstance(before, dict) else None
+    return families
+
+
+def _remembered(remembered: Mapping[str, JsonValue], families: JsonObject, context: str) -> str | None:
+    if not remembered and not families:
+        return None
+    return json.encode_sorted({"context": context, "known": dict(remembered), "families": families}).decode()
+
+
+def _state(due: Due) -> JsonObject:
+    state = json.decode(due.state) if due.state else {}
+    return state if isinstance(state, dict) else {}
+
+
+def _context(due: Due, fingerprint: str) -> str:
+    return digest(due.content.encode(), fingerprint.encode()).hex()[:16]
+
+
+def _bad(outcome: Broken, due: Due) -> Bad:
+    described = json.encode([errors.describe(error) for error in outcome.errors])
+    return Bad(
+        due=due,
+        errors=described.decode(),
+        messages=[str(error) for error in outcome.errors],
+        result_hash=digest(b"errors", described),
+        outside=outcome.outside,
+    )

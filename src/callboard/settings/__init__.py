@@ -1,0 +1,78 @@
+"""What an installation decides: `app-config.yaml`, read once and typed.
+
+documents      YAML 1.2 to values that know their file and line
+substitution   ${VAR}, $env, $file, $include
+loading        files and environment as layers of one configuration
+forms          notations: durations, sizes, hosts, …
+reading        values to typed sections; everything wrong at once
+known          keys that deserve a word instead of a setting
+catalog, backend, databases, integrations, own, whole   the sections themselves
+description    the reference page
+"""
+
+from callboard.settings.backend import BackendSettings, Listen, OutboundSettings, ReadingRule
+from callboard.settings.catalog import (
+    CatalogSettings,
+    Interval,
+    KindSetting,
+    LocationConflictStrategy,
+    LocationRuleSetting,
+    LocationSetting,
+    OrphanStrategy,
+    ProcessorOptions,
+    ProviderOptions,
+    RuleLocationSetting,
+    RuleSetting,
+    StitchingSettings,
+)
+from callboard.settings.databases import DatabaseClient, DatabaseSettings
+from callboard.settings.description import describe
+from callboard.settings.integrations import Integrations
+from callboard.settings.loading import Configuration, load
+from callboard.settings.own import (
+    CallboardSettings,
+    LogFormat,
+    LoggingSettings,
+    LogLevel,
+    ProcessingSettings,
+    ReadingSettings,
+    StreamSettings,
+)
+from callboard.settings.whole import AppSettings, OrganizationSettings, Settings, defaults, read
+
+__all__ = [
+    "AppSettings",
+    "BackendSettings",
+    "CallboardSettings",
+    "CatalogSettings",
+    "Configuration",
+    "DatabaseClient",
+    "DatabaseSettings",
+    "Integrations",
+    "Interval",
+    "KindSetting",
+    "Listen",
+    "LocationConflictStrategy",
+    "LocationRuleSetting",
+    "LocationSetting",
+    "LogFormat",
+    "LogLevel",
+    "LoggingSettings",
+    "OrganizationSettings",
+    "OrphanStrategy",
+    "OutboundSettings",
+    "ProcessingSettings",
+    "ProcessorOptions",
+    "ProviderOptions",
+    "ReadingRule",
+    "ReadingSettings",
+    "RuleLocationSetting",
+    "RuleSetting",
+    "Settings",
+    "StitchingSettings",
+    "StreamSettings",
+    "defaults",
+    "describe",
+    "load",
+    "read",
+]

@@ -1,0 +1,103 @@
+"""The section `callboard`: what Backstage has no words for."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+from callboard.settings.forms import Bytes, Count, Key, Seconds
+
+
+class LogFormat(StrEnum):
+    """How log records are written."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+class LogLevel(StrEnum):
+    """The least weight of a log record that is written."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessingSettings:
+    """How an engine works off entities that are due."""
+
+    batch_size: Count = 100
+    """How many entities are claimed and settled in one transaction. Enough that the database round trips hardly count,
+    and few enough that a crash repeats little."""
+
+    lease_seconds: Annotated[Seconds, Key("lease")] = 60.0
+    """How long a claimed batch belongs to its engine. If that has died, another takes over after this time, so it must
+    be longer than the slowest batch."""
+
+    concurrency: Count = 10
+    """How many entities of a batch are processed at a time by one engine; they mostly wait for what they read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadingSettings:
+    """The limits of reading URLs."""
+
+    timeout_seconds: Annotated[Seconds, Key("timeout")] = 30.0
+    """How long one answer may take, its body included. Enough for a large file from a slow host."""
+
+    concurrency_per_host: Count = 5
+    """How many requests one engine sends to a host at a time, so that code hosts do not lock it out. Backstage's
+    number."""
+
+    max_bytes: Bytes = 10 * 1024 * 1024
+    """The largest file that is read. Room for generated API definitions, and a limit for what a mistaken URL can fill
+    the memory with."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoggingSettings:
+    """What is logged, and how."""
+
+    format: LogFormat = LogFormat.TEXT
+    """`text` for people, `json` with one object a line for collectors."""
+
+    level: LogLevel = LogLevel.INFO
+    """The least weight that is logged: `debug`, `info`, `warning` or `error`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamSettings:
+    """How the stream of changes is served."""
+
+    ring_size: Count = 10_000
+    """How many of the latest events an API process keeps in memory for those who follow closely. Readers further
+    behind are served from the database. 10,000 events of 2 kB take 20 MB."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallboardSettings:
+    """What only Callboard has."""
+
+    data_dir: Path = Path("callboard-data")
+    """The folder of the embedded PostgreSQL. A relative path in a file counts from the folder of that file, the default
+    from the working directory."""
+
+    engines: Count = 1
+    """How many engine processes `callboard serve` starts. More share the work, each on a core of its own."""
+
+    apis: Count = 1
+    """How many API processes `callboard serve` starts. Each holds the whole catalog in memory, so one by default."""
+
+    processing: ProcessingSettings = field(default_factory=ProcessingSettings)
+    """How an engine works off entities that are due."""
+
+    reading: ReadingSettings = field(default_factory=ReadingSettings)
+    """The limits of reading URLs."""
+
+    logging: LoggingSettings = field(default_factory=LoggingSettings)
+    """What is logged, and how."""
+
+    stream: StreamSettings = field(default_factory=StreamSettings)
+    """How the stream of changes is served."""

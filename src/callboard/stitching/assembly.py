@@ -1,0 +1,64 @@
+"""Assembly: one final entity out of its parts. Pure."""
+
+from collections.abc import Sequence
+
+from callboard.model import json
+from callboard.model.annotations import EDIT_URL, ORPHAN, VIEW_URL
+from callboard.model.hashing import content_hash
+from callboard.model.json import JsonObject, JsonValue
+from callboard.store.entities import ToStitch
+from callboard.store.publication import FinalEntity
+
+_REJECTED_URL = "https://invalid.example/rejected-javascript-url"
+
+
+def assemble(parts: ToStitch, relations: Sequence[tuple[str, str]]) -> FinalEntity | None:
+    """The final entity, or None when it is published like this already."""
+    entity = json.decode(parts.processed)
+    assert isinstance(entity, dict)
+    metadata = entity["metadata"]
+    assert isinstance(metadata, dict)
+    _annotate(metadata, orphan=parts.source is None)
+    entity["relations"] = [{"type": kind, "targetRef": target} for kind, target in relations]
+    if parts.errors:
+        entity["status"] = {"items": _status_items(parts.errors)}
+    metadata["uid"] = parts.uid
+    given_etag = metadata.pop("etag", None)
+    fingerprint = content_hash([entity, given_etag])
+    if fingerprint == parts.published_hash:
+        return None
+    metadata["etag"] = given_etag if isinstance(given_etag, str) else fingerprint.hex()[:40]
+    return FinalEntity(
+        ref=parts.ref,
+        uid=parts.uid,
+        body=json.encode({"metadata": metadata, **entity}).decode(),
+        hash=fingerprint,
+        cause=json.encode({"source": parts.source}).decode() if parts.source else None,
+    )
+
+
+def _annotate(metadata: JsonObject, *, orphan: bool) -> None:
+    annotations = metadata.get("annotations")
+    if isinstance(annotations, dict):
+        for key in (VIEW_URL, EDIT_URL):
+            url = annotations.get(key)
+            # A browser would run it when somebody follows the link.
+            if isinstance(url, str) and url.strip().lower().startswith("javascript:"):
+                annotations[key] = _REJECTED_URL
+    if orphan:
+        metadata["annotations"] = {**(annotations if isinstance(annotations, dict) else {}), ORPHAN: "true"}
+
+
+def _status_items(errors: str) -> list[JsonValue]:
+    found = json.decode(errors)
+    assert isinstance(found, list)
+    return [
+        {
+            "type": "backstage.io/catalog-processing",
+            "level": "error",
+            "message": f"{error['name']}: {error['message']}",
+            "error": error,
+        }
+        for error in found
+        if isinstance(error, dict)
+    ]

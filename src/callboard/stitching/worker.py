@@ -1,0 +1,79 @@
+"""The stitcher: takes tickets, assembles, publishes."""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from callboard.clock import Clock
+from callboard.loop import Loop
+from callboard.stitching.assembly import assemble
+from callboard.store import entities, publication, relations, stitch_queue
+from callboard.store.database import Database, Transaction
+from callboard.store.publication import FinalEntity
+from callboard.store.stitch_queue import Ticket
+
+_TICK = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StitchingOptions:
+    """How a stitcher works."""
+
+    batch: int = 500
+    """Entities that are published in one transaction: enough for speed, and few enough to hold the counter briefly."""
+    lease: dt.timedelta = dt.timedelta(seconds=15)
+
+
+@dataclass(slots=True)
+class Tally:
+    """What the stitcher has done since it started."""
+
+    changed: int = 0
+    unchanged: int = 0
+    abandoned: int = 0
+
+
+@dataclass(slots=True)
+class Stitcher:
+    """Stitches what is marked until it is stopped."""
+
+    database: Database
+    clock: Clock
+    options: StitchingOptions = field(default_factory=StitchingOptions)
+    tally: Tally = field(default_factory=Tally)
+    loop: Loop = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.loop = Loop(name="stitching", step=self.stitch, clock=self.clock)
+
+    async def stitch(self) -> float:
+        """Stitch one batch of tickets."""
+        tickets, pause = await self.database.run(self._claim)
+        if not tickets:
+            return pause
+        async with self.database.transaction() as tx:
+            refs = [ticket.ref for ticket in tickets]
+            parts = await entities.to_stitch(tx, refs)
+            outgoing = await relations.of_sources(tx, refs)
+        assembled = [assemble(part, outgoing.get(part.ref, ())) for part in parts]
+        changed = [entity for entity in assembled if entity is not None]
+        await self.database.run(lambda tx: self._publish(tx, tickets, changed))
+        self.tally.changed += len(changed)
+        self.tally.unchanged += len(parts) - len(changed)
+        self.tally.abandoned += len(tickets) - len(parts)
+        return 0
+
+    async def _claim(self, tx: Transaction) -> tuple[list[Ticket], float]:
+        tickets = await stitch_queue.claim(tx, batch=self.options.batch, lease=self.options.lease)
+        return tickets, 0 if tickets else _pause(await stitch_queue.next_due(tx), tx.now)
+
+    async def _publish(self, tx: Transaction, tickets: Sequence[Ticket], changed: Sequence[FinalEntity]) -> None:
+        held = await stitch_queue.lock_holding(tx, tickets)
+        await stitch_queue.settle(tx, tickets)
+        await publication.publish(tx, [entity for entity in changed if entity.ref in held])
+
+
+def _pause(next_due: dt.datetime | None, now: dt.datetime) -> float:
+    if next_due is None:
+        return _TICK
+    return min(_TICK, max(0.01, (next_due - now).total_seconds()))

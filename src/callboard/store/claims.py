@@ -1,0 +1,146 @@
+"""Claims: who says that an entity exists, and with which content."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from callboard.store import queries
+from callboard.store.database import Transaction
+
+_SQL = queries.load("claims")
+
+# Arrays of this many contents keep one statement well below PostgreSQL's message limit and the client's memory small.
+_CHUNK = 2_000
+
+
+class ClaimKey(NamedTuple):
+    """What tells one claim from another. *location_key* is empty for a claim without a key."""
+
+    source: str
+    ref: str
+    location_key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """A source says that an entity exists. The source is `provider:<name>` or `entity:<ref>`."""
+
+    source: str
+    ref: str
+    location_key: str
+    """Empty for none."""
+    content: str
+    content_hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What became of entities whose claims have changed."""
+
+    to_process: list[str]
+    """Their content is new."""
+    to_stitch: list[str]
+    """They were known before, and became an orphan, were reclaimed, or changed hands."""
+    orphaned: list[str]
+    """Nothing claims them any more."""
+
+
+def of_provider(name: str) -> str:
+    """The source of a provider's claims."""
+    return f"provider:{name}"
+
+
+def of_entity(ref: str) -> str:
+    """The source of a parent's claims."""
+    return f"entity:{ref}"
+
+
+async def lock_targets(tx: Transaction, refs: Sequence[str], *, create: Sequence[str] = ()) -> set[str]:
+    """Lock the entities, creating those of *create* that don't exist. Returns the refs that exist."""
+    if create:
+        await tx.run(_SQL["create_targets"], refs=list(create), now=tx.now)
+    return set(await tx.refs(_SQL["lock_targets"], refs=list({*refs, *create})))
+
+
+async def differing(tx: Transaction, offered: Sequence[Claim]) -> list[Claim]:
+    """Those of the claims that are new, or differ from what is stored."""
+    rows = await tx.rows(
+        _SQL["differing"],
+        sources=[claim.source for claim in offered],
+        refs=[claim.ref for claim in offered],
+        keys=[claim.location_key for claim in offered],
+        hashes=[claim.content_hash for claim in offered],
+    )
+    return [offered[row["position"] - 1] for row in rows]
+
+
+async def offer(tx: Transaction, offered: Sequence[Claim]) -> None:
+    """Store the claims, in place of earlier ones from the same sources."""
+    for start in range(0, len(offered), _CHUNK):
+        chunk = offered[start : start + _CHUNK]
+        await tx.run(
+            _SQL["offer"],
+            sources=[claim.source for claim in chunk],
+            refs=[claim.ref for claim in chunk],
+            keys=[claim.location_key for claim in chunk],
+            contents=[claim.content for claim in chunk],
+            hashes=[claim.content_hash for claim in chunk],
+        )
+
+
+async def absent(tx: Transaction, source: str, mentioned: Sequence[tuple[str, str | None]]) -> list[ClaimKey]:
+    """What *source* claims, less what is *mentioned* as (ref, key), where None stands for all keys."""
+    rows = await tx.rows(
+        _SQL["absent"], source=source, refs=[ref for ref, _ in mentioned], keys=[key for _, key in mentioned]
+    )
+    return [ClaimKey(*row) for row in rows]
+
+
+async def superseded(tx: Transaction, source: str, refs: Sequence[str], offered: Sequence[Claim]) -> list[ClaimKey]:
+    """What *source* claims under *refs*, less what it offers in the same breath."""
+    rows = await tx.rows(
+        _SQL["superseded"],
+        source=source,
+        refs=list(refs),
+        offered_refs=[claim.ref for claim in offered],
+        offered_keys=[claim.location_key for claim in offered],
+    )
+    return [ClaimKey(*row) for row in rows]
+
+
+async def severed(
+    tx: Transaction, parents: Sequence[str], emitted: Sequence[Claim], standing: Sequence[tuple[str, str]]
+) -> list[ClaimKey]:
+    """The children that these *parents* (sources) emit no more.
+
+    *standing* holds (source, location key) of what stays though it was not emitted again.
+    """
+    rows = await tx.rows(
+        _SQL["severed"],
+        parents=list(parents),
+        sources=[claim.source for claim in emitted],
+        refs=[claim.ref for claim in emitted],
+        keys=[claim.location_key for claim in emitted],
+        standing_sources=[source for source, _ in standing],
+        standing_keys=[key for _, key in standing],
+    )
+    return [ClaimKey(*row) for row in rows]
+
+
+async def withdraw(tx: Transaction, gone: Sequence[ClaimKey]) -> None:
+    """Delete claims."""
+    if gone:
+        sources, refs, keys = zip(*gone, strict=True)
+        await tx.run(_SQL["withdraw"], sources=list(sources), refs=list(refs), keys=list(keys))
+
+
+async def decide(tx: Transaction, refs: Sequence[str]) -> Decision:
+    """Let the right claim win for each of these entities, which must be locked."""
+    if not refs:
+        return Decision([], [], [])
+    rows = await tx.rows(_SQL["decide"], refs=list(refs))
+    return Decision(
+        to_process=[row["ref"] for row in rows if row["changed"]],
+        to_stitch=[row["ref"] for row in rows if not row["created"]],
+        orphaned=[row["ref"] for row in rows if row["orphaned"]],
+    )

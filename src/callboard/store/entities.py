@@ -1,0 +1,135 @@
+"""Entities as the write side knows them: processed content, errors and what the processors remember."""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from callboard.store import queries
+from callboard.store.database import Transaction
+
+_SQL = queries.load("entities")
+REMOVE = _SQL["remove"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Processed:
+    """The good end of a run."""
+
+    ref: str
+    processed: str
+    result_hash: bytes
+    state: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """The bad end of a run: JSON array of errors."""
+
+    ref: str
+    errors: str
+    result_hash: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToStitch:
+    """What stitching reads of one entity."""
+
+    ref: str
+    uid: str
+    processed: str
+    errors: str | None
+    source: str | None
+    published_hash: bytes | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unprocessed:
+    """An entity that readers can't see yet."""
+
+    ref: str
+    uid: str
+    content: str
+    errors: str | None
+    state: str | None
+    due_at: dt.datetime | None
+    discovered_at: dt.datetime
+    location_key: str | None
+    result_hash: bytes | None
+    unprocessed_hash: bytes | None
+
+
+async def save_processed(tx: Transaction, results: Sequence[Processed], *, processors: str) -> None:
+    """Store good results, made by the set of *processors* with this fingerprint."""
+    if results:
+        await tx.run(
+            _SQL["save_processed"],
+            refs=[result.ref for result in results],
+            processed=[result.processed for result in results],
+            hashes=[result.result_hash for result in results],
+            states=[result.state for result in results],
+            processors=processors,
+            now=tx.now,
+        )
+
+
+async def save_failed(tx: Transaction, results: Sequence[Failed], *, processors: str) -> None:
+    """Store errors beside the last good results."""
+    if results:
+        await tx.run(
+            _SQL["save_failed"],
+            refs=[result.ref for result in results],
+            errors=[result.errors for result in results],
+            hashes=[result.result_hash for result in results],
+            processors=processors,
+            now=tx.now,
+        )
+
+
+async def save_states(tx: Transaction, states: Sequence[tuple[str, str | None]]) -> None:
+    """Store what processors remember, given as (ref, JSON)."""
+    if states:
+        await tx.run(_SQL["save_state"], refs=[ref for ref, _ in states], states=[state for _, state in states])
+
+
+async def to_stitch(tx: Transaction, refs: Sequence[str]) -> list[ToStitch]:
+    """Those of *refs* that have ever been processed well."""
+    return [ToStitch(**row) for row in await tx.rows(_SQL["to_stitch"], refs=list(refs))]
+
+
+async def with_location_ancestors(tx: Transaction, ref: str) -> list[str]:
+    """*ref* and all Locations above it; empty when there is no such entity."""
+    return await tx.refs(_SQL["ancestors"], ref=ref)
+
+
+async def find_by_uid(tx: Transaction, uid: str) -> str | None:
+    """The ref of the entity with this uid."""
+    row = await tx.row(_SQL["by_uid"], uid=uid)
+    return row["ref"] if row else None
+
+
+async def forget_results(tx: Transaction, refs: Sequence[str]) -> None:
+    """Make the next run of *refs* write all its results, equal or not."""
+    if refs:
+        await tx.run(_SQL["forget_results"], refs=list(refs))
+
+
+async def unprocessed(tx: Transaction, *, failed: bool) -> list[Unprocessed]:
+    """The entities without a good result: those that *failed*, or those that are still waiting."""
+    rows = await tx.rows(_SQL["failed" if failed else "pending"])
+    fields = ("uid", "content", "errors", "state", "due_at", "discovered_at", "location_key", "result_hash")
+    return [
+        Unprocessed(ref=row["ref"], unprocessed_hash=row["unprocessed_hash"], **{name: row[name] for name in fields})
+        for row in rows
+    ]
+
+
+async def processed_by_others(tx: Transaction, fingerprint: str) -> list[str]:
+    """The entities whose result another set of processors made."""
+    return await tx.refs(_SQL["processed_by_others"], fingerprint=fingerprint)
+
+
+async def count(tx: Transaction) -> tuple[int, int, int]:
+    """How many entities there are, how many of them have a good result, and how many fail now."""
+    row = await tx.row(_SQL["count"])
+    assert row is not None
+    return row["all"], row["processed"], row["failing"]

@@ -1,0 +1,66 @@
+"""Registered locations."""
+
+import uuid
+from dataclasses import dataclass
+
+from callboard.store import queries
+from callboard.store.database import Transaction
+
+_SQL = queries.load("locations")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegisteredLocation:
+    """A location that somebody registered, and the Location entity that stands for it."""
+
+    id: str
+    type: str
+    target: str
+    entity_ref: str
+
+
+async def add(tx: Transaction, location: RegisteredLocation) -> bool:
+    """Store the location. False when this type and target are registered already."""
+    added = await tx.run(
+        _SQL["add"],
+        id=location.id,
+        type=location.type,
+        target=location.target,
+        entity_ref=location.entity_ref,
+        now=tx.now,
+    )
+    return added == 1
+
+
+async def every(tx: Transaction) -> list[RegisteredLocation]:
+    """All registered locations by id."""
+    return [RegisteredLocation(**row) for row in await tx.rows(_SQL["all"])]
+
+
+async def find(tx: Transaction, location_id: str) -> RegisteredLocation | None:
+    """The location with this id."""
+    if (key := _uuid(location_id)) is None:
+        return None
+    row = await tx.row(_SQL["by_id"], id=key)
+    return RegisteredLocation(**row) if row else None
+
+
+async def find_target(tx: Transaction, kind: str, target: str) -> RegisteredLocation | None:
+    """The location with this type and target."""
+    row = await tx.row(_SQL["by_target"], type=kind, target=target)
+    return RegisteredLocation(**row) if row else None
+
+
+async def remove(tx: Transaction, location_id: str) -> str | None:
+    """Delete the location and return the ref of its entity; None when there is none with this id."""
+    if (key := _uuid(location_id)) is None:
+        return None
+    row = await tx.row(_SQL["remove"], id=key)
+    return row["entity_ref"] if row else None
+
+
+def _uuid(text: str) -> uuid.UUID | None:
+    try:
+        return uuid.UUID(text)
+    except ValueError:
+        return None

@@ -1,0 +1,62 @@
+"""Publication: the only two functions that change what readers see.
+
+Each writes the visible entity and its event together, at an offset that it takes from the one counter row. Nobody else
+can take an offset until the transaction ends; therefore offsets have no holes and are in the order of the commits, and
+a reader that has seen offset n has seen everything up to n. (Figures: docs/explanation/decisions/counter-row.md.)
+
+The price is that publishing transactions stand in line. So call these last in a transaction, and in batches.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from callboard.store import queries
+from callboard.store.database import Transaction
+
+_SQL = queries.load("publication")
+
+CHANNEL = "callboard_stream"
+"""Notified at every publication."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FinalEntity:
+    """An entity as readers are to see it."""
+
+    ref: str
+    uid: str
+    body: str
+    hash: bytes
+    cause: str | None
+
+
+async def publish(tx: Transaction, entities: Sequence[FinalEntity]) -> int | None:
+    """Make *entities* visible and return the last of their offsets; None when there are none.
+
+    Call it last in the transaction, holding the entities' rows in the stitch queue.
+    """
+    if not entities:
+        return None
+    row = await tx.row(
+        _SQL["publish"],
+        refs=[entity.ref for entity in entities],
+        uids=[entity.uid for entity in entities],
+        bodies=[entity.body for entity in entities],
+        hashes=[entity.hash for entity in entities],
+        causes=[entity.cause for entity in entities],
+        now=tx.now,
+    )
+    assert row is not None
+    return int(row["head"])
+
+
+async def retract(tx: Transaction, refs: Sequence[str], *, cause: str) -> int | None:
+    """Make *refs* invisible and return the last of their offsets; None when none of them was visible.
+
+    Call it last in the transaction, after the refs' rows in the stitch queue have been deleted.
+    """
+    if not refs or not await tx.refs(_SQL["lock_visible"], refs=list(refs)):
+        return None
+    row = await tx.row(_SQL["retract"], refs=list(refs), cause=cause, now=tx.now)
+    assert row is not None
+    return int(row["head"])

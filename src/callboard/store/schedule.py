@@ -1,0 +1,122 @@
+"""The schedule: which entities are due for processing, and who works on them."""
+
+import datetime as dt
+import enum
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from callboard.store import queries
+from callboard.store.database import Transaction
+
+_SQL = queries.load("schedule")
+REMOVE = _SQL["remove"]
+
+CHANNEL = "callboard_schedule"
+"""Notified when entities become due."""
+
+
+class Priority(enum.IntEnum):
+    """Who goes first."""
+
+    ASKED = 0
+    CHANGED = 1
+    PERIODIC = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Due:
+    """An entity that a worker has claimed."""
+
+    ref: str
+    ticket: int
+    lease: int
+    attempts: int
+    priority: Priority
+    content: str
+    """Unprocessed, as JSON."""
+    result_hash: bytes | None
+    state: str | None
+    source: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """A piece of work that is done. *due_at* None means that nothing but a request makes the entity due again."""
+
+    ref: str
+    ticket: int
+    due_at: dt.datetime | None
+    attempts: int
+
+
+async def request(
+    tx: Transaction, refs: Sequence[str], priority: Priority = Priority.CHANGED, *, due_at: dt.datetime | None = None
+) -> None:
+    """Ask for these entities to be processed at *due_at* (default: now)."""
+    if refs:
+        await tx.rows(_SQL["request"], refs=list(refs), priority=priority.value, due_at=due_at or tx.now)
+
+
+async def claim(tx: Transaction, *, batch: int, lease: dt.timedelta) -> list[Due]:
+    """Take up to *batch* due entities, most urgent first. They are this worker's until the lease runs out."""
+    rows = await tx.rows(_SQL["claim"], now=tx.now, until=tx.now + lease, batch=batch)
+    return [
+        Due(
+            ref=row["ref"],
+            ticket=row["ticket"],
+            lease=row["lease"],
+            attempts=row["attempts"],
+            priority=Priority(row["priority"]),
+            content=row["content"],
+            result_hash=row["result_hash"],
+            state=row["state"],
+            source=row["source"],
+        )
+        for row in rows
+    ]
+
+
+async def holding(tx: Transaction, work: Sequence[tuple[str, int]], *, lock: bool = False) -> set[str]:
+    """The refs of *work* (ref, lease) that are still held; with *lock* until the end of the transaction."""
+    query = _SQL["lock_holding" if lock else "holding"]
+    return set(await tx.refs(query, refs=[ref for ref, _ in work], leases=[lease for _, lease in work]))
+
+
+async def extend(tx: Transaction, work: Sequence[tuple[str, int]], lease: dt.timedelta) -> None:
+    """Hold *work* (ref, lease) longer: until *lease* from now."""
+    await tx.run(
+        _SQL["extend"],
+        refs=[ref for ref, _ in work],
+        leases=[number for _, number in work],
+        until=tx.now + lease,
+    )
+
+
+async def release(tx: Transaction, work: Sequence[tuple[str, int]]) -> None:
+    """Give *work* (ref, lease) back undone."""
+    await tx.run(_SQL["release"], refs=[ref for ref, _ in work], leases=[lease for _, lease in work])
+
+
+async def settle(tx: Transaction, work: Sequence[Settled]) -> None:
+    """Finish *work*; what was asked for again meanwhile stays due."""
+    await tx.run(
+        _SQL["settle"],
+        refs=[item.ref for item in work],
+        tickets=[item.ticket for item in work],
+        dues=[item.due_at for item in work],
+        attempts=[item.attempts for item in work],
+        now=tx.now,
+    )
+
+
+async def next_due(tx: Transaction) -> dt.datetime | None:
+    """When the next entity becomes due; None when none will."""
+    row = await tx.row(_SQL["next_due"])
+    return row[0] if row else None
+
+
+async def length(tx: Transaction) -> tuple[int, int]:
+    """How many entities are due now, and how many ever."""
+    row = await tx.row(_SQL["length"], now=tx.now)
+    assert row is not None
+    return row["due"], row["all"]

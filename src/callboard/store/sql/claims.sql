@@ -1,0 +1,100 @@
+-- name: create_targets
+-- A claim may be the first sign of an entity. The row is made first, so that it can be locked: everybody who changes
+-- claims of one entity stands in line behind its row, and the decision below sees all of them.
+insert into entities (ref, uid, discovered_at)
+select ref, gen_random_uuid(), :now from unnest(:refs::text[]) as target (ref) order by ref
+on conflict (ref) do nothing;
+
+-- name: lock_targets
+select ref from entities where ref = any(:refs::text[]) order by ref for update;
+
+-- name: differing
+-- Which of these offers are not yet stored like this: only their content has to travel.
+select offered.position
+from unnest(:sources::text[], :refs::text[], :keys::text[], :hashes::bytea[]) with ordinality
+    as offered (source, ref, key, hash, position)
+left join claims c on c.source = offered.source and c.target_ref = offered.ref and c.location_key = offered.key
+where c.source is null or c.content_hash <> offered.hash;
+
+-- name: offer
+insert into claims (source, target_ref, location_key, content, content_hash, changed)
+select source, ref, key, content, hash, nextval('claim_changes')
+from unnest(:sources::text[], :refs::text[], :keys::text[], :contents::text[], :hashes::bytea[])
+    as offered (source, ref, key, content, hash)
+order by ref
+on conflict (source, target_ref, location_key) do update set
+    content = excluded.content, content_hash = excluded.content_hash, changed = excluded.changed;
+
+-- name: absent
+-- What this source claims and does not mention any more. A mention without a key stands for all keys.
+select c.source, c.target_ref, c.location_key from claims c
+where c.source = :source and not exists (
+    select from unnest(:refs::text[], :keys::text[]) as mentioned (ref, key)
+    where mentioned.ref = c.target_ref and (mentioned.key is null or mentioned.key = c.location_key)
+)
+order by c.target_ref;
+
+-- name: superseded
+-- What this source claims under these refs: all of it, but for what it offers in the same breath.
+select c.source, c.target_ref, c.location_key from claims c
+where c.source = :source and c.target_ref = any(:refs::text[]) and not exists (
+    select from unnest(:offered_refs::text[], :offered_keys::text[]) as offered (ref, key)
+    where offered.ref = c.target_ref and offered.key = c.location_key
+)
+order by c.target_ref;
+
+-- name: severed
+-- What these parents claimed and emit no more, but for what came from locations that were not modified.
+select c.source, c.target_ref, c.location_key from claims c
+where c.source = any(:parents::text[])
+and not exists (
+    select from unnest(:sources::text[], :refs::text[], :keys::text[]) as emitted (source, ref, key)
+    where emitted.source = c.source and emitted.ref = c.target_ref and emitted.key = c.location_key
+)
+and not exists (
+    select from unnest(:standing_sources::text[], :standing_keys::text[]) as standing (source, key)
+    where standing.source = c.source and standing.key = c.location_key
+)
+order by c.target_ref;
+
+-- name: withdraw
+-- The winner's content is kept with the entity, in case that nobody else claims it: an orphan can still be processed.
+with withdrawn as (
+    delete from claims c
+    using unnest(:sources::text[], :refs::text[], :keys::text[]) as gone (source, ref, key)
+    where c.source = gone.source and c.target_ref = gone.ref and c.location_key = gone.key
+    returning c.source, c.target_ref, c.location_key, c.content
+)
+update entities e set kept = withdrawn.content
+from withdrawn
+where e.ref = withdrawn.target_ref and e.source = withdrawn.source and e.location_key = withdrawn.location_key;
+
+-- name: decide
+-- Who wins: a claim with a key before one without; among keys the one that holds the entity now, else the one that came
+-- first; among claims that share this key the one that changed last.
+with ranked as (
+    select distinct on (c.target_ref) c.target_ref as ref, c.source, c.location_key, c.content_hash
+    from (
+        select target_ref, source, content_hash, location_key, changed,
+            min(claimed) over (partition by target_ref, location_key) as key_claimed
+        from claims where target_ref = any(:refs::text[])
+    ) c
+    join entities e on e.ref = c.target_ref
+    left join claims held
+        on held.source = e.source and held.target_ref = e.ref and held.location_key = e.location_key
+    order by c.target_ref, c.location_key = '', (held.source is not null and c.location_key = held.location_key) desc,
+        c.key_claimed, c.changed desc
+), before as (
+    select ref, source, location_key, unprocessed_hash from entities where ref = any(:refs::text[])
+)
+update entities e set
+    source = ranked.source, location_key = ranked.location_key,
+    unprocessed_hash = coalesce(ranked.content_hash, e.unprocessed_hash),
+    kept = case when ranked.source is null then e.kept end
+from before left join ranked on ranked.ref = before.ref
+where e.ref = before.ref and (
+    (before.source, before.location_key) is distinct from (ranked.source, ranked.location_key)
+    or ranked.content_hash is not null and before.unprocessed_hash is distinct from ranked.content_hash
+)
+returning e.ref, before.unprocessed_hash is null as created,
+    before.unprocessed_hash is distinct from e.unprocessed_hash as changed, e.source is null as orphaned;

@@ -1,0 +1,74 @@
+-- name: save_processed
+update entities e set
+    processed = saved.processed, result_hash = saved.result_hash, state = saved.state, errors = null,
+    processors = :processors, processed_at = :now
+from unnest(:refs::text[], :processed::text[], :hashes::bytea[], :states::text[])
+    as saved (ref, processed, result_hash, state)
+where e.ref = saved.ref;
+
+-- name: save_failed
+-- The last good version stays, and is served with the errors as its status.
+update entities e set errors = saved.errors, result_hash = saved.result_hash, processors = :processors,
+    processed_at = :now
+from unnest(:refs::text[], :errors::text[], :hashes::bytea[]) as saved (ref, errors, result_hash)
+where e.ref = saved.ref;
+
+-- name: save_state
+update entities e set state = saved.state
+from unnest(:refs::text[], :states::text[]) as saved (ref, state)
+where e.ref = saved.ref;
+
+-- name: to_stitch
+select e.ref, e.uid::text as uid, e.processed, e.errors, e.source, f.hash as published_hash
+from entities e
+left join final_entities f on f.ref = e.ref and f.removed_at is null
+where e.ref = any(:refs::text[]) and e.processed is not null;
+
+-- name: ancestors
+-- The entity itself and every Location above it, through all parents; a cycle ends where it began.
+with recursive above (ref, depth) as (
+    select ref, 0 from entities where ref = :ref
+    union
+    select substr(c.source, 8), above.depth + 1
+    from above join claims c on c.target_ref = above.ref
+    where c.source like 'entity:location:%' and above.depth < 32
+)
+select distinct ref from above order by ref;
+
+-- name: by_uid
+select ref from entities where uid::text = :uid;
+
+-- name: forget_results
+-- Whoever emitted this must emit it again.
+update entities set result_hash = null, state = null where ref = any(:refs::text[]);
+
+-- name: failed
+-- Never processed well: these are invisible to readers, and this is where they can be seen.
+select e.ref, e.uid::text as uid, coalesce(c.content, e.kept) as content, e.processed, e.errors, e.state,
+    s.due_at, e.discovered_at, e.location_key, e.result_hash, e.unprocessed_hash
+from entities e
+left join claims c
+    on c.source = e.source and c.target_ref = e.ref and c.location_key = e.location_key
+left join schedule s on s.ref = e.ref
+where e.errors is not null and e.processed is null
+order by e.ref;
+
+-- name: pending
+select e.ref, e.uid::text as uid, coalesce(c.content, e.kept) as content, e.processed, e.errors, e.state,
+    s.due_at, e.discovered_at, e.location_key, e.result_hash, e.unprocessed_hash
+from entities e
+left join claims c
+    on c.source = e.source and c.target_ref = e.ref and c.location_key = e.location_key
+left join schedule s on s.ref = e.ref
+where e.errors is null and e.processed is null
+order by e.ref;
+
+-- name: remove
+delete from entities where ref = any(:refs::text[]);
+
+-- name: processed_by_others
+-- After a deploy: what was processed by another set of processors is due once more.
+select ref from entities where processors <> :fingerprint order by ref;
+
+-- name: count
+select count(*) as all, count(processed) as processed, count(errors) as failing from entities;

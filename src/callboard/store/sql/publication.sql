@@ -1,0 +1,50 @@
+-- name: publish
+-- Takes as many offsets as there are entities and writes each entity and its event at its offset. The counter row is
+-- held until commit, and this runs last in its transaction: so offsets are dense and in the order of the commits.
+with published as (
+    select position, ref, uid, body, hash, cause
+    from unnest(:refs::text[], :uids::uuid[], :bodies::text[], :hashes::bytea[], :causes::text[]) with ordinality
+        as published (ref, uid, body, hash, cause, position)
+), before as (
+    select f.ref, f.last_offset, f.first_offset, f.removed_at from final_entities f join published p on p.ref = f.ref
+), counter as (
+    update stream set head = head + (select count(*) from published) returning head
+), numbered as (
+    select p.*, counter.head - (select count(*) from published) + p.position as at_offset,
+        b.last_offset as previous_offset, b.first_offset as earlier_offset,
+        b.ref is null or b.removed_at is not null as added
+    from counter, published p left join before b on b.ref = p.ref
+), written as (
+    insert into final_entities as f (ref, uid, body, hash, first_offset, last_offset, cause, changed_at)
+    select ref, uid, body, hash, at_offset, at_offset, cause, :now from numbered
+    on conflict (ref) do update set
+        uid = excluded.uid, body = excluded.body, hash = excluded.hash,
+        first_offset = case when f.removed_at is null then f.first_offset else excluded.first_offset end,
+        last_offset = excluded.last_offset, cause = excluded.cause, changed_at = excluded.changed_at, removed_at = null
+), recorded as (
+    insert into history ("offset", type, ref, uid, body, previous_offset, cause, at)
+    select at_offset, case when added then 'added' else 'updated' end, ref, uid, body, previous_offset, cause, :now
+    from numbered
+)
+select head, pg_notify('callboard_stream', '') from counter;
+
+-- name: lock_visible
+select ref from final_entities where ref = any(:refs::text[]) and removed_at is null order by ref for update;
+
+-- name: retract
+with retracted as (
+    select row_number() over (order by ref) as position, ref, uid, last_offset
+    from final_entities where ref = any(:refs::text[]) and removed_at is null
+), counter as (
+    update stream set head = head + (select count(*) from retracted) returning head
+), numbered as (
+    select r.*, counter.head - (select count(*) from retracted) + r.position as at_offset from counter, retracted r
+), buried as (
+    update final_entities f set
+        body = null, hash = null, last_offset = n.at_offset, cause = :cause, changed_at = :now, removed_at = :now
+    from numbered n where f.ref = n.ref
+), recorded as (
+    insert into history ("offset", type, ref, uid, body, previous_offset, cause, at)
+    select at_offset, 'removed', ref, uid, null, last_offset, :cause, :now from numbered
+)
+select head, pg_notify('callboard_stream', '') from counter;

@@ -1,0 +1,14 @@
+-- name: replace
+with emitted as (
+    select * from unnest(:refs::text[], :keys::text[]) as emitted (ref, key)
+), gone as (
+    delete from refresh_keys k where k.ref = any(:owners::text[])
+    and not exists (select from emitted e where e.ref = k.ref and e.key = k.key)
+)
+insert into refresh_keys (ref, key) select ref, key from emitted on conflict do nothing;
+
+-- name: holders
+select distinct ref from refresh_keys where key = any(:keys::text[]) order by ref;
+
+-- name: remove
+delete from refresh_keys where ref = any(:refs::text[]);

@@ -1,0 +1,72 @@
+-- name: request
+-- A request for an entity that is being worked on replaces its ticket, so that it stays due when the work is settled.
+with requested as (
+    insert into schedule (ref, priority, due_at, ticket)
+    select ref, :priority, :due_at, nextval('tickets') from unnest(:refs::text[]) as entity (ref) order by ref
+    on conflict (ref) do update set
+        priority = least(schedule.priority, excluded.priority), due_at = least(schedule.due_at, excluded.due_at),
+        ticket = excluded.ticket, attempts = 0
+    returning ref
+)
+select pg_notify('callboard_schedule', '') where exists (select from requested);
+
+-- name: claim
+with due as materialized (
+    select ref from schedule
+    where due_at <= :now and (leased_until is null or leased_until <= :now)
+    order by priority, due_at limit :batch for update skip locked
+), taken as (
+    update schedule s set lease = (select nextval('leases_taken')), leased_until = :until
+    from due where s.ref = due.ref
+    returning s.ref, s.ticket, s.lease, s.attempts, s.priority
+)
+select taken.*, coalesce(c.content, e.kept) as content, e.result_hash, e.state, e.source
+from taken
+join entities e on e.ref = taken.ref
+left join claims c
+    on c.source = e.source and c.target_ref = e.ref and c.location_key = e.location_key;
+
+-- name: holding
+-- Which of these are still held under the lease that the worker took.
+select s.ref from schedule s
+join unnest(:refs::text[], :leases::bigint[]) as work (ref, lease) on work.ref = s.ref and work.lease = s.lease;
+
+-- name: lock_holding
+select s.ref from schedule s
+join unnest(:refs::text[], :leases::bigint[]) as work (ref, lease) on work.ref = s.ref and work.lease = s.lease
+order by s.ref for update of s;
+
+-- name: extend
+update schedule s set leased_until = :until
+from unnest(:refs::text[], :leases::bigint[]) as work (ref, lease)
+where s.ref = work.ref and s.lease = work.lease;
+
+-- name: release
+update schedule s set lease = null, leased_until = null
+from unnest(:refs::text[], :leases::bigint[]) as work (ref, lease)
+where s.ref = work.ref and s.lease = work.lease;
+
+-- name: settle
+-- Due again when the worker says so, never when it does not, and at once when somebody asked again meanwhile.
+with work as (
+    select * from unnest(:refs::text[], :tickets::bigint[], :dues::timestamptz[], :attempts::integer[])
+        as work (ref, ticket, due_at, attempts)
+), finished as (
+    delete from schedule s using work
+    where s.ref = work.ref and s.ticket = work.ticket and work.due_at is null
+)
+update schedule s set
+    lease = null, leased_until = null,
+    due_at = case when s.ticket = work.ticket then work.due_at else :now end,
+    priority = case when s.ticket = work.ticket then 2 else s.priority end,
+    attempts = case when s.ticket = work.ticket then work.attempts else 0 end
+from work where s.ref = work.ref and (work.due_at is not null or s.ticket <> work.ticket);
+
+-- name: remove
+delete from schedule where ref = any(:refs::text[]);
+
+-- name: next_due
+select min(due_at) from schedule where leased_until is null;
+
+-- name: length
+select count(*) filter (where due_at <= :now) as due, count(*) as all from schedule;

@@ -1,0 +1,50 @@
+-- name: mark
+-- Ask for entities to be stitched. A second mark of one entity replaces its ticket, so that a stitcher which holds the
+-- old one learns that its reading is out of date; the time stays, so that a busy entity is not put off for ever.
+-- What relations point at need not exist.
+with marked as (
+    insert into stitch_queue (ref, due_at, ticket)
+    select ref, min(due_at), nextval('tickets')
+    from unnest(:refs::text[], :dues::timestamptz[]) as wanted (ref, due_at)
+    where exists (select from entities e where e.ref = wanted.ref)
+    group by ref order by ref
+    on conflict (ref) do update set
+        ticket = excluded.ticket, due_at = least(stitch_queue.due_at, excluded.due_at)
+    returning ref
+)
+select pg_notify('callboard_stitch', '') where exists (select from marked);
+
+-- name: claim
+with due as materialized (
+    select ref from stitch_queue
+    where due_at <= :now and (leased_until is null or leased_until <= :now)
+    order by due_at limit :batch for update skip locked
+)
+update stitch_queue q set lease = (select nextval('leases_taken')), leased_until = :until
+from due where q.ref = due.ref
+returning q.ref, q.ticket, q.lease;
+
+-- name: lock_holding
+-- Removal deletes these rows before it retracts, so whoever holds one may publish.
+select q.ref from stitch_queue q
+join unnest(:refs::text[], :leases::bigint[]) as work (ref, lease) on work.ref = q.ref and work.lease = q.lease
+order by q.ref for update of q;
+
+-- name: settle
+with work as (
+    select * from unnest(:refs::text[], :tickets::bigint[], :leases::bigint[]) as work (ref, ticket, lease)
+), finished as (
+    delete from stitch_queue q using work
+    where q.ref = work.ref and q.ticket = work.ticket and q.lease = work.lease
+)
+update stitch_queue q set lease = null, leased_until = null, due_at = :again_at
+from work where q.ref = work.ref and q.lease = work.lease and q.ticket <> work.ticket;
+
+-- name: remove
+delete from stitch_queue where ref = any(:refs::text[]);
+
+-- name: next_due
+select min(due_at) from stitch_queue where leased_until is null;
+
+-- name: length
+select count(*) from stitch_queue;

@@ -1,0 +1,71 @@
+"""The stitch queue: which entities are to be assembled again."""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from callboard.store import queries
+from callboard.store.database import Transaction
+
+_SQL = queries.load("stitch_queue")
+REMOVE = _SQL["remove"]
+
+CHANNEL = "callboard_stitch"
+"""Notified when entities are marked."""
+
+NEIGHBOUR_DELAY = dt.timedelta(milliseconds=200)
+"""How long a mark from somebody else's relation waits for more of its kind: a group whose thousand members arrive one
+by one is stitched five times a second and not a thousand times."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """A claimed request to stitch one entity."""
+
+    ref: str
+    ticket: int
+    lease: int
+
+
+async def mark(tx: Transaction, refs: Sequence[str], *, neighbours: Sequence[str] = ()) -> None:
+    """Ask for *refs* to be stitched now, and for *neighbours*, whose relations changed, a moment later."""
+    if not refs and not neighbours:
+        return
+    later = tx.now + NEIGHBOUR_DELAY
+    await tx.rows(_SQL["mark"], refs=[*refs, *neighbours], dues=[tx.now for _ in refs] + [later for _ in neighbours])
+
+
+async def claim(tx: Transaction, *, batch: int, lease: dt.timedelta) -> list[Ticket]:
+    """Take up to *batch* requests, oldest first."""
+    rows = await tx.rows(_SQL["claim"], now=tx.now, until=tx.now + lease, batch=batch)
+    return [Ticket(row["ref"], row["ticket"], row["lease"]) for row in rows]
+
+
+async def lock_holding(tx: Transaction, tickets: Sequence[Ticket]) -> set[str]:
+    """Lock the requests that are still held under their lease, and return their refs."""
+    refs, leases = [ticket.ref for ticket in tickets], [ticket.lease for ticket in tickets]
+    return set(await tx.refs(_SQL["lock_holding"], refs=refs, leases=leases))
+
+
+async def settle(tx: Transaction, tickets: Sequence[Ticket]) -> None:
+    """Drop finished requests; what was marked again meanwhile stays."""
+    await tx.run(
+        _SQL["settle"],
+        refs=[ticket.ref for ticket in tickets],
+        tickets=[ticket.ticket for ticket in tickets],
+        leases=[ticket.lease for ticket in tickets],
+        again_at=tx.now + NEIGHBOUR_DELAY,
+    )
+
+
+async def next_due(tx: Transaction) -> dt.datetime | None:
+    """When the next request becomes due; None when there is none."""
+    row = await tx.row(_SQL["next_due"])
+    return row[0] if row else None
+
+
+async def length(tx: Transaction) -> int:
+    """How many requests wait."""
+    row = await tx.row(_SQL["length"])
+    assert row is not None
+    return int(row[0])

@@ -1,0 +1,113 @@
+"""The follower: this process's one reader of the log."""
+
+import asyncio
+import bisect
+import contextlib
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+
+import structlog
+
+from callboard.clock import Clock
+from callboard.loop import Loop
+from callboard.model.changes import Change
+from callboard.store import changes
+from callboard.store.database import Database
+from callboard.view.contents import Contents
+from callboard.view.views import View
+
+_log = structlog.get_logger(__name__)
+
+# Without a notification (a lost connection, a transaction pooler) a change is seen this many seconds later at most.
+_TICK = 0.5
+_PAGE = 1_000
+
+
+@dataclass(slots=True)
+class Follower:
+    """Keeps a view at the head of the stream, and lets others wait for it."""
+
+    database: Database
+    clock: Clock
+    keep: int = 10_000
+    """How many recent changes are kept in memory for readers near the head."""
+    view: View = field(default_factory=View)
+    position: changes.Position | None = None
+    """Where the stream stood at the last look; None before the first one."""
+    seen_at: float = 0.0
+    """When that was, on the monotonic clock."""
+    loop: Loop = field(init=False)
+    _recent: deque[Change] = field(init=False)
+    _moved: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.loop = Loop(name="stream.follow", step=self.follow, clock=self.clock)
+        self._recent = deque(maxlen=self.keep)
+
+    async def load(self) -> None:
+        """Build the view anew from one snapshot of the database."""
+        started = self.clock.monotonic()
+        contents = Contents()
+        async with self.database.transaction(snapshot=True) as tx:
+            found = await changes.snapshot(tx)
+            async for uid, ref, body in found.rows:
+                contents.put(uid, ref, body)
+        self.view.replace(contents, offset=found.position.head, epoch=found.position.epoch)
+        self._recent.clear()
+        self._looked(found.position)
+        _log.info(
+            "view.loaded",
+            entities=self.view.count,
+            offset=self.view.offset,
+            ms=round((self.clock.monotonic() - started) * 1000),
+        )
+
+    async def follow(self) -> float:
+        """Apply a page of changes to the view."""
+        if self.position is None:
+            await self.load()
+        async with self.database.transaction() as tx:
+            position = await changes.position(tx)
+            behind = position.epoch == self.view.epoch and position.head > self.view.offset
+            found = await changes.history(tx, self.view.offset, limit=_PAGE) if behind else []
+        lost = position.head < self.view.offset or self.view.offset < position.history_floor
+        if position.epoch != self.view.epoch or lost:
+            _log.warning("view.restarted", offset=self.view.offset, head=position.head, epoch=position.epoch)
+            await self.load()
+            return 0
+        if found:
+            self.view.apply(found)
+            self._recent.extend(found)
+        self._looked(position)
+        return 0 if position.head > self.view.offset else _TICK
+
+    @property
+    def lag(self) -> int:
+        """How many changes the view is known to be behind."""
+        return self.position.head - self.view.offset if self.position else 0
+
+    def recent(self, after: int, limit: int) -> Sequence[Change] | None:
+        """Up to *limit* changes after *after*, from memory; None when they don't all lie there any more."""
+        if after >= self.view.offset:
+            return ()
+        if not self._recent or self._recent[0].offset > after + 1:
+            return None
+        start = bisect.bisect_right(self._recent, after, key=lambda change: change.offset)
+        return list(islice(self._recent, start, start + limit))
+
+    async def wait_beyond(self, offset: int, seconds: float) -> bool:
+        """Wait until the view is beyond *offset*. False when *seconds* went by without that."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while self.view.offset <= offset:
+                    await self._moved.wait()
+        return self.view.offset > offset
+
+    def _looked(self, position: changes.Position) -> None:
+        self.position = position
+        self.seen_at = self.clock.monotonic()
+        # Everybody who waits now is woken; whoever comes later waits for the next event.
+        self._moved.set()
+        self._moved = asyncio.Event()

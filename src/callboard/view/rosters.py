@@ -1,0 +1,85 @@
+"""Rosters: every entity by a text that is its own, a ref or a uid."""
+
+from bisect import bisect_left, bisect_right
+
+from pyroaring import BitMap
+
+from callboard.view.sorting import SortedTexts
+
+
+class Roster:
+    """Entity ids by text, texts by id, and the order of the texts.
+
+    Ids are dense: a new one is at most one beyond the last.
+    """
+
+    __slots__ = ("_ids", "_order", "_texts")
+
+    def __init__(self) -> None:
+        self._ids: dict[str, int] = {}
+        self._texts: list[str | None] = []
+        self._order = SortedTexts()
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def put(self, member: int, text: str) -> None:
+        """Give *member* its text, instead of the one that it had."""
+        if member == len(self._texts):
+            self._texts.append(None)
+        elif self._texts[member] is not None:
+            self.drop(member)
+        self._ids[text] = member
+        self._texts[member] = text
+        self._order.note(text)
+
+    def drop(self, member: int) -> None:
+        """Forget *member*."""
+        text = self.text(member)
+        self._texts[member] = None
+        if self._ids.get(text) == member:
+            del self._ids[text]
+            self._order.note(text)
+
+    def find(self, text: str) -> int | None:
+        """The id of the entity with this text."""
+        return self._ids.get(text)
+
+    def text(self, member: int) -> str:
+        """The text of *member*."""
+        text = self._texts[member]
+        assert text is not None
+        return text
+
+    def texts(self) -> list[str]:
+        """All texts in order; the caller must not change the list."""
+        return self._order.read(self._ids.keys, self._ids.__contains__)
+
+    def take(self, ids: BitMap, count: int, *, after: str | None = None, descending: bool = False) -> list[int]:
+        """The first *count* of *ids* in the order of their texts, beyond the text *after*."""
+        # Sorting costs a step per member, walking one per text that is passed until there are enough: the cheaper one.
+        if len(ids) * len(ids) <= count * len(self._ids):
+            return self._take_by_sorting(ids, count, after, descending)
+        return self._take_by_walking(ids, count, after, descending)
+
+    def _take_by_sorting(self, ids: BitMap, count: int, after: str | None, descending: bool) -> list[int]:
+        texts = [self.text(member) for member in ids]
+        if after is not None:
+            texts = [text for text in texts if (text < after if descending else text > after)]
+        texts.sort(reverse=descending)
+        return [self._ids[text] for text in texts[:count]]
+
+    def _take_by_walking(self, ids: BitMap, count: int, after: str | None, descending: bool) -> list[int]:
+        order = self.texts()
+        if descending:
+            walk = range((len(order) if after is None else bisect_left(order, after)) - 1, -1, -1)
+        else:
+            walk = range(0 if after is None else bisect_right(order, after), len(order))
+        taken: list[int] = []
+        for at in walk:
+            if len(taken) >= count:
+                break
+            member = self._ids[order[at]]
+            if member in ids:
+                taken.append(member)
+        return taken
