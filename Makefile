@@ -22,7 +22,7 @@ serve: ## Run the example catalog on http://localhost:7007
 check: setup ## Look for mistakes without running anything: format, lint, types, layers
 	$(PYTHON_HERE) -m ruff format --check .
 	$(PYTHON_HERE) -m ruff check .
-	$(PYTHON_HERE) -m mypy src tests benchmarks
+	$(PYTHON_HERE) -m mypy --explicit-package-bases src tests benchmarks
 	.venv/bin/lint-imports
 
 test: setup ## Run the tests

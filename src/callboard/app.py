@@ -59,29 +59,27 @@ class Engine:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until *stop* is set; what can be finished is finished then."""
-        tasks = [asyncio.create_task(self._connect(provider)) for provider in self.providers]
         counting = Loop(name="metrics", step=self._count, clock=self.clock)
-        loops: list[Loop] = [self.wakeups.loop, counting]
-        running = [asyncio.create_task(self.wakeups.run()), asyncio.create_task(counting.run())]
-        if self.settings.catalog.processing_interval is not None:
-            loops += [self.worker.claiming, self.stitcher.loop]
-            running += [asyncio.create_task(self.worker.run()), asyncio.create_task(self.stitcher.loop.run())]
-        _log.info("engine.started", version=__version__, processors=self.pipeline.fingerprint)
-        await stop.wait()
-        for loop in loops:
-            loop.stop()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*running, *tasks, return_exceptions=True)
+        async with asyncio.TaskGroup() as group:
+            connecting = [group.create_task(self._connect(provider)) for provider in self.providers]
+            group.create_task(self.wakeups.run())
+            group.create_task(counting.run())
+            # `processingInterval: false` makes an engine that only feeds the catalog.
+            if self.settings.catalog.processing_interval is not None:
+                group.create_task(self.worker.run())
+                group.create_task(self.stitcher.loop.run())
+            _log.info("engine.started", version=__version__, processors=self.pipeline.fingerprint)
+            await stop.wait()
+            self.worker.stop()
+            for loop in (self.stitcher.loop, self.wakeups.loop, counting):
+                loop.stop()
+            for task in connecting:
+                task.cancel()
         _log.info("engine.stopped")
 
     async def _connect(self, provider: EntityProvider) -> None:
-        connected = False
-
         async def connect() -> float:
-            nonlocal connected
             await provider.connect(Connection(self.database, provider.name))
-            connected = True
             loop.stop()
             return _RETRY_PROVIDER
 
@@ -136,7 +134,10 @@ def build_pipeline(settings: Settings, client: httpx2.AsyncClient, clock: Clock)
         FileReader(max_bytes=own.max_bytes, clock=clock),
         HttpReader(
             client,
-            allow=[AllowedHost(rule.host, rule.paths) for rule in settings.backend.reading.allow],
+            allow=[
+                *(AllowedHost(rule.host, rule.paths) for rule in settings.backend.reading.allow),
+                *(AllowedHost(host, None) for host in settings.integrations.hosts),
+            ],
             timeout_seconds=own.timeout_seconds,
             per_host=own.concurrency_per_host,
             max_bytes=own.max_bytes,
@@ -218,11 +219,12 @@ class ReadSide:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Follow the stream until *stop* is set."""
-        running = [asyncio.create_task(self.wakeups.run()), asyncio.create_task(self.follower.loop.run())]
-        await stop.wait()
-        self.wakeups.loop.stop()
-        self.follower.loop.stop()
-        await asyncio.gather(*running, return_exceptions=True)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.wakeups.run())
+            group.create_task(self.follower.loop.run())
+            await stop.wait()
+            self.wakeups.loop.stop()
+            self.follower.loop.stop()
 
 
 @asynccontextmanager

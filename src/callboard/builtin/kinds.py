@@ -10,12 +10,12 @@ class BuiltinKindsProcessor(Processor):
 
     name = "builtin-kinds"
 
-    async def pre_process(self, entity: JsonObject, run: Run) -> JsonObject:  # noqa: ARG002 - the contract has it
+    async def pre_process(self, entity: JsonObject, run: Run) -> JsonObject:
         """Sort the lists of refs, so that their order can never be a change."""
         kinds.sort_relation_fields(entity)
         return entity
 
-    async def validate_kind(self, entity: JsonObject, run: Run) -> bool:  # noqa: ARG002 - the contract has it
+    async def validate_kind(self, entity: JsonObject, run: Run) -> bool:
         """Claim the built-in kinds. Raises InvalidEntity for one that is not valid."""
         definition = kinds.find(entity)
         if definition is None:

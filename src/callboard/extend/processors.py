@@ -7,15 +7,14 @@ A step that a processor does not override costs nothing.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from callboard.extend.readers import Reader
 from callboard.model.json import JsonObject, JsonValue
 from callboard.model.refs import EntityRef, LocationRef
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Relation:
+class Relation(NamedTuple):
     """A directed, typed edge between two entities, canonical refs on both sides."""
 
     source: str

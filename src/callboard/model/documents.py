@@ -23,7 +23,7 @@ from callboard.model.json import JsonObject, JsonValue
 from callboard.model.refs import LocationRef
 
 MAX_BYTES = 5_000_000
-"""Some 5,000 entities; reading it takes about a second, during which nothing else happens in the process."""
+"""Some 5,000 entities, which take one to three seconds to read, during which nothing else happens in the process."""
 
 MAX_NODES = 1_000_000
 """Values in one file after the expansion of aliases; a file of MAX_BYTES without aliases rarely has half of it."""

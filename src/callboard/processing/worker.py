@@ -99,7 +99,7 @@ class Worker:
     async def claim(self) -> float:
         """Claim a batch and start a run for each entity of it."""
         room = self.options.in_flight - len(self._running)
-        if room < self.options.batch // 2:
+        if room < min(self.options.batch, self.options.in_flight) // 2:
             return _TICK
         batch = min(room, self.options.batch)
 

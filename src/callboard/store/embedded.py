@@ -15,7 +15,9 @@ import hashlib
 import os
 import re
 import shutil
+import socket
 import stat
+import struct
 import subprocess
 import tempfile
 import time
@@ -30,9 +32,12 @@ from callboard import errors
 from callboard.store import _programs
 
 _PORT = 5432  # names the socket; nothing listens on TCP
+_SOCKET = f".s.PGSQL.{_PORT}"
 _SOCKET_PATH_LIMIT = 100  # bytes; the kernels allow 104 (macOS) and 108 (Linux) with the final zero
 _START_TIMEOUT = 300  # seconds; crash recovery of a large cluster comes first
 _PASSING_TIMEOUT = 10.0  # seconds that orphaned children of a killed postmaster have to notice and leave
+_ANSWER_TIMEOUT = 5.0  # seconds
+_SSL_REQUEST = struct.pack(">ii", 8, 80877103)  # the shortest question of the protocol, answered before any login
 _LOG_LIMIT = 8 * 1024 * 1024  # bytes
 _LOG_TAIL = 20  # lines in an error message
 
@@ -167,16 +172,16 @@ class Embedded:
         """`socket/`, or a folder below the temporary one when that path is too long or odd for a socket."""
         name = f"callboard-{os.getuid()}-{hashlib.sha256(bytes(self._root)).hexdigest()[:16]}"
         for folder in (self._root / "socket", Path(tempfile.gettempdir()).resolve() / name):
-            socket = f"{folder}/.s.PGSQL.{_PORT}"
+            path = f"{folder}/{_SOCKET}"
             # A comma, a quote or a backslash means something in PostgreSQL's setting or in a URL's list of hosts, and
             # a URL holds no bytes that are not UTF-8.
-            if len(os.fsencode(socket)) < _SOCKET_PATH_LIMIT and not re.search(r"[,'\"\\\n\udc80-\udcff]", socket):
+            if len(os.fsencode(path)) < _SOCKET_PATH_LIMIT and not re.search(r"[,'\"\\\n\udc80-\udcff]", path):
                 return folder
         return Path("/tmp") / name  # noqa: S108 - the owner is checked before use
 
     def _is_ready(self) -> bool:
         postmaster = _find_postmaster(self._cluster)
-        return postmaster is not None and postmaster.is_ready
+        return postmaster is not None and postmaster.is_ready and _answers(postmaster)
 
     def _create(self) -> None:
         """Make the cluster and its database elsewhere, then move it into place: a half-made one is never seen."""
@@ -294,6 +299,18 @@ def _find_postmaster(cluster: Path) -> _Postmaster | None:
     return _Postmaster(int(lines[0]), Path(lines[4]), lines[7].strip() == "ready")
 
 
+def _answers(postmaster: _Postmaster) -> bool:
+    """Whether it is more than a process that has been killed and is not gone yet."""
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(_ANSWER_TIMEOUT)
+        try:
+            client.connect(str(postmaster.socket_dir / _SOCKET))
+            client.sendall(_SSL_REQUEST)
+            return client.recv(1) != b""
+        except OSError:
+            return False
+
+
 def _is_postmaster(pid: int, cluster: Path) -> bool:
     try:
         os.kill(pid, 0)
@@ -326,7 +343,7 @@ def _drop_stale_pid(cluster: Path, socket_dir: Path) -> None:
     arguments = _command_line(pid)
     if arguments is not None and not os.path.basename(arguments[0]).startswith(b"postgres"):  # noqa: PTH119 - bytes
         mark.unlink()
-        (socket_dir / f".s.PGSQL.{_PORT}.lock").unlink(missing_ok=True)
+        (socket_dir / f"{_SOCKET}.lock").unlink(missing_ok=True)
 
 
 def _check_owner(cluster: Path) -> None:
