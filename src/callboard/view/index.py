@@ -53,10 +53,6 @@ class Index:
         for key, values in facts.items():
             self._drop(key, member, values)
 
-    def keys(self) -> list[str]:
-        """All keys that some entity has, in order."""
-        return sorted([*self._columns, *self._marks])
-
     def column(self, key: str) -> Column | None:
         """The column of *key*, which is lower case; only for reading."""
         marked = self._marks.get(key)

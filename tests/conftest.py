@@ -1,0 +1,105 @@
+"""Fixtures that many tests share: a database of their own, a clock that stands still, a catalog to drive by hand."""
+
+import os
+import tempfile
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import asyncpg
+import httpx2
+import pytest
+from harness import Catalog
+
+from callboard.settings import Settings, defaults
+from callboard.store import migrations
+from callboard.store.database import Database
+from callboard.store.embedded import Embedded
+from callboard.testing import FakeClock, FakeHost
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """The URL of a PostgreSQL server: the one that CALLBOARD_TEST_DATABASE_URL names, or the embedded one."""
+    given = os.environ.get("CALLBOARD_TEST_DATABASE_URL")
+    if given:
+        yield given
+        return
+    with tempfile.TemporaryDirectory(prefix="callboard-tests-") as folder:
+        server = Embedded(Path(folder), durable=False)
+        yield server.ensure_running()
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def template(postgres: str) -> Iterator[str]:
+    """The name of a database with the schema, made once and copied for each test."""
+    import asyncio
+
+    name = f"callboard_template_{uuid.uuid4().hex[:8]}"
+
+    async def make() -> None:
+        await _execute(postgres, f'create database "{name}"')
+        await migrations.apply(with_database(postgres, name))
+
+    asyncio.run(make())
+    yield name
+    asyncio.run(_execute(postgres, f'drop database "{name}" with (force)'))
+
+
+@pytest.fixture
+async def database_url(postgres: str, template: str) -> AsyncIterator[str]:
+    """The URL of an empty database for one test."""
+    name = f"callboard_test_{uuid.uuid4().hex[:8]}"
+    await _execute(postgres, f'create database "{name}" template "{template}"')
+    yield with_database(postgres, name)
+    await _execute(postgres, f'drop database "{name}" with (force)')
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    """A clock that stands still until a test advances it."""
+    return FakeClock()
+
+
+@pytest.fixture
+async def database(database_url: str, clock: FakeClock) -> AsyncIterator[Database]:
+    """An empty database."""
+    opened = await Database.open(database_url, clock=clock, connections=4)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def host() -> FakeHost:
+    """A host that serves what a test puts there."""
+    return FakeHost()
+
+
+@pytest.fixture
+def settings() -> Settings:
+    """Settings with all kinds allowed and https://host/ readable."""
+    return Catalog.settings(defaults())
+
+
+@pytest.fixture
+async def catalog(
+    database: Database, clock: FakeClock, host: FakeHost, settings: Settings
+) -> AsyncIterator[Catalog]:
+    """A whole catalog whose stages run when the test says so."""
+    async with httpx2.AsyncClient(transport=host.transport) as client:
+        yield Catalog(database, clock, host, settings, client)
+
+
+def with_database(url: str, name: str) -> str:
+    """*url*, with another database in it."""
+    start, _, query = url.partition("?")
+    return f"{start.rsplit('/', 1)[0]}/{name}" + (f"?{query}" if query else "")
+
+
+async def _execute(url: str, statement: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()

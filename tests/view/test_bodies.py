@@ -1,0 +1,77 @@
+import json
+
+import pytest
+
+from callboard.view.bodies import TRAIN_AT_LATEST, TRAIN_FROM, Bodies
+
+
+def body(number: int) -> bytes:
+    return json.dumps({"kind": "Component", "metadata": {"name": f"service-{number}", "note": "x" * 100}}).encode()
+
+
+def test_a_body_comes_back_as_it_was() -> None:
+    bodies = Bodies()
+
+    bodies.put(0, body(0))
+    bodies.put(1, body(1))
+    bodies.put(0, body(2))
+
+    assert (bodies.get(0), bodies.get(1), len(bodies)) == (body(2), body(1), 2)
+
+
+def test_a_dropped_place_is_used_again() -> None:
+    bodies = Bodies()
+    bodies.put(0, body(0))
+    bodies.put(1, body(1))
+
+    bodies.drop(0)
+
+    assert len(bodies) == 1
+    bodies.put(0, body(3))
+    assert (bodies.get(0), len(bodies)) == (body(3), 2)
+
+
+@pytest.mark.parametrize(("count", "compressed"), [(TRAIN_FROM - 1, False), (TRAIN_FROM, True)])
+def test_a_dictionary_is_made_when_it_is_worthwhile(count: int, compressed: bool) -> None:
+    bodies = Bodies()
+    for number in range(count):
+        bodies.put(number, body(number))
+
+    bodies.compress_when_worthwhile()
+
+    assert bodies.compressed is compressed
+    assert all(bodies.get(number) == body(number) for number in range(count))
+
+
+def test_bodies_are_kept_before_and_after_the_dictionary() -> None:
+    bodies = Bodies()
+    for number in range(TRAIN_FROM + 1):
+        bodies.put(number, body(number))
+    bodies.drop(7)
+
+    bodies.compress_when_worthwhile()
+    bodies.put(7, b'{"something": "else"}')
+
+    assert bodies.get(7) == b'{"something": "else"}'
+    assert bodies.get(8) == body(8)
+
+
+def test_samples_without_anything_to_learn_are_no_obstacle() -> None:
+    bodies = Bodies()
+    for number in range(TRAIN_FROM):
+        bodies.put(number, b"")
+
+    bodies.compress_when_worthwhile()
+
+    assert bodies.compressed
+    assert bodies.get(5) == b""
+
+
+def test_a_long_load_does_not_wait_for_its_end() -> None:
+    bodies = Bodies()
+
+    for number in range(TRAIN_AT_LATEST):
+        bodies.put(number, b'{"name": "%d"}' % number)
+
+    assert bodies.compressed
+    assert bodies.get(TRAIN_AT_LATEST - 1) == b'{"name": "%d"}' % (TRAIN_AT_LATEST - 1)

@@ -1,0 +1,52 @@
+from tests.view.samples import entity, view_of
+
+from callboard.model.predicates import Equals
+from callboard.view.facets import facets
+
+VIEW = view_of(
+    entity("a", tags=["java", "go"], spec={"lifecycle": "production", "flag": True}),
+    entity("b", tags=["java"], spec={"lifecycle": "Production", "flag": None}),
+    entity("c", "API", tags=["web"], spec={"lifecycle": "production", "long": "x" * 201}),
+    entity("d", "API", relations=[{"type": "ownedBy", "targetRef": "group:default/a"}]),
+)
+
+
+def test_values_are_counted_as_they_are_written() -> None:
+    assert facets(VIEW, ["spec.lifecycle"]) == {
+        "spec.lifecycle": [{"value": "Production", "count": 1}, {"value": "production", "count": 2}]
+    }
+
+
+def test_a_facet_is_named_as_it_was_asked_for() -> None:
+    assert facets(VIEW, ["KIND", "kind"]) == {
+        "KIND": [{"value": "API", "count": 2}, {"value": "Component", "count": 2}],
+        "kind": [{"value": "API", "count": 2}, {"value": "Component", "count": 2}],
+    }
+
+
+def test_an_entity_counts_for_each_of_its_values() -> None:
+    assert facets(VIEW, ["metadata.tags"])["metadata.tags"] == [
+        {"value": "go", "count": 1},
+        {"value": "java", "count": 2},
+        {"value": "web", "count": 1},
+    ]
+
+
+def test_only_selected_and_visible_entities_count() -> None:
+    found = facets(VIEW, ["metadata.tags"], Equals("kind", "component"), visible=Equals("metadata.name", "b"))
+
+    assert found["metadata.tags"] == [{"value": "java", "count": 1}]
+
+
+def test_marks_and_relations_are_facets_too() -> None:
+    found = facets(VIEW, ["metadata.tags.java", "relations.ownedBy", "spec.flag"])
+
+    assert found == {
+        "metadata.tags.java": [{"value": "true", "count": 2}],
+        "relations.ownedBy": [{"value": "group:default/a", "count": 1}],
+        "spec.flag": [{"value": "true", "count": 1}],
+    }
+
+
+def test_what_has_no_known_value_gives_an_empty_facet() -> None:
+    assert facets(VIEW, ["spec.long", "metadata", "nothing"]) == {"spec.long": [], "metadata": [], "nothing": []}
