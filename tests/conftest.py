@@ -9,13 +9,13 @@ from pathlib import Path
 import asyncpg
 import httpx2
 import pytest
-from harness import Catalog
 
 from callboard.settings import Settings, defaults
 from callboard.store import migrations
 from callboard.store.database import Database
 from callboard.store.embedded import Embedded
 from callboard.testing import FakeClock, FakeHost
+from harness import Catalog
 
 
 @pytest.fixture(scope="session")
@@ -83,9 +83,7 @@ def settings() -> Settings:
 
 
 @pytest.fixture
-async def catalog(
-    database: Database, clock: FakeClock, host: FakeHost, settings: Settings
-) -> AsyncIterator[Catalog]:
+async def catalog(database: Database, clock: FakeClock, host: FakeHost, settings: Settings) -> AsyncIterator[Catalog]:
     """A whole catalog whose stages run when the test says so."""
     async with httpx2.AsyncClient(transport=host.transport) as client:
         yield Catalog(database, clock, host, settings, client)

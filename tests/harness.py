@@ -55,6 +55,11 @@ class Catalog:
         """Apply a mutation in the name of *provider*."""
         return await Connection(self.database, provider).apply_and_tell(mutation)
 
+    async def connect(self) -> None:
+        """Let the providers of the installation deliver what they have."""
+        for provider in self.engine.providers:
+            await provider.connect(Connection(self.database, provider.name))
+
     async def register(self, target: str, on_conflict: OnConflict = OnConflict.REJECT) -> RegisteredLocation:
         """Register a URL."""
         return await registering.register(self.database, LocationRef("url", target), on_conflict=on_conflict)
@@ -159,7 +164,4 @@ def component_yaml(name: str, owner: str = "team", **spec: str) -> str:
 def location_yaml(name: str, targets: Sequence[str]) -> str:
     """A Location as it stands in a file."""
     listed = "".join(f"\n    - {target}" for target in targets)
-    return (
-        "apiVersion: backstage.io/v1alpha1\nkind: Location\n"
-        f"metadata:\n  name: {name}\nspec:\n  targets:{listed}\n"
-    )
+    return f"apiVersion: backstage.io/v1alpha1\nkind: Location\nmetadata:\n  name: {name}\nspec:\n  targets:{listed}\n"

@@ -33,7 +33,6 @@ def answer(request: Request, error: Exception, *, mount: str, extra: dict[str, o
     """The envelope for *error*. What the caller can't do anything about is told to the log alone."""
     if isinstance(error, errors.CallboardError):
         status, described = status_of(error), errors.describe(error)
-        described["code"] = error.code
     else:
         status, number = 500, uuid.uuid4().hex[:16]
         described = {"name": "Error", "message": f"An internal error occurred logId={number}"}

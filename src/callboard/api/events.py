@@ -41,7 +41,8 @@ async def events(request: Request) -> Response:
             epoch=asked.text("epoch"),
         )
     except (OffsetExpired, OffsetInTheFuture) as error:
-        advice = {"head": view.offset, "epoch": view.epoch, "resync": {"offset": 0, "mode": "compacted"}}
+        resync = {"offset": 0, "mode": "compacted"}
+        advice = {"code": error.code, "head": view.offset, "epoch": view.epoch, "resync": resync}
         return errors.answer(request, error, mount=MOUNT, extra=advice)
     body = b'{"events":[%b],"lastEventOffset":%d,"nextOffset":%d,"epoch":%b,"caughtUp":%b}' % (
         b",".join(encoded(change) for change in page.changes),

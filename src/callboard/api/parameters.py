@@ -84,11 +84,13 @@ def _check(name: str, found: list[str], expected: Text | Number) -> None:
             allowed = ", ".join(choices)
             raise InvalidInput(f"request/query/{name} must be equal to one of the allowed values: {allowed}")
         case Number(minimum, whole):
+            kind = "integer" if whole else "number"
             try:
                 value = int(found[-1]) if whole else float(found[-1])
             except ValueError:
-                kind = "integer" if whole else "number"
                 raise InvalidInput(f"request/query/{name} must be {kind}") from None
+            if len(found) > 1:
+                raise InvalidInput(f"request/query/{name} must be {kind}, but is there {len(found)} times")
             if not value >= minimum:
                 raise InvalidInput(f"request/query/{name} must be >= {minimum:g}")
         case _:
@@ -104,7 +106,7 @@ async def body_of(request: Request) -> JsonObject:
     try:
         value = json.decode(data) if data else None
     except ValueError as error:
-        raise InvalidInput(f"request/body is not valid JSON: {error}") from error
+        raise InvalidInput(f"request/body is not valid JSON: {error}") from None
     if not isinstance(value, dict):
         raise InvalidInput("request/body must be object")
     return value

@@ -38,7 +38,7 @@ def location_entity(location: LocationRef) -> JsonObject:
             "name": f"generated-{name}",
             "annotations": {MANAGED_BY_LOCATION: str(location), MANAGED_BY_ORIGIN_LOCATION: str(location)},
         },
-        "spec": {"type": location.type, "target": location.target, "presence": "required"},
+        "spec": {"type": location.type, "target": location.target},
     }
 
 

@@ -33,12 +33,12 @@ class ProcessingSettings:
     of them make less work to do again after a crash."""
 
     lease_seconds: Annotated[Seconds, Key("lease")] = 15.0
-    """How long a claimed entity stays with its engine unless the engine says that it is still at it. What a killed engine
-    held is processed elsewhere after that."""
+    """How long a claimed entity stays with its engine unless the engine says that it is still at it. What a killed
+    engine held is processed elsewhere after that."""
 
     concurrency: Count = 600
-    """Entities that one engine holds at once. Most take microseconds; the number is for those that wait for a slow host,
-    which must not stop the others."""
+    """Entities that one engine holds at once. Most take microseconds; the number is for those that wait for a slow
+    host, which must not stop the others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

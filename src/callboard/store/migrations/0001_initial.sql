@@ -21,7 +21,7 @@ create table claims (
     content_hash bytea not null,
     -- The order in which claims came, and in which they last changed; the conflict rule asks for both.
     claimed bigint not null default nextval('claim_changes'),
-    changed bigint not null default currval('claim_changes'),
+    changed bigint not null,
     primary key (source, target_ref, location_key)
 );
 create index claims_target on claims (target_ref);

@@ -17,11 +17,12 @@ left join claims c on c.source = offered.source and c.target_ref = offered.ref a
 where c.source is null or c.content_hash <> offered.hash;
 
 -- name: offer
+-- Of two claims that one parent makes at once, for one entity under two keys, the one that it named first came first.
 insert into claims (source, target_ref, location_key, content, content_hash, changed)
 select source, ref, key, content, hash, nextval('claim_changes')
-from unnest(:sources::text[], :refs::text[], :keys::text[], :contents::text[], :hashes::bytea[])
-    as offered (source, ref, key, content, hash)
-order by ref
+from unnest(:sources::text[], :refs::text[], :keys::text[], :contents::text[], :hashes::bytea[]) with ordinality
+    as offered (source, ref, key, content, hash, position)
+order by ref, position
 on conflict (source, target_ref, location_key) do update set
     content = excluded.content, content_hash = excluded.content_hash, changed = excluded.changed;
 
