@@ -15,7 +15,7 @@ from callboard.store import migrations
 from callboard.store.database import Database
 from callboard.store.embedded import Embedded
 from callboard.testing import FakeClock, FakeHost
-from harness import Catalog
+from tests.harness import Catalog
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ import pytest
 from callboard.settings import LocationSetting, ReadingRule, Settings, defaults
 from callboard.store.database import Database
 from callboard.testing import FakeClock, FakeHost
-from harness import Catalog
+from tests.harness import Catalog
 
 SHARED = Path(__file__).parents[3] / "shared" / "conformance"
 

@@ -3,7 +3,7 @@
 from callboard.extend import Delta, Full
 from callboard.model.changes import ChangeType
 from callboard.model.refs import EntityRef
-from harness import Catalog, component, component_yaml, location_yaml, offered
+from tests.harness import Catalog, component, component_yaml, location_yaml, offered
 
 
 async def test_a_registered_file_brings_its_entities_into_the_catalog(catalog: Catalog) -> None:

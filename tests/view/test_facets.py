@@ -1,7 +1,6 @@
-from tests.view.samples import entity, view_of
-
 from callboard.model.predicates import Equals
 from callboard.view.facets import facets
+from tests.view.samples import entity, view_of
 
 VIEW = view_of(
     entity("a", tags=["java", "go"], spec={"lifecycle": "production", "flag": True}),

@@ -1,9 +1,9 @@
 import pytest
-from tests.view.samples import entity, names, upserted, view_of
 
 from callboard.model.json import JsonValue
 from callboard.model.predicates import Predicate, parse_filters, parse_query
 from callboard.view.views import View
+from tests.view.samples import entity, names, upserted, view_of
 
 VIEW = view_of(
     entity("cart", tags=["java"], title="Shop", spec={"type": "service", "owner": "team-a", "system": None}),

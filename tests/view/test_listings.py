@@ -1,11 +1,11 @@
 import pytest
-from tests.view.samples import entity, names, view_of
 
 from callboard.errors import InvalidInput
 from callboard.model.predicates import Equals
 from callboard.view.cursors import Window, parse_after
 from callboard.view.listings import list_entities
 from callboard.view.orders import Order, parse_order
+from tests.view.samples import entity, names, view_of
 
 VIEW = view_of(
     entity("zoo", rank=10),

@@ -1,5 +1,4 @@
 import pytest
-from tests.view.samples import entity, names, removed, uid_of, upserted, view_of
 
 from callboard.errors import InvalidInput
 from callboard.model.predicates import Equals, parse_filters
@@ -7,6 +6,7 @@ from callboard.view.cursors import Query, TextSearch
 from callboard.view.orders import Order, parse_order_field
 from callboard.view.queries import Page, query, resume
 from callboard.view.views import View
+from tests.view.samples import entity, names, removed, uid_of, upserted, view_of
 
 USERS = [entity(name, "User") for name in ("ada", "Bob.Builder", "carla", "loner")]
 PETS = [entity(f"pet-{number}", rank=number) for number in range(7)]

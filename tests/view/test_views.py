@@ -1,10 +1,10 @@
 import pytest
-from tests.view.samples import entity, names, ref_of, removed, row, uid_of, upserted, view_of
 
 from callboard.errors import OffsetExpired
 from callboard.model.changes import ChangeType
 from callboard.model.predicates import Equals
 from callboard.view.views import View
+from tests.view.samples import entity, names, ref_of, removed, row, uid_of, upserted, view_of
 
 CART = entity("Cart", spec={"type": "service"})
 PRICING = entity("pricing", spec={"type": "library"})

@@ -7,13 +7,13 @@ import functools
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from callboard.errors import InvalidEntity
 from callboard.extend import Policy
 from callboard.model.json import JsonObject
 from callboard.model.refs import DEFAULT_NAMESPACE
-from callboard.model.schemas import Schema, pointer_of
+from callboard.model.schemas import Schema, Violation, pointer_of
 
 _TEXT: JsonObject = {"type": "string", "minLength": 1}
 _STRINGS: JsonObject = {"type": "object", "additionalProperties": {"type": "string"}}
@@ -123,6 +123,15 @@ DEFAULT_FORMATS = FieldFormats(
 )
 
 
+@runtime_checkable
+class Explains(Protocol):
+    """A policy that can tell all that it has against an entity, where `enforce` has one error for it."""
+
+    def violations(self, entity: JsonObject) -> list[Violation]:
+        """Everything, each at its own place."""
+        ...
+
+
 class SchemaPolicy:
     """The types of all known fields."""
 
@@ -131,10 +140,14 @@ class SchemaPolicy:
     def enforce(self, entity: JsonObject) -> JsonObject:
         """Raise InvalidEntity unless the schema of the envelope is kept."""
         if not _ENTITY.is_valid(entity):
-            violations = _ENTITY.violations(entity)
+            violations = self.violations(entity)
             reasons = "; ".join(violation.brief for violation in violations)
             raise InvalidEntity(f"Malformed envelope, {reasons}", pointer=violations[0].pointer)
         return entity
+
+    def violations(self, entity: JsonObject) -> list[Violation]:
+        """All that breaks the schema, each at its own place."""
+        return _ENTITY.violations(entity)
 
 
 class DefaultNamespacePolicy:
@@ -160,11 +173,16 @@ class NoForeignRootFieldsPolicy:
 
     def enforce(self, entity: JsonObject) -> JsonObject:
         """Raise InvalidEntity if there is any other field at the root."""
-        foreign = [field for field in entity if field not in self._known]
-        if foreign:
-            reason = "; ".join(f"Unknown field {field}" for field in foreign)
-            raise InvalidEntity(reason, pointer=pointer_of([foreign[0]]))
+        violations = self.violations(entity)
+        if violations:
+            reason = "; ".join(violation.text for violation in violations)
+            raise InvalidEntity(reason, pointer=violations[0].pointer)
         return entity
+
+    def violations(self, entity: JsonObject) -> list[Violation]:
+        """All foreign fields, each at its own place."""
+        foreign = [field for field in entity if field not in self._known]
+        return [Violation(pointer_of([field]), f"Unknown field {field}", "") for field in foreign]
 
 
 class FieldFormatsPolicy:
@@ -177,14 +195,18 @@ class FieldFormatsPolicy:
 
     def enforce(self, entity: JsonObject) -> JsonObject:
         """Raise InvalidEntity, naming each field, its value and what was expected. The schema must hold already."""
-        wrong = list(self._wrong(entity))
-        if wrong:
-            reasons = (
-                f'"{_dotted(path)}" is not valid; expected {expected} but found "{text}"'
-                for path, text, expected in wrong
-            )
-            raise InvalidEntity("; ".join(reasons), pointer=pointer_of(wrong[0][0]))
+        violations = self.violations(entity)
+        if violations:
+            reason = "; ".join(violation.text for violation in violations)
+            raise InvalidEntity(reason, pointer=violations[0].pointer)
         return entity
+
+    def violations(self, entity: JsonObject) -> list[Violation]:
+        """All fields of another format, each at its own place. The schema must hold already."""
+        return [
+            Violation(pointer_of(path), f'"{_dotted(path)}" is not valid; expected {expected} but found "{text}"', "")
+            for path, text, expected in self._wrong(entity)
+        ]
 
     def _wrong(self, entity: Mapping[str, Any]) -> Iterator[tuple[list[str | int], str, str]]:
         formats, metadata = self._formats, entity["metadata"]

@@ -18,6 +18,17 @@ F = TypeVar("F", bound=Callable[..., object])
 
 DEFAULT_SERVER = "http://127.0.0.1:7007"
 
+server_flag = click.option(
+    "--server",
+    metavar="URL",
+    envvar="CALLBOARD_SERVER",
+    default=DEFAULT_SERVER,
+    show_default=True,
+    show_envvar=True,
+    help="The server to ask.",
+)
+"""The flag that says which server a command talks to."""
+
 _FLAGS = (
     click.option(
         "--config",

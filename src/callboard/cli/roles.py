@@ -1,6 +1,7 @@
 """What the commands that run processes have in common."""
 
 import asyncio
+import gc
 import os
 import sys
 from collections.abc import Coroutine
@@ -13,6 +14,10 @@ from callboard.store import embedded
 
 def run(work: Coroutine[object, object, None]) -> None:
     """Run *work* to its end, on the fastest event loop that the system has."""
+    # Entities are trees of small objects without cycles, made and dropped by the thousand. Looking for cycles among
+    # them after every 700 took a third of the engine's time (measured: 190 against 140 µs per processed entity).
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 100)
     if sys.platform == "win32":
         asyncio.run(work)
         return

@@ -62,6 +62,8 @@ Result = Good | Bad
 
 def known(due: Due, fingerprint: str) -> Mapping[str, JsonValue]:
     """What the processors remember of the last good run: nothing, if content or processors have changed since."""
+    if due.state is None:
+        return {}
     state = _state(due)
     remembered = state.get("known")
     if state.get("context") != _context(due, fingerprint) or not isinstance(remembered, dict):
@@ -92,6 +94,8 @@ def _good(outcome: Completed, due: Due, fingerprint: str) -> Good:
         for child in run.children
     ]
     relations = sorted(run.relations)
+    if broken := next((r for r in relations if not (r.source.isprintable() and r.target.isprintable())), None):
+        raise ValueError(f"relation {broken.type} between {broken.source!r} and {broken.target!r}: control characters")
     keys = sorted(run.refresh_keys)
     families = _families(children, run.standing, _state(due))
     processed = json.encode(outcome.entity)
@@ -106,7 +110,7 @@ def _good(outcome: Completed, due: Due, fingerprint: str) -> Good:
         due=due,
         processed=processed.decode(),
         result_hash=result_hash,
-        state=_remembered(run.remembered, families, _context(due, fingerprint)),
+        state=_remembered(run.remembered, families, due, fingerprint),
         outside=run.outside,
         children=children,
         standing=[(source, key) for key in sorted(run.standing)],
@@ -127,9 +131,10 @@ def _families(children: Sequence[Claim], standing: set[str], state: JsonObject) 
     return families
 
 
-def _remembered(remembered: Mapping[str, JsonValue], families: JsonObject, context: str) -> str | None:
+def _remembered(remembered: Mapping[str, JsonValue], families: JsonObject, due: Due, fingerprint: str) -> str | None:
     if not remembered and not families:
         return None
+    context = _context(due, fingerprint)
     return json.encode_sorted({"context": context, "known": dict(remembered), "families": families}).decode()
 
 

@@ -18,9 +18,18 @@ NextDue = Callable[[Result, dt.datetime], Settled]
 
 
 async def settle(
-    tx: Transaction, results: Sequence[Result], *, next_due: NextDue, fingerprint: str, delete_orphans: bool
+    tx: Transaction,
+    results: Sequence[Result],
+    *,
+    next_due: NextDue,
+    fingerprint: str,
+    delete_orphans: bool,
+    backlog: bool,
 ) -> int:
-    """Store *results* and return how many counted: work whose lease was lost, or whose entity went, is dropped."""
+    """Store *results* and return how many counted: work whose lease was lost, or whose entity went, is dropped.
+
+    With a *backlog* the neighbours wait longer for being stitched.
+    """
     held = await schedule.holding(tx, [(result.due.ref, result.due.lease) for result in results])
     results = [result for result in results if result.due.ref in held]
     good = [result for result in results if isinstance(result, Good) and result.changed]
@@ -39,11 +48,12 @@ async def settle(
     await entities.save_states(tx, [(r.due.ref, r.state) for r in results if isinstance(r, Good) and r.only_remembers])
     await schedule.settle(tx, [next_due(result, tx.now) for result in results])
     await schedule.request(tx, [ref for ref in decision.to_process if ref not in gone])
-    own = [*(result.due.ref for result in good), *(result.due.ref for result in bad)]
+    changed = {*(result.due.ref for result in good), *(result.due.ref for result in bad)}
     await stitch_queue.mark(
         tx,
-        [ref for ref in {*own, *decision.to_stitch} if ref not in gone],
-        neighbours=[ref for ref in neighbours if ref not in own],
+        [ref for ref in changed.union(decision.to_stitch) if ref not in gone],
+        neighbours=[ref for ref in neighbours if ref not in changed],
+        delay=stitch_queue.LATER if backlog else stitch_queue.SOON,
     )
     await publication.retract(tx, gone, cause=json.encode({"reason": "orphaned"}).decode())
     return len(results)

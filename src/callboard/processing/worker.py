@@ -128,6 +128,7 @@ class Worker:
                     next_due=self._next_due,
                     fingerprint=self.pipeline.fingerprint,
                     delete_orphans=self.options.delete_orphans,
+                    backlog=len(batch) == self.options.batch,
                 )
             )
         except settling.LeaseLost:

@@ -59,7 +59,12 @@ async def lock_targets(tx: Transaction, refs: Sequence[str], *, create: Sequence
     """Lock the entities, creating those of *create* that don't exist. Returns the refs that exist."""
     if create:
         await tx.run(_SQL["create_targets"], refs=list(create), now=tx.now)
-    return set(await tx.refs(_SQL["lock_targets"], refs=list({*refs, *create})))
+    locked = set(await tx.refs(_SQL["lock_targets"], refs=list({*refs, *create})))
+    # One that was there a moment ago may have been removed before the lock was ours; a claim needs its entity.
+    while missing := sorted(set(create) - locked):
+        await tx.run(_SQL["create_targets"], refs=missing, now=tx.now)
+        locked.update(await tx.refs(_SQL["lock_targets"], refs=missing))
+    return locked
 
 
 async def differing(tx: Transaction, offered: Sequence[Claim]) -> list[Claim]:

@@ -7,7 +7,7 @@ in it.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from callboard.store import claims, entities, queries, refresh_keys, relations, schedule, stitch_queue
+from callboard.store import claims, entities, queries, refresh_keys, relations, schedule
 from callboard.store.database import Transaction
 
 _SQL = queries.load("removal")
@@ -20,32 +20,48 @@ class Removed:
     refs: list[str]
     offered_by_others: list[str]
     """Entities that a removed parent claimed and that stay: another claim may have won."""
+    neighbours: list[str]
+    """Entities that have lost a relation."""
 
 
-async def unreachable(tx: Transaction, refs: Sequence[str]) -> list[str]:
-    """Those of *refs* and of all below them that no provider reaches any more; locked."""
-    found = await tx.refs(_SQL["unreachable"], refs=list(refs)) if refs else []
-    if not found:
-        return []
-    await claims.lock_targets(tx, found)
-    # Somebody may have claimed one of them before the lock was ours.
-    return sorted(set(found) & set(await tx.refs(_SQL["unreachable"], refs=list(refs))))
+async def lock_trees(
+    tx: Transaction, roots: Sequence[str], *, others: Sequence[str] = (), create: Sequence[str] = ()
+) -> None:
+    """Lock *roots* and all below them together with *others*, creating those of *create* that don't exist.
+
+    A removal can touch all of that, and waits in one line with everybody else only if it locks it in one go. Two
+    removals that share a descendant wait for one another, so that the second one sees that nothing holds it any more.
+    """
+    below = await _below(tx, roots)
+    await claims.lock_targets(tx, [*others, *below], create=create)
+    # What came in below them before the lock was ours.
+    while more := set(await _below(tx, roots)).difference(below):
+        await claims.lock_targets(tx, sorted(more))
+        below += more
+
+
+async def _below(tx: Transaction, roots: Sequence[str]) -> list[str]:
+    return await tx.refs(_SQL["below"], refs=list(roots)) if roots else []
+
+
+async def unreachable(tx: Transaction, roots: Sequence[str]) -> list[str]:
+    """Those of *roots* and of all below them, all locked, that no provider reaches any more."""
+    return await tx.refs(_SQL["unreachable"], refs=list(roots)) if roots else []
 
 
 async def remove(tx: Transaction, refs: Sequence[str]) -> Removed:
-    """Delete everything about *refs*, which must be locked, but for what readers see."""
+    """Delete everything about *refs*, which must be locked with all below them, but for what readers see.
+
+    Requests to stitch them may stay: nothing is published of an entity that is gone.
+    """
     if not refs:
-        return Removed([], [])
+        return Removed([], [], [])
     rows = await tx.rows(_SQL["claims_by_removed"], sources=[claims.of_entity(ref) for ref in refs], refs=list(refs))
     keys = [claims.ClaimKey(*row) for row in rows]
-    others = sorted({key.ref for key in keys})
-    await claims.lock_targets(tx, others)
     await claims.withdraw(tx, keys)
     await tx.run(_SQL["claims_of_removed"], refs=list(refs))
     await tx.run(entities.REMOVE, refs=list(refs))
     await tx.run(schedule.REMOVE, refs=list(refs))
     neighbours = await relations.remove(tx, refs)
     await tx.run(refresh_keys.REMOVE, refs=list(refs))
-    await tx.run(stitch_queue.REMOVE, refs=list(refs))
-    await stitch_queue.mark(tx, [], neighbours=sorted(neighbours))
-    return Removed(list(refs), others)
+    return Removed(list(refs), sorted({key.ref for key in keys}), sorted(neighbours))

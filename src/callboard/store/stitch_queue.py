@@ -13,9 +13,12 @@ REMOVE = _SQL["remove"]
 CHANNEL = "callboard_stitch"
 """Notified when entities are marked."""
 
-NEIGHBOUR_DELAY = dt.timedelta(milliseconds=200)
+SOON = dt.timedelta(milliseconds=200)
 """How long a mark from somebody else's relation waits for more of its kind: a group whose thousand members arrive one
 by one is stitched five times a second and not a thousand times."""
+
+LATER = dt.timedelta(seconds=1)
+"""The same while there is a backlog, when more of its kind are sure to come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +30,13 @@ class Ticket:
     lease: int
 
 
-async def mark(tx: Transaction, refs: Sequence[str], *, neighbours: Sequence[str] = ()) -> None:
-    """Ask for *refs* to be stitched now, and for *neighbours*, whose relations changed, a moment later."""
+async def mark(
+    tx: Transaction, refs: Sequence[str], *, neighbours: Sequence[str] = (), delay: dt.timedelta = SOON
+) -> None:
+    """Ask for *refs* to be stitched now, and for *neighbours*, whose relations changed, after the *delay*."""
     if not refs and not neighbours:
         return
-    later = tx.now + NEIGHBOUR_DELAY
+    later = tx.now + delay
     await tx.rows(_SQL["mark"], refs=[*refs, *neighbours], dues=[tx.now for _ in refs] + [later for _ in neighbours])
 
 
@@ -54,7 +59,7 @@ async def settle(tx: Transaction, tickets: Sequence[Ticket]) -> None:
         refs=[ticket.ref for ticket in tickets],
         tickets=[ticket.ticket for ticket in tickets],
         leases=[ticket.lease for ticket in tickets],
-        again_at=tx.now + NEIGHBOUR_DELAY,
+        again_at=tx.now + SOON,
     )
 
 

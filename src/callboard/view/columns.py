@@ -95,9 +95,12 @@ class Column:
     def find(self, value: str) -> Ids | None:
         """Who has *value*, which is lower case; never change it."""
         ids = self.values.get(value)
-        if self._lowered is None or value not in self._lowered:
+        spellings = None if self._lowered is None else self._lowered.get(value)
+        if spellings is None:
             return ids
-        return union((ids, *(self.values[written] for written in self._lowered[value])))
+        if ids is None and len(spellings) == 1:
+            return self.values[spellings[0]]
+        return union((ids, *(self.values[written] for written in spellings)))
 
     def equal_to(self, value: str) -> BitMap:
         """Who has *value*, which is lower case, as a bitmap; never change it."""

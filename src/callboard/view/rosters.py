@@ -1,6 +1,7 @@
 """Rosters: every entity by a text that is its own, a ref or a uid."""
 
 from bisect import bisect_left, bisect_right
+from itertools import islice
 
 from pyroaring import BitMap
 
@@ -72,14 +73,9 @@ class Roster:
     def _take_by_walking(self, ids: BitMap, count: int, after: str | None, descending: bool) -> list[int]:
         order = self.texts()
         if descending:
-            walk = range((len(order) if after is None else bisect_left(order, after)) - 1, -1, -1)
+            passed = 0 if after is None else len(order) - bisect_left(order, after)
+            walk = islice(reversed(order), passed, None)
         else:
-            walk = range(0 if after is None else bisect_right(order, after), len(order))
-        taken: list[int] = []
-        for at in walk:
-            if len(taken) >= count:
-                break
-            member = self._ids[order[at]]
-            if member in ids:
-                taken.append(member)
-        return taken
+            walk = islice(order, 0 if after is None else bisect_right(order, after), None)
+        # A filter on the kind may pass thousands of refs of other kinds, so not one step is taken in Python.
+        return list(islice(filter(ids.__contains__, map(self._ids.__getitem__, walk)), count))

@@ -1,8 +1,17 @@
+-- name: below
+-- These entities and all that hangs below them.
+with recursive below (ref) as (
+    select unnest(:refs::text[]) collate "C"
+    union
+    select c.target_ref from below b join claims c on c.source = 'entity:' || b.ref
+)
+select ref from below;
+
 -- name: unreachable
 -- Of these entities and all below them, those that no chain of claims connects to a provider any more, or to an entity
 -- outside of the set. Cycles have no such chain, so they go as well.
 with recursive candidates (ref) as (
-    select unnest(:refs::text[])
+    select unnest(:refs::text[]) collate "C"
     union
     select c.target_ref from candidates k join claims c on c.source = 'entity:' || k.ref
 ), anchored (ref) as (

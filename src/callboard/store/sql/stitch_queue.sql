@@ -1,7 +1,8 @@
 -- name: mark
 -- Ask for entities to be stitched. A second mark of one entity replaces its ticket, so that a stitcher which holds the
--- old one learns that its reading is out of date; the time stays, so that a busy entity is not put off for ever.
--- What relations point at need not exist.
+-- old one learns that its reading is out of date; the time stays, so that a busy entity is not put off for ever. While
+-- nobody holds the row, nothing has been read: then it only has to stay as it is until this transaction ends, and the
+-- lock that comes with the conflict sees to that. What relations point at need not exist.
 with marked as (
     insert into stitch_queue (ref, due_at, ticket)
     select ref, min(due_at), nextval('tickets')
@@ -10,6 +11,7 @@ with marked as (
     group by ref order by ref
     on conflict (ref) do update set
         ticket = excluded.ticket, due_at = least(stitch_queue.due_at, excluded.due_at)
+        where stitch_queue.lease is not null or stitch_queue.due_at > excluded.due_at
     returning ref
 )
 select pg_notify('callboard_stitch', '') where exists (select from marked);

@@ -1,0 +1,161 @@
+"""`python -m benchmarks`: a quick set of everything, or one benchmark at a size of your choice."""
+
+import asyncio
+import json
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import click
+import structlog
+from rich.console import Console
+from rich.progress import Progress
+
+from benchmarks import follow, generate, ingest, processes, query, servers, tables
+from benchmarks.ingest import Via
+
+_console = Console() if sys.stdout.isatty() else Console(width=110)
+
+_QUICK = 2_000
+_QUICK_WAITERS = 200
+_QUICK_SHARE = 0.25
+
+_save = click.option(
+    "--json", "save", type=click.Path(dir_okay=False, path_type=Path), help="Also write the figures here."
+)
+_count = click.option("--count", type=click.IntRange(min=100), default=10_000, show_default=True, help="Entities.")
+_database = click.option("--database-url", help="A PostgreSQL database; the default is an embedded one.")
+_server = click.option("--server", help="A running server, for example http://localhost:7007.  [default: a fresh one]")
+
+
+@click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@_save
+@click.pass_context
+def main(context: click.Context, save: Path | None) -> None:
+    """Measure Callboard: ingest, query, follow. Without a command: all of them, small, in about a minute."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
+    if context.invoked_subcommand is None:
+        _measure(_everything, save)
+
+
+async def _everything(progress: Progress) -> list[Any]:
+    async with servers.fresh() as server:
+        filed = await ingest.run(server, _QUICK, Via.FILES, 1, progress)
+    async with servers.fresh() as server:
+        provided = await ingest.run(server, _QUICK, Via.PROVIDER, 1, progress)
+        read = await query.run(server.url, progress, cpu=server.api_seconds, share=_QUICK_SHARE)
+        followed = await follow.run(server, _QUICK_WAITERS, progress)
+    return [provided, filed, read, followed]
+
+
+@main.command("ingest")
+@_count
+@click.option(
+    "--via",
+    type=click.Choice([via.value for via in Via]),
+    default="provider",
+    show_default=True,
+    help="How entities come in.",
+)
+@click.option("--engines", type=click.IntRange(1, 64), default=1, show_default=True, help="Engine processes.")
+@_database
+@_save
+def _ingest(count: int, via: str, engines: int, database_url: str | None, save: Path | None) -> None:
+    """Take a generated catalog into a fresh server."""
+
+    async def work(progress: Progress) -> list[Any]:
+        async with servers.fresh(engines=engines, database_url=database_url) as server:
+            return [await ingest.run(server, count, Via(via), engines, progress)]
+
+    _measure(work, save)
+
+
+@main.command("query")
+@_count
+@_server
+@click.option("--pid", type=int, help="The process of that server, if it runs here: for its CPU time.")
+@_save
+def _query(count: int, server: str | None, pid: int | None, save: Path | None) -> None:
+    """Read from a server, by name, by query, facets, all."""
+
+    async def work(progress: Progress) -> list[Any]:
+        if server is not None:
+            cpu = None if pid is None else lambda: processes.tree_seconds(pid)
+            return [await query.run(server, progress, cpu=cpu)]
+        async with servers.filled(count) as own:
+            return [await query.run(own.url, progress, cpu=own.api_seconds)]
+
+    _measure(work, save)
+
+
+@main.command("follow")
+@click.option("--waiters", type=click.IntRange(min=1), default=1_000, show_default=True, help="Readers that wait.")
+@_count
+@_server
+@click.option("--database-url", help="The database of that server, through which a provider makes the change.")
+@_save
+def _follow(waiters: int, count: int, server: str | None, database_url: str | None, save: Path | None) -> None:
+    """Change an entity and see when everybody has it."""
+    if (server is None) != (database_url is None):
+        raise click.UsageError("--server and --database-url belong together")
+
+    async def work(progress: Progress) -> list[Any]:
+        if server is not None and database_url is not None:
+            async with servers.existing(server, database_url) as found:
+                return [await follow.run(found, waiters, progress)]
+        async with servers.filled(count) as own:
+            return [await follow.run(own, waiters, progress)]
+
+    _measure(work, save)
+
+
+@main.command("generate")
+@click.option("--count", type=click.IntRange(min=1), default=10_000, show_default=True, help="Entities.")
+@click.option("--seed", default=1, show_default=True, help="Another seed makes another catalog.")
+@click.option("--files", type=click.Path(file_okay=False, path_type=Path), help="Write YAML files into this folder.")
+@click.option("--per-file", type=click.IntRange(min=1), default=50, show_default=True, help="Entities in a YAML file.")
+@click.option("--ndjson", type=click.File("w", encoding="utf-8"), help="Write one JSON entity a line; - for here.")
+def _generate(count: int, seed: int, files: Path | None, per_file: int, ndjson: Any) -> None:
+    """Write a generated catalog, for other servers to take in."""
+    if (files is None) == (ndjson is None):
+        raise click.UsageError("say either --files or --ndjson")
+    if files is not None:
+        click.echo(generate.write_files(count, files.absolute(), per_file=per_file, seed=seed))
+        return
+    for entity in generate.entities(count, seed):
+        ndjson.write(json.dumps(entity, separators=(",", ":")) + "\n")
+
+
+_SHOW: dict[type, Callable[[Console, Any], None]] = {
+    ingest.Ingest: ingest.show,
+    query.Query: query.show,
+    follow.Follow: follow.show,
+}
+
+
+def _measure(work: Callable[[Progress], Awaitable[list[Any]]], save: Path | None) -> None:
+    """Run a benchmark under a progress display and print its figures."""
+    with Progress(console=_console, transient=True) as progress:
+        results = asyncio.run(_until_told(work(progress)))
+    for result in results:
+        _SHOW[type(result)](_console, result)
+    about = tables.machine()
+    _console.print(f"[dim]{', '.join(f'{key} {value}' for key, value in about.items())}[/dim]")
+    if save is not None:
+        tables.save(save, results)
+
+
+async def _until_told(work: Awaitable[list[Any]]) -> list[Any]:
+    """Do the work; SIGTERM ends it as Ctrl-C does, so that no server stays behind."""
+    task = asyncio.ensure_future(work)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    try:
+        return await task
+    except asyncio.CancelledError as error:
+        raise click.Abort from error
+
+
+if __name__ == "__main__":
+    main(prog_name="python -m benchmarks")

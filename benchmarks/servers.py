@@ -1,0 +1,284 @@
+"""Servers to measure: a fresh `callboard serve` that is stopped afterwards, and what its processes have used."""
+
+import asyncio
+import contextlib
+import signal
+import socket
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import asyncpg
+import click
+import httpx2
+
+from benchmarks import generate, processes
+from callboard.clock import SystemClock
+from callboard.extend import Full, Offered
+from callboard.ingestion.connections import Connection
+from callboard.model.json import JsonObject
+from callboard.store import embedded
+from callboard.store.database import Database
+
+CLOCK = SystemClock()
+
+_PATIENCE = 1800.0
+_START_PATIENCE = 60.0
+_REST = 1.0
+_KINDS = ",".join(f"kind={kind.lower()}" for kind in generate.KINDS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """CPU seconds so far, by part."""
+
+    provider: float = 0.0
+    """Of the provider's side of a mutation, which runs in this process here, and in an engine elsewhere."""
+    engine: float = 0.0
+    api: float = 0.0
+    postgres: float = 0.0
+
+    @property
+    def writing(self) -> float:
+        """All but the API."""
+        return self.provider + self.engine + self.postgres
+
+    def since(self, earlier: "Usage") -> "Usage":
+        """What was used after *earlier*."""
+        return Usage(
+            provider=self.provider - earlier.provider,
+            engine=self.engine - earlier.engine,
+            api=self.api - earlier.api,
+            postgres=self.postgres - earlier.postgres,
+        )
+
+
+@dataclass(slots=True, kw_only=True)
+class Server:
+    """A running server and its database."""
+
+    url: str
+    pid: int | None
+    """Of `callboard serve`; unknown for a server that somebody else has started."""
+    database: Database
+    http: httpx2.AsyncClient
+    postmaster: int | None
+    """Unknown when PostgreSQL runs elsewhere; then its share is not measured."""
+
+    def pids(self, role: str) -> list[int]:
+        """The processes of a role."""
+        if self.pid is None:
+            return []
+        return [
+            pid for pid in processes.below(self.pid) if processes.command_line(pid)[1:4] == ["-m", "callboard", role]
+        ]
+
+    def usage(self, provider: float = 0.0) -> Usage:
+        """The CPU time used so far; that of the *provider* is the caller's to know."""
+        return Usage(
+            provider=provider,
+            engine=processes.cpu_seconds(self.pids("engine")),
+            api=self.api_seconds(),
+            postgres=processes.tree_seconds(self.postmaster),
+        )
+
+    def api_seconds(self) -> float:
+        """The CPU time of the APIs so far."""
+        return processes.cpu_seconds(self.pids("api"))
+
+    def memory(self) -> dict[str, float]:
+        """MiB by part: the peaks of engines and APIs, and what PostgreSQL holds now."""
+        postgres = [self.postmaster, *processes.below(self.postmaster)] if self.postmaster else []
+        return {
+            "engine": sum(map(processes.peak_mib, self.pids("engine"))),
+            "api": sum(map(processes.peak_mib, self.pids("api"))),
+            "postgres": processes.shared_out_mib(postgres),
+        }
+
+    async def get(self, path: str, **parameters: str | int) -> JsonObject:
+        """The JSON object at *path*."""
+        answer = await self.http.get(path, params=parameters)
+        answer.raise_for_status()
+        value: JsonObject = answer.json()
+        return value
+
+    async def visible(self) -> int:
+        """How many generated entities readers see."""
+        page = await self.get("/api/catalog/entities/by-query", filter=_KINDS, limit=0)
+        return int(str(page["totalItems"]))
+
+    async def offset(self) -> int:
+        """The offset of the view."""
+        return int(str((await self.get("/.backstage/health/v1/readiness"))["offset"]))
+
+    async def is_settled(self) -> bool:
+        """Whether nothing is due and nothing waits for stitching."""
+        answer = await self.http.get("/metrics")
+        gauges = dict(line.rsplit(" ", 1) for line in answer.text.splitlines() if not line.startswith("#"))
+        return float(gauges["callboard_schedule_due"]) == float(gauges["catalog_stitching_queue_length"]) == 0
+
+    async def settled(
+        self, *, visible: int | None = None, offset: int = 0, told: Callable[[int], None] | None = None
+    ) -> None:
+        """Wait until *visible* entities are seen, *offset* is reached, and no work is left.
+
+        Looks cost the API microseconds until the first two are so, for the figures are its figures.
+        """
+
+        async def arrived() -> bool:
+            if visible is not None:
+                seen = await self.visible()
+                if told is not None:
+                    told(seen)
+                if seen != visible:
+                    return False
+            return await self.offset() >= offset
+
+        await until(arrived, every=0.1)
+        await until(self.is_settled, every=0.1)
+
+    async def database_bytes(self) -> int:
+        """The size of the database on disk."""
+        connection = await asyncpg.connect(self.database.url)
+        try:
+            size: int = await connection.fetchval("select pg_database_size(current_database())")
+        finally:
+            await connection.close()
+        return size
+
+
+async def until(check: Callable[[], Awaitable[bool]], *, every: float) -> None:
+    """Look *every* so many seconds until *check* says that it is so."""
+    async with asyncio.timeout(_PATIENCE):
+        while not await check():
+            await CLOCK.sleep(every)
+
+
+@contextlib.asynccontextmanager
+async def fresh(*, engines: int = 1, database_url: str | None = None) -> AsyncIterator[Server]:
+    """A new server with an empty catalog; its processes and files are gone afterwards.
+
+    A database that is given must be an empty one, and keeps what is written into it.
+    """
+    with tempfile.TemporaryDirectory(prefix="callboard-bench-") as folder:
+        configuration = Path(folder) / "app-config.yaml"
+        configuration.write_text(_configuration(database_url), encoding="utf-8")
+        async with _serving(Path(folder), configuration, engines) as (process, url):
+            where = database_url or _embedded_url(Path(folder) / "data")
+            async with _connected(url, where, process.pid) as server:
+                await _engines_run(server, engines)
+                yield server
+
+
+@contextlib.asynccontextmanager
+async def filled(count: int) -> AsyncIterator[Server]:
+    """A new server that holds *count* generated entities."""
+    async with fresh() as server:
+        offered = [Offered(entity) for entity in generate.entities(count)]
+        await Connection(server.database, "bench").apply(Full(offered))
+        await server.settled(visible=count)
+        yield server
+
+
+@contextlib.asynccontextmanager
+async def existing(url: str, database_url: str) -> AsyncIterator[Server]:
+    """The Callboard at *url*, which somebody else has started and will stop."""
+    async with _connected(url, database_url) as server:
+        yield server
+
+
+def _configuration(database_url: str | None) -> str:
+    kinds = ", ".join([*generate.KINDS, "Location"])
+    database = f"backend:\n  database:\n    client: pg\n    connection: {database_url}\n" if database_url else ""
+    return f"{database}catalog:\n  rules:\n    - allow: [{kinds}]\ncallboard:\n  logging:\n    level: warning\n"
+
+
+@contextlib.asynccontextmanager
+async def _serving(
+    folder: Path, configuration: Path, engines: int
+) -> AsyncIterator[tuple[asyncio.subprocess.Process, str]]:
+    port = _free_port()
+    arguments = ["--config", str(configuration), "--data-dir", str(folder / "data"), "--port", str(port)]
+    # Ctrl-C is for the benchmark, which then stops the server in order.
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "callboard", "serve", *arguments, "--engines", str(engines), start_new_session=True
+    )
+    try:
+        url = f"http://127.0.0.1:{port}"
+        await _ready(process, url)
+        yield process, url
+    finally:
+        await _stop(process)
+
+
+async def _ready(process: asyncio.subprocess.Process, url: str) -> None:
+    async with httpx2.AsyncClient(base_url=url) as http, asyncio.timeout(_START_PATIENCE):
+
+        async def is_ready() -> bool:
+            if process.returncode is not None:
+                raise click.ClickException(f"`callboard serve` ended with code {process.returncode}")
+            try:
+                return (await http.get("/.backstage/health/v1/readiness")).status_code == 200
+            except httpx2.TransportError:
+                return False
+
+        await until(is_ready, every=0.1)
+
+
+async def _stop(process: asyncio.subprocess.Process) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        process.send_signal(signal.SIGTERM)
+    await asyncio.shield(process.wait())
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+    return port
+
+
+def _embedded_url(data_dir: Path) -> str:
+    url = embedded.find(data_dir)
+    assert url is not None, "the server is ready, so its database runs"
+    return url
+
+
+@contextlib.asynccontextmanager
+async def _connected(url: str, database_url: str, pid: int | None = None) -> AsyncIterator[Server]:
+    database = await Database.open(database_url, clock=CLOCK, connections=2, name="callboard-bench")
+    try:
+        async with httpx2.AsyncClient(base_url=url, timeout=60) as http:
+            yield Server(url=url, pid=pid, database=database, http=http, postmaster=await _postmaster(database_url))
+    finally:
+        await database.close()
+
+
+async def _engines_run(server: Server, engines: int) -> None:
+    """Wait until what follows is not the engines' start any more: every process listens, and nothing is due."""
+    connection = await asyncpg.connect(server.database.url)
+    try:
+
+        async def listen() -> bool:
+            found: int = await connection.fetchval(
+                "select count(*) from pg_stat_activity"
+                " where datname = current_database() and application_name = 'callboard-listener'"
+            )
+            return found >= engines + 1
+
+        await until(listen, every=0.1)
+    finally:
+        await connection.close()
+    await until(server.is_settled, every=0.1)
+    await CLOCK.sleep(_REST)
+
+
+async def _postmaster(database_url: str) -> int | None:
+    """The parent of a backend that serves us, if it runs on this machine."""
+    connection = await asyncpg.connect(database_url)
+    try:
+        backend: int = await connection.fetchval("select pg_backend_pid()")
+        return processes.parent_of(backend, named="postgres")
+    finally:
+        await connection.close()

@@ -1,0 +1,130 @@
+"""`callboard tail`: the stream of changes, line by line."""
+
+import datetime as dt
+import shlex
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import click
+
+from callboard.cli import options
+from callboard.errors import CallboardError, Gone, OffsetExpired
+from callboard.model.changes import ChangeType
+
+if TYPE_CHECKING:
+    from callboard.client import CatalogClient, Event, Mode
+
+_COLOURS = {ChangeType.ADDED: "green", ChangeType.UPDATED: "yellow", ChangeType.REMOVED: "red"}
+_INTERRUPTED = 130
+
+
+@click.command(
+    epilog="""\b
+Example:
+  callboard tail
+  callboard tail --offset 0 --output ndjson --until-caught-up > catalog.ndjson
+"""
+)
+@click.option(
+    "--offset",
+    type=click.IntRange(0),
+    help="Begin after this offset; 0 shows every entity once, then each change.  [default: now]",
+)
+@click.option("--epoch", help="The epoch that the offset belongs to; another one is an error.")
+@click.option("--until-caught-up", is_flag=True, help="End when everything so far has been shown.")
+@click.option(
+    "--output",
+    type=click.Choice(["text", "ndjson"]),
+    default="text",
+    show_default=True,
+    help="A line for people, or the event itself as JSON.",
+)
+@options.server_flag
+def command(offset: int | None, epoch: str | None, until_caught_up: bool, output: str, server: str) -> None:
+    """Print each change of the catalog as one line, live, until Ctrl-C.
+
+    A connection that breaks is mended, and no change is lost or shown twice. What is needed to go on later is said at
+    the end, on standard error.
+    """
+    from callboard.client import CatalogClient
+
+    with CatalogClient(server) as catalog:
+        tail = _Tail(catalog, server, as_text if output == "text" else as_ndjson)
+        try:
+            tail.begin(offset, epoch)
+            tail.run(until_caught_up=until_caught_up)
+        except Gone as error:
+            raise OffsetExpired(
+                f"{error}. Begin again with every entity (--offset 0) or with now (no --offset)"
+            ) from error
+        except KeyboardInterrupt:
+            tail.tell_where()
+            sys.exit(_INTERRUPTED)
+
+
+def as_text(event: "Event") -> str:
+    """Offset, time, type and ref of an event in columns. The ref comes last, as nobody knows how long it is."""
+    at = event.at.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    kind = click.style(f"{event.type:<7}", fg=_COLOURS[event.type])
+    return f"{event.offset:>9}  {click.style(at, dim=True)}  {kind}  {event.ref}"
+
+
+def as_ndjson(event: "Event") -> str:
+    """The event as the server sent it."""
+    return event.source.decode()
+
+
+@dataclass(slots=True)
+class _Tail:
+    """Prints the stream and knows how far it has come."""
+
+    catalog: "CatalogClient"
+    server: str
+    line: Callable[["Event"], str]
+    _offset: int = field(default=0, init=False)
+    _epoch: str | None = field(default=None, init=False)
+    _mode: "Mode" = field(default="log", init=False)
+    _broken: bool = field(default=False, init=False)
+
+    def begin(self, offset: int | None, epoch: str | None) -> None:
+        """Ask the server where the stream stands; it must be there at the start."""
+        page = self.catalog.events(offset or 0, limit=1, epoch=epoch)
+        self._offset = page.last_event_offset if offset is None else offset
+        self._epoch = page.epoch
+        # Whoever names a position wants to see what has happened since; from the beginning it would be too much.
+        self._mode = "compacted" if self._offset == 0 else "log"
+
+    def run(self, *, until_caught_up: bool) -> None:
+        """Print what comes."""
+        from callboard.client import Bookmark, Event
+
+        for news in self.catalog.follow(
+            self._offset,
+            epoch=self._epoch,
+            mode=self._mode,
+            until_caught_up=until_caught_up,
+            on_retry=self._complain,
+        ):
+            match news:
+                case Event():
+                    click.echo(self.line(news))
+                case Bookmark() if self._broken:
+                    self._broken = False
+                    click.secho("callboard: connected again", fg="yellow", err=True)
+                case Bookmark():
+                    pass
+            self._offset = news.offset
+
+    def tell_where(self) -> None:
+        """Say how to go on from here."""
+        if self._epoch is None:
+            return
+        flags = ["--offset", str(self._offset), "--epoch", self._epoch]
+        flags += ["--server", self.server] if self.server != options.DEFAULT_SERVER else []
+        click.echo(f"to go on from here: callboard tail {shlex.join(flags)}", err=True)
+
+    def _complain(self, error: CallboardError, pause: float) -> None:
+        self._broken = True
+        click.secho(f"callboard: {error}; trying again in {pause:.1f} s", fg="yellow", err=True)

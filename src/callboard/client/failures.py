@@ -1,0 +1,58 @@
+"""Failures: the error that an answer of the catalog, or the lack of one, stands for."""
+
+import re
+from collections.abc import Mapping
+
+import msgspec
+
+from callboard import errors
+from callboard.errors import CallboardError
+
+_KNOWN = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, CallboardError)]
+_BY_CODE: Mapping[str, type[CallboardError]] = {kind.code: kind for kind in _KNOWN}
+# Several classes may go by one name; the most general of them comes first in the module.
+_BY_NAME: Mapping[str, type[CallboardError]] = {kind.name: kind for kind in reversed(_KNOWN)}
+_BY_STATUS: Mapping[int, type[CallboardError]] = {
+    401: errors.NotAllowed,
+    403: errors.NotAllowed,
+    404: errors.NotFound,
+    409: errors.Conflict,
+    410: errors.Gone,
+    429: errors.Unavailable,
+    # Without an envelope they come from something in front of the catalog.
+    502: errors.Unavailable,
+    503: errors.Unavailable,
+    504: errors.Unavailable,
+}
+_NUMBER = re.compile(r"^\[Errno -?\d+\] ")
+
+
+class _Described(msgspec.Struct):
+    name: str = ""
+    message: str = ""
+    code: str = ""
+
+
+class _Envelope(msgspec.Struct):
+    error: _Described
+
+
+def of_answer(status: int, content: bytes) -> CallboardError:
+    """The error that an answer without success tells of: by its code, or else its name, or else its status."""
+    try:
+        described = msgspec.json.decode(content, type=_Envelope).error
+    except msgspec.DecodeError:
+        described = _Described()
+    kind = _BY_CODE.get(described.code) or _BY_NAME.get(described.name) or _of_status(status)
+    return kind(described.message or f"the server answered with the status {status} and did not say why")
+
+
+def unreachable(url: str, error: Exception) -> errors.Unavailable:
+    """The error for a server that gave no answer at all."""
+    reason = _NUMBER.sub("", str(error)) or type(error).__name__
+    return errors.Unavailable(f"can't reach {url}: {reason}")
+
+
+def _of_status(status: int) -> type[CallboardError]:
+    usual = errors.InvalidInput if 400 <= status < 500 else CallboardError
+    return _BY_STATUS.get(status, usual)

@@ -1,0 +1,104 @@
+"""Following: where a reader of the stream stands, what it asks for next, and how long it waits after a failure. No I/O.
+
+The past comes compacted, each entity once. From the head on the reader waits for each change. Its position is an
+offset, so nothing is lost or told twice over a broken connection.
+"""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypedDict
+
+from callboard.client import core
+from callboard.client.core import Call, Mode
+from callboard.client.results import Bookmark, Event, EventPage
+from callboard.errors import CallboardError, OffsetInTheFuture, Unavailable, Unreadable
+
+_SHORTEST_PAUSE, _LONGEST_PAUSE = 0.25, 15.0
+_PATIENCE_WITH_A_REPLICA = 10
+"""Failures in a row after which a server that lags behind the one before it counts as one that has lost changes."""
+
+News = Event | Bookmark
+"""What a reader of the stream gets: events, and after each page of them how far it has come."""
+
+_chance = random.SystemRandom().random
+
+
+class FollowOptions(TypedDict, total=False):
+    """How to read the stream."""
+
+    epoch: str | None
+    """The epoch that the offset belongs to. The stream is refused as OffsetExpired if it has begun another one."""
+    mode: Mode
+    """How the past is told until the head is reached: `compacted`, unless `log` asks for each change."""
+    wait: float
+    """How many seconds the server holds a request at the head; 30 as a rule, and 60 at most."""
+    limit: int
+    """Events in one answer; 500 as a rule."""
+    until_caught_up: bool
+    """End at the head of the stream rather than go on live."""
+    on_retry: Callable[[CallboardError, float], None]
+    """Told of each failure that will pass, and of the seconds until the next attempt."""
+
+
+def _ignore(error: CallboardError, pause: float) -> None:
+    return None
+
+
+@dataclass(slots=True)
+class Following:
+    """One reader of the stream, at *offset*."""
+
+    offset: int = 0
+    epoch: str | None = None
+    mode: Mode = "compacted"
+    wait: float = 30.0
+    limit: int = 500
+    until_caught_up: bool = False
+    on_retry: Callable[[CallboardError, float], None] = _ignore
+    chance: Callable[[], float] = _chance
+    """A number from 0 to 1 that spreads the attempts of many readers."""
+    done: bool = False
+    """Whether there is nothing more to ask for."""
+    _live: bool = False
+    _started: bool = False
+    _failures: int = 0
+
+    def next_call(self) -> Call[EventPage]:
+        """What to ask the server now."""
+        # Behind the head there is nothing to wait for; and an empty catalog should say at once that it is empty.
+        return core.events(
+            self.offset,
+            limit=self.limit,
+            wait=self.wait if self._live else 0.0,
+            mode="log" if self._live else self.mode,
+            epoch=self.epoch,
+        )
+
+    def take(self, page: EventPage) -> list[News]:
+        """The news in an answer; the position moves behind them."""
+        arrived = page.caught_up and not self._live
+        tells = bool(page.events) or page.next_offset != self.offset or arrived or self._failures > 0
+        self.offset, self.epoch = page.next_offset, page.epoch
+        self._live = self._live or page.caught_up
+        self._started, self._failures = True, 0
+        self.done = self.until_caught_up and page.caught_up
+        if not tells:
+            return []
+        return [*page.events, Bookmark(offset=page.next_offset, epoch=page.epoch, caught_up=page.caught_up)]
+
+    def pause_after(self, error: CallboardError) -> float:
+        """How many seconds to wait before the next attempt. Raises *error* if no attempt could end otherwise."""
+        if not self._may_pass(error):
+            raise error
+        self._failures += 1
+        ceiling = min(_LONGEST_PAUSE, _SHORTEST_PAUSE * 2.0 ** min(self._failures, 16))
+        pause = ceiling * (0.5 + 0.5 * self.chance())
+        self.on_retry(error, pause)
+        return pause
+
+    def _may_pass(self, error: CallboardError) -> bool:
+        if isinstance(error, OffsetInTheFuture):
+            # A server said this offset, so another one that doesn't know it yet will come to know it.
+            return self._started and self._failures < _PATIENCE_WITH_A_REPLICA
+        return isinstance(error, Unavailable | Unreadable) or type(error) is CallboardError
