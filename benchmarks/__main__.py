@@ -139,12 +139,12 @@ def _measure(work: Callable[[Progress], Awaitable[list[Any]]], save: Path | None
     """Run a benchmark under a progress display and print its figures."""
     with Progress(console=_console, transient=True) as progress:
         results = asyncio.run(_until_told(work(progress)))
+    machine = tables.machine()
     for result in results:
         _SHOW[type(result)](_console, result)
-    about = tables.machine()
-    _console.print(f"[dim]{', '.join(f'{key} {value}' for key, value in about.items())}[/dim]")
+    _console.print(f"[dim]{', '.join(f'{key} {value}' for key, value in machine.items())}[/dim]", highlight=False)
     if save is not None:
-        tables.save(save, results)
+        tables.save(save, results, machine)
 
 
 async def _until_told(work: Awaitable[list[Any]]) -> list[Any]:

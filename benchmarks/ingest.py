@@ -1,6 +1,7 @@
 """Ingest: what it costs until a catalog is visible, to offer it again, to change a little of it, and to keep it."""
 
 import contextlib
+import itertools
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
@@ -58,6 +59,8 @@ class Ingest:
     """Of a core, all parts together."""
     memory_mib: dict[str, float]
     database_bytes: int
+    yardstick_us: float
+    """What plain work took on this machine, before and after: see `tables.yardstick`."""
 
 
 class Source(Protocol):
@@ -107,7 +110,8 @@ class Filed:
     """A folder of YAML files behind one `file` location."""
 
     server: Server
-    count: int
+    first: list[JsonObject]
+    """The entities in the first files."""
     folder: Path
 
     @property
@@ -130,9 +134,8 @@ class Filed:
 
     async def change(self) -> float:
         """Rewrite two files, and ask for all files to be looked at."""
-        members = list(generate.entities(self.count, managed=False))[:_CHANGED]
-        for number, start in enumerate(range(0, len(members), _PER_FILE)):
-            revised = [generate.revised(entity, 1) for entity in members[start : start + _PER_FILE]]
+        for number, start in enumerate(range(0, len(self.first), _PER_FILE)):
+            revised = [generate.revised(entity, 1) for entity in self.first[start : start + _PER_FILE]]
             generate.write_file(self.folder, number, revised)
         return await self.offer_again()
 
@@ -156,14 +159,16 @@ async def source(server: Server, count: int, via: Via) -> AsyncIterator[Source]:
         return
     with tempfile.TemporaryDirectory(prefix="callboard-bench-files-") as folder:
         generate.write_files(count, Path(folder), per_file=_PER_FILE)
+        first = list(itertools.islice(generate.entities(count, managed=False), _CHANGED))
         # Files that have just changed may change once more unseen, so the reader distrusts them for two seconds.
         await servers.CLOCK.sleep(2.5)
-        yield Filed(server, count, Path(folder))
+        yield Filed(server, first, Path(folder))
 
 
 async def run(server: Server, count: int, via: Via, engines: int, progress: Progress) -> Ingest:
     """Take *count* entities into an empty *server*, and work on with them."""
     few = min(_CHANGED, count)
+    quick = tables.yardstick()
     task = progress.add_task(f"ingest via {via}: prepare", total=count)
     async with source(server, count, via) as offering:
         phases = []
@@ -185,6 +190,7 @@ async def run(server: Server, count: int, via: Via, engines: int, progress: Prog
         idle_percent=idle,
         memory_mib=server.memory(),
         database_bytes=await server.database_bytes(),
+        yardstick_us=(quick + tables.yardstick()) / 2,
     )
 
 
@@ -224,7 +230,10 @@ def show(console: Console, result: Ingest) -> None:
         rows.append([*row, f"{phase.events:,}", *(f"{part / phase.entities * 1000:.3f}" for part in parts)])
     title = f"Ingest via {result.via}, engines: {result.engines}; CPU in milliseconds per entity"
     tables.show(console, title, columns, rows)
+    ingest = result.phases[0]
+    ratio = ingest.cpu.writing / ingest.entities * 1e6 / result.yardstick_us
+    console.print(f"Ingest: {ratio:.0f} yardsticks an entity, each {result.yardstick_us:.0f} µs now.", highlight=False)
     memory = ", ".join(f"{part} {mib:.0f} MiB" for part, mib in result.memory_mib.items())
     console.print(f"Idle: {result.idle_percent:.1f} % of a core. Memory: {memory}.")
     size = result.database_bytes
-    console.print(f"Database: {size / 2**20:.0f} MiB, {size / result.phases[0].entities / 1024:.1f} KiB per entity.\n")
+    console.print(f"Database: {size / 2**20:.0f} MiB, {size / ingest.entities / 1024:.1f} KiB per entity.\n")

@@ -25,8 +25,9 @@ from callboard.store.database import Database
 CLOCK = SystemClock()
 
 _PATIENCE = 1800.0
-_START_PATIENCE = 60.0
+_START_PATIENCE = 30.0
 _REST = 1.0
+_LOG_TAIL = 12
 _KINDS = ",".join(f"kind={kind.lower()}" for kind in generate.KINDS)
 
 
@@ -201,30 +202,40 @@ async def _serving(
 ) -> AsyncIterator[tuple[asyncio.subprocess.Process, str]]:
     port = _free_port()
     arguments = ["--config", str(configuration), "--data-dir", str(folder / "data"), "--port", str(port)]
-    # Ctrl-C is for the benchmark, which then stops the server in order.
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "callboard", "serve", *arguments, "--engines", str(engines), start_new_session=True
-    )
+    log = folder / "serve.log"
+    with log.open("wb") as errors:
+        # Ctrl-C is for the benchmark, which then stops the server in order.
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "callboard", "serve", *arguments, "--engines", str(engines)),
+            stderr=errors,
+            start_new_session=True,
+        )
     try:
         url = f"http://127.0.0.1:{port}"
-        await _ready(process, url)
+        if not await _is_ready(process, url):
+            said = log.read_text(errors="replace").splitlines()[-_LOG_TAIL:]
+            raise click.ClickException("\n".join(["`callboard serve` does not start", *said]))
         yield process, url
     finally:
         await _stop(process)
 
 
-async def _ready(process: asyncio.subprocess.Process, url: str) -> None:
-    async with httpx2.AsyncClient(base_url=url) as http, asyncio.timeout(_START_PATIENCE):
+async def _is_ready(process: asyncio.subprocess.Process, url: str) -> bool:
+    """Wait until the server answers; False when it has ended instead, or has not answered for long."""
 
-        async def is_ready() -> bool:
-            if process.returncode is not None:
-                raise click.ClickException(f"`callboard serve` ended with code {process.returncode}")
-            try:
-                return (await http.get("/.backstage/health/v1/readiness")).status_code == 200
-            except httpx2.TransportError:
-                return False
+    async def answers() -> bool:
+        if process.returncode is not None:
+            return True
+        with contextlib.suppress(httpx2.TransportError):
+            return (await http.get("/.backstage/health/v1/readiness")).status_code == 200
+        return False
 
-        await until(is_ready, every=0.1)
+    async with httpx2.AsyncClient(base_url=url) as http:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_START_PATIENCE):
+                await until(answers, every=0.1)
+                return process.returncode is None
+    return False
 
 
 async def _stop(process: asyncio.subprocess.Process) -> None:

@@ -1,10 +1,12 @@
 """Figures as people and programs read them: tables on the terminal, JSON in a file."""
 
 import dataclasses
+import hashlib
 import json
 import os
 import platform
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 import callboard
+from benchmarks import generate
 
 Row = Sequence[str]
 
@@ -34,15 +37,34 @@ def machine() -> dict[str, Any]:
         "python": platform.python_version(),
         "system": platform.platform(terse=True),
         "cores": os.cpu_count(),
+        "yardstick µs": round(yardstick(), 1),
         "load": [round(load, 2) for load in os.getloadavg()],
     }
 
 
-def save(path: Path, results: Sequence[Any]) -> None:
-    """Write *results* (dataclasses) as JSON, with the machine that they were taken on."""
+def yardstick() -> float:
+    """CPU microseconds to parse, write and hash one entity with the standard library: how fast the machine is now.
+
+    What else it does slows every core down, by half and more; a ratio to this still says something tomorrow.
+    """
+    samples = [json.dumps(entity) for entity in generate.entities(100)]
+    best = min(_time_to_rewrite(samples) for _ in range(5))
+    return best / len(samples) * 1e6
+
+
+def _time_to_rewrite(samples: Sequence[str]) -> float:
+    started = time.process_time()
+    for _ in range(10):
+        for sample in samples:
+            hashlib.sha256(json.dumps(json.loads(sample), sort_keys=True).encode()).digest()
+    return (time.process_time() - started) / 10
+
+
+def save(path: Path, results: Sequence[Any], machine: Mapping[str, Any]) -> None:
+    """Write *results* (dataclasses) as JSON, with the *machine* that they were taken on."""
     written = [{"benchmark": type(result).__name__.lower(), **dataclasses.asdict(result)} for result in results]
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"machine": machine(), "results": written}, indent=2) + "\n", encoding="utf-8")
+    path.write_text(json.dumps({"machine": machine, "results": written}, indent=2) + "\n", encoding="utf-8")
 
 
 def quantile(values: Sequence[float], share: float) -> float:

@@ -31,7 +31,7 @@ from callboard.model.rules import AllowedKind, LocationMatch, Rule, Rules
 from callboard.processing.pipeline import Pipeline
 from callboard.processing.worker import ProcessingOptions, Worker
 from callboard.settings import OrphanStrategy, Settings
-from callboard.stitching.worker import Stitcher
+from callboard.stitching.worker import Stitcher, StitchingOptions
 from callboard.store import publication, schedule, stitch_queue
 from callboard.store.database import Database
 from callboard.store.wakeups import WakeUps
@@ -112,7 +112,8 @@ def assemble_engine(
     """The parts of the write side, put together."""
     pipeline = build_pipeline(settings, client, clock)
     worker = Worker(database, pipeline, clock, processing_options(settings))
-    stitcher = Stitcher(database, clock)
+    lease = dt.timedelta(seconds=settings.callboard.processing.lease_seconds)
+    stitcher = Stitcher(database, clock, StitchingOptions(lease=lease))
     wakeups = WakeUps(database, clock, {schedule.CHANNEL: worker.wake, stitch_queue.CHANNEL: stitcher.loop.wake})
     return Engine(
         settings=settings,
@@ -225,6 +226,7 @@ class ReadSide:
             await stop.wait()
             self.wakeups.loop.stop()
             self.follower.loop.stop()
+            self.follower.close()
 
 
 @asynccontextmanager

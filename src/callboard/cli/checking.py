@@ -27,6 +27,7 @@ _PLACEHOLDERS = 100
 """So many broken placeholders of one entity are told."""
 
 _UNREAD = "(not read)"
+"""Stands for content that is not known, and is not checked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,10 +65,11 @@ async def check(data: bytes, location: LocationRef) -> Checked:
                 Problem(
                     line=locate(data, index, violation.pointer)[0] if exact else document.line,
                     entity=name,
-                    field=_dotted(violation.pointer),
+                    field=".".join(_parts(violation.pointer)),
                     reason=_reason(violation),
                 )
             )
+    problems.sort(key=lambda problem: problem.line)
     return Checked(sum(document.value is not None for document in documents), problems)
 
 
@@ -82,8 +84,9 @@ async def _violations(value: JsonValue, location: LocationRef) -> list[Violation
         # What can't be named is not looked at any further.
         return SchemaPolicy().violations(value) or [_of_error(error)]
     ref = entity_ref(value)
-    found = await _replace_placeholders(value, Run(ref=ref, location=location, origin=location))
-    return [*found, *_policy_violations(value), *_kind_violations(value, ref)]
+    broken = await _replace_placeholders(value, Run(ref=ref, location=location, origin=location))
+    found = [*_policy_violations(value), *_kind_violations(value, ref)]
+    return [*broken, *(violation for violation in found if _at(value, violation.pointer) != _UNREAD)]
 
 
 class _Beside(FileReader):
@@ -123,14 +126,23 @@ async def _replace_placeholders(entity: JsonObject, run: Run) -> list[Violation]
 
 
 def _put(entity: JsonObject, pointer: str, text: str) -> None:
-    *way, last = [part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:]]
-    node: JsonValue = entity
-    for part in way:
-        node = node[int(part)] if isinstance(node, list) else node[part] if isinstance(node, dict) else None
+    container, _, last = pointer.rpartition("/")
+    node = _at(entity, container)
     if isinstance(node, list):
         node[int(last)] = text
     elif isinstance(node, dict):
-        node[last] = text
+        node[_parts(f"/{last}")[0]] = text
+
+
+def _at(entity: JsonObject, pointer: str) -> JsonValue:
+    node: JsonValue = entity
+    for part in _parts(pointer):
+        node = node[int(part)] if isinstance(node, list) else node.get(part) if isinstance(node, dict) else None
+    return node
+
+
+def _parts(pointer: str) -> list[str]:
+    return [part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:]]
 
 
 def _policy_violations(entity: JsonObject) -> Iterator[Violation]:
@@ -152,9 +164,10 @@ def _kind_violations(entity: JsonObject, ref: EntityRef) -> Iterator[Violation]:
     violations = definition.schema.violations(entity)
     yield from violations
     spec = entity.get("spec")
-    if violations or not isinstance(spec, dict):
-        return
+    broken = {violation.pointer.split("/")[2] for violation in violations if violation.pointer.startswith("/spec/")}
     for field in definition.relation_fields:
+        if not isinstance(spec, dict) or field.field in broken:
+            continue
         try:
             # One field at a time, since the first text that is not a ref ends it.
             kinds.relations_of({**entity, "spec": {field.field: spec.get(field.field)}}, ref)
@@ -180,8 +193,3 @@ def _name(value: JsonValue) -> str | None:
         return None
     assert isinstance(value, dict)
     return str(entity_ref(value))
-
-
-def _dotted(pointer: str) -> str:
-    parts = pointer.split("/")[1:]
-    return ".".join(part.replace("~1", "/").replace("~0", "~") for part in parts)

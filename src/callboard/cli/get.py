@@ -23,7 +23,7 @@ Example:
 @options.server_flag
 @click.option("--output", type=click.Choice(["yaml", "json"]), default="yaml", show_default=True, help="The notation.")
 def command(ref: str, server: str, output: str) -> None:
-    """Print the entity REF, [kind:][namespace/]name in any case, with its relations and its status."""
+    """Print the entity REF, kind:[namespace/]name in any case, with its relations and its status."""
     from callboard.client import CatalogClient
 
     with CatalogClient(server) as catalog:

@@ -78,11 +78,19 @@ class Call(Generic[T]):
 
 def base_of(url: str) -> str:
     """The address of the catalog API on the server at *url*, which may name the API itself as well."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if not _is_server(url):
         raise InvalidInput(f"{url!r} is not the URL of a server; expected something like http://127.0.0.1:7007")
     base = url.rstrip("/")
     return base if base.endswith(MOUNT) else base + MOUNT
+
+
+def _is_server(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        # Port 0 can't be connected to; a port that is not a number raises.
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def headers(token: str | None) -> dict[str, str]:

@@ -66,11 +66,13 @@ class Following:
 
     def next_call(self) -> Call[EventPage]:
         """What to ask the server now."""
-        # Behind the head there is nothing to wait for; and an empty catalog should say at once that it is empty.
+        # Whoever is behind the head has nothing to wait for; and an empty catalog, or a server that is back, should say
+        # so at once.
+        waits = self._live and not self._failures
         return core.events(
             self.offset,
             limit=self.limit,
-            wait=self.wait if self._live else 0.0,
+            wait=self.wait if waits else 0.0,
             mode="log" if self._live else self.mode,
             epoch=self.epoch,
         )

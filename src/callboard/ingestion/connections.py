@@ -9,7 +9,7 @@ import structlog
 from callboard.extend import Mutation
 from callboard.ingestion import mutations
 from callboard.ingestion.mutations import Applied
-from callboard.store import refresh_keys, schedule
+from callboard.store import claims, refresh_keys, schedule
 from callboard.store.database import Database, Transaction
 
 _log = structlog.get_logger(__name__)
@@ -47,8 +47,8 @@ class Connection:
         """Process again, soon, all entities that hold one of these refresh keys."""
 
         async def work(tx: Transaction) -> int:
-            refs = await refresh_keys.holders(tx, keys)
-            await schedule.request(tx, refs, schedule.Priority.ASKED)
+            refs = await claims.lock_targets(tx, await refresh_keys.holders(tx, keys))
+            await schedule.request(tx, list(refs), schedule.Priority.ASKED)
             return len(refs)
 
         return await self.database.run(work)

@@ -17,7 +17,7 @@ from callboard.ingestion import mutations
 from callboard.model.annotations import MANAGED_BY_LOCATION, MANAGED_BY_ORIGIN_LOCATION
 from callboard.model.json import JsonObject
 from callboard.model.refs import EntityRef, LocationRef
-from callboard.store import entities, locations, schedule
+from callboard.store import claims, entities, leases, locations, schedule
 from callboard.store.database import Database, Transaction
 from callboard.store.locations import RegisteredLocation
 
@@ -79,9 +79,14 @@ class RegisteredLocations:
 
     async def connect(self, connection: ProviderConnection) -> None:
         """Deliver all registered locations."""
-        async with self.database.transaction() as tx:
-            registered = await locations.every(tx)
-        await connection.apply(Full([offered(LocationRef(row.type, row.target)) for row in registered]))
+
+        async def work(tx: Transaction) -> None:
+            # Before reading: a location that is registered between the two would be taken for a withdrawn one.
+            await leases.hold_for_transaction(tx, claims.of_provider(self.name))
+            registered = [offered(LocationRef(row.type, row.target)) for row in await locations.every(tx)]
+            await mutations.apply(tx, mutations.prepare(self.name, Full(registered)))
+
+        await self.database.run(work)
 
 
 class OnConflict(enum.StrEnum):
@@ -109,8 +114,9 @@ async def register(database: Database, location: LocationRef, *, on_conflict: On
             case OnConflict.REJECT:
                 raise Conflict(f"Location {location} already exists")
             case OnConflict.REFRESH:
-                await entities.forget_results(tx, [existing.entity_ref])
-                await schedule.request(tx, [existing.entity_ref], schedule.Priority.ASKED)
+                refs = list(await claims.lock_targets(tx, [existing.entity_ref]))
+                await entities.forget_results(tx, refs)
+                await schedule.request(tx, refs, schedule.Priority.ASKED)
                 return existing
             case _:
                 assert_never(on_conflict)

@@ -58,7 +58,7 @@ def prepare(provider: str, mutation: Mutation) -> Prepared:
         case Full(entities):
             full, offered = True, entities
         case Delta(added, removed):
-            full, offered, withdrawn = False, added, [str(ref) for ref in removed]
+            full, offered, withdrawn = False, added, [str(ref) for ref in removed if _storable(str(ref))]
     source = claims.of_provider(provider)
     accepted: dict[str, Claim] = {}
     mentioned: list[tuple[str, str | None]] = []
@@ -67,7 +67,7 @@ def prepare(provider: str, mutation: Mutation) -> Prepared:
         try:
             check_envelope(item.entity)
             claim = _claim(source, item)
-        except InvalidInput as error:
+        except (InvalidInput, TypeError) as error:
             ref = _named(item)
             rejected.append(Rejected(ref or _best_name(item), str(error)))
             mentioned += [(ref, None)] if ref else []
@@ -98,14 +98,14 @@ async def apply(tx: Transaction, prepared: Prepared) -> Applied:
 
     refs = [claim.ref for claim in changed]
     lost = [key.ref for key in withdrawn]
-    await claims.lock_targets(tx, lost, create=refs)
+    await removal.lock_trees(tx, lost, create=refs)
     await claims.withdraw(tx, withdrawn)
     await claims.offer(tx, changed)
     gone = await removal.remove(tx, await removal.unreachable(tx, lost))
     touched = ({*refs, *lost} - set(gone.refs)) | set(gone.offered_by_others)
     decision = await claims.decide(tx, sorted(touched))
     await schedule.request(tx, decision.to_process)
-    await stitch_queue.mark(tx, decision.to_stitch)
+    await stitch_queue.mark(tx, decision.to_stitch, neighbours=gone.neighbours)
     offset = await publication.retract(tx, gone.refs, cause=json.encode({"source": source}).decode())
     return Applied(
         offered=len(prepared.offered),
@@ -124,20 +124,34 @@ async def _withdrawn(tx: Transaction, source: str, prepared: Prepared) -> list[c
 
 
 def _claim(source: str, item: Offered) -> Claim:
+    """Raises InvalidInput for what can't be a claim, TypeError for an entity that can't be written as JSON."""
+    ref, location_key = str(entity_ref(item.entity)), item.location_key or ""
+    claims.check_names(ref, location_key)
     return Claim(
         source=source,
-        ref=str(entity_ref(item.entity)),
-        location_key=item.location_key or "",
+        ref=ref,
+        location_key=location_key,
         content=json.encode(item.entity).decode(),
         content_hash=content_hash(item.entity),
     )
 
 
 def _named(item: Offered) -> str | None:
-    try:
-        return str(entity_ref(item.entity))
-    except InvalidInput:
+    kind, metadata = item.entity.get("kind"), item.entity.get("metadata")
+    if not isinstance(kind, str) or not isinstance(metadata, dict) or not isinstance(metadata.get("name"), str):
         return None
+    if not isinstance(metadata.get("namespace", ""), str):
+        return None
+    ref = str(entity_ref(item.entity))
+    return ref if _storable(ref) else None
+
+
+def _storable(ref: str) -> bool:
+    try:
+        claims.check_names(ref)
+    except InvalidInput:
+        return False
+    return True
 
 
 def _best_name(item: Offered) -> str:

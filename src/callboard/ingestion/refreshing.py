@@ -2,7 +2,7 @@
 
 from callboard.errors import NotFound
 from callboard.model.refs import EntityRef
-from callboard.store import entities, schedule
+from callboard.store import claims, entities, schedule
 from callboard.store.database import Database, Transaction
 
 
@@ -10,10 +10,10 @@ async def refresh(database: Database, ref: EntityRef) -> list[str]:
     """Make the entity and all Locations above it due, before everything else. Returns their refs; raises NotFound."""
 
     async def work(tx: Transaction) -> list[str]:
-        refs = await entities.with_location_ancestors(tx, str(ref))
-        if not refs:
+        refs = await claims.lock_targets(tx, await entities.with_location_ancestors(tx, str(ref)))
+        if str(ref) not in refs:
             raise NotFound(f"Entity {ref} not found")
-        await schedule.request(tx, refs, schedule.Priority.ASKED)
-        return refs
+        await schedule.request(tx, sorted(refs), schedule.Priority.ASKED)
+        return sorted(refs)
 
     return await database.run(work)

@@ -1,16 +1,19 @@
 """Settling: a batch of results is stored in one transaction.
 
-Locks: entities in the order of their refs, then the schedule, then the stitch queue, the stream's counter row last.
+Locks: entities in the order of their refs, all in one go, then the schedule, then the stitch queue in the order of its
+refs, the stream's counter row last.
 """
 
 import datetime as dt
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from callboard.model import json
 from callboard.processing.results import Bad, Good, Result
 from callboard.store import claims, entities, publication, refresh_keys, relations, removal, schedule, stitch_queue
-from callboard.store.claims import ClaimKey
-from callboard.store.database import Transaction
+from callboard.store.claims import Claim, ClaimKey, Decision
+from callboard.store.database import Overtaken, Transaction
+from callboard.store.removal import Removed
 from callboard.store.schedule import Settled
 
 NextDue = Callable[[Result, dt.datetime], Settled]
@@ -28,57 +31,75 @@ async def settle(
 ) -> int:
     """Store *results* and return how many counted: work whose lease was lost, or whose entity went, is dropped.
 
-    With a *backlog* the neighbours wait longer for being stitched.
+    With a *backlog* the neighbours wait longer for being stitched. May raise Overtaken.
     """
     held = await schedule.holding(tx, [(result.due.ref, result.due.lease) for result in results])
-    results = [result for result in results if result.due.ref in held]
-    good = [result for result in results if isinstance(result, Good) and result.changed]
-    bad = [result for result in results if isinstance(result, Bad) and result.changed]
-    offered, severed = await _children(tx, good)
-    await claims.lock_targets(tx, [*held, *(key.ref for key in severed)], create=[claim.ref for claim in offered])
-    if await schedule.holding(tx, [(r.due.ref, r.due.lease) for r in results], lock=True) != held:
-        raise LeaseLost
+    results = [result for result in results if (result.due.ref, result.due.lease) in held]
+    family = await _family(tx, _good(results), delete_orphans=delete_orphans)
+    others = [*(result.due.ref for result in results), *family.lost]
+    await removal.lock_trees(tx, family.doomed, others=others, create=family.found)
+    if await schedule.holding(tx, list(held), lock=True) != held:
+        raise Overtaken("a lease was lost")
 
-    await claims.withdraw(tx, severed)
-    await claims.offer(tx, offered)
-    touched = sorted({claim.ref for claim in offered} | {key.ref for key in severed})
-    decision = await claims.decide(tx, touched)
-    gone = await _remove_unreachable(tx, [key.ref for key in severed]) if delete_orphans else []
-    neighbours = await _save(tx, good, bad, fingerprint)
+    removed, decision = await _reassign(tx, family)
+    results = [result for result in results if result.due.ref not in removed.refs]
+    neighbours = {*removed.neighbours, *await _save(tx, _good(results), _bad(results), fingerprint)}
     await entities.save_states(tx, [(r.due.ref, r.state) for r in results if isinstance(r, Good) and r.only_remembers])
     await schedule.settle(tx, [next_due(result, tx.now) for result in results])
-    await schedule.request(tx, [ref for ref in decision.to_process if ref not in gone])
-    changed = {*(result.due.ref for result in good), *(result.due.ref for result in bad)}
-    await stitch_queue.mark(
-        tx,
-        [ref for ref in changed.union(decision.to_stitch) if ref not in gone],
-        neighbours=[ref for ref in neighbours if ref not in changed],
-        delay=stitch_queue.LATER if backlog else stitch_queue.SOON,
-    )
-    await publication.retract(tx, gone, cause=json.encode({"reason": "orphaned"}).decode())
+    await schedule.request(tx, decision.to_process)
+    own = {*decision.to_stitch, *(result.due.ref for result in results if result.changed)}
+    delay = stitch_queue.LATER if backlog else stitch_queue.SOON
+    await stitch_queue.mark(tx, list(own), neighbours=list(neighbours - own), delay=delay)
+    await publication.retract(tx, removed.refs, cause=json.encode({"reason": "orphaned"}).decode())
     return len(results)
 
 
-class LeaseLost(Exception):
-    """Between two looks somebody else took over a part of the batch."""
+@dataclass(frozen=True, slots=True)
+class _Family:
+    """How the children of a batch differ from those that are stored."""
+
+    offered: Sequence[Claim]
+    severed: Sequence[ClaimKey]
+    delete_orphans: bool
+
+    @property
+    def found(self) -> list[str]:
+        return [claim.ref for claim in self.offered]
+
+    @property
+    def lost(self) -> list[str]:
+        return [key.ref for key in self.severed]
+
+    @property
+    def doomed(self) -> list[str]:
+        """Those that go, with all below them, if nothing else keeps them."""
+        return self.lost if self.delete_orphans else []
 
 
-async def _children(tx: Transaction, good: Sequence[Good]) -> tuple[list[claims.Claim], list[ClaimKey]]:
+async def _family(tx: Transaction, good: Sequence[Good], *, delete_orphans: bool) -> _Family:
     emitted = [child for result in good for child in result.children]
     standing = [item for result in good for item in result.standing]
     offered = await claims.differing(tx, emitted) if emitted else []
     # Only what has emitted before can have lost a child.
     parents = [claims.of_entity(result.due.ref) for result in good if result.due.state is not None]
     severed = await claims.severed(tx, parents, emitted, standing) if parents else []
-    return offered, severed
+    return _Family(offered, severed, delete_orphans)
 
 
-async def _remove_unreachable(tx: Transaction, refs: Sequence[str]) -> list[str]:
-    gone = await removal.remove(tx, await removal.unreachable(tx, refs))
-    more = await claims.decide(tx, gone.offered_by_others)
-    await schedule.request(tx, more.to_process)
-    await stitch_queue.mark(tx, more.to_stitch)
-    return gone.refs
+async def _reassign(tx: Transaction, family: _Family) -> tuple[Removed, Decision]:
+    await claims.withdraw(tx, family.severed)
+    await claims.offer(tx, family.offered)
+    removed = await removal.remove(tx, await removal.unreachable(tx, family.doomed))
+    touched = {*family.found, *family.lost, *removed.offered_by_others}.difference(removed.refs)
+    return removed, await claims.decide(tx, sorted(touched))
+
+
+def _good(results: Sequence[Result]) -> list[Good]:
+    return [result for result in results if isinstance(result, Good) and result.changed]
+
+
+def _bad(results: Sequence[Result]) -> list[Bad]:
+    return [result for result in results if isinstance(result, Bad) and result.changed]
 
 
 async def _save(tx: Transaction, good: Sequence[Good], bad: Sequence[Bad], fingerprint: str) -> list[str]:

@@ -7,16 +7,18 @@ waits for a slow host holds up nobody else.
 import asyncio
 import datetime as dt
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import structlog
 
 from callboard.clock import Clock
+from callboard.errors import InvalidInput
 from callboard.loop import Loop
 from callboard.processing import results, settling
 from callboard.processing.pipeline import Broken, Pipeline, parse_unprocessed
 from callboard.processing.results import Bad, Good, Result
-from callboard.store import entities, schedule
+from callboard.store import claims, entities, schedule
 from callboard.store.database import Database, Transaction
 from callboard.store.schedule import Due, Settled
 
@@ -85,11 +87,11 @@ class Worker:
             await asyncio.wait(self._tasks, timeout=2)
         for task in self._tasks:
             task.cancel()
-        while self._finished:
-            await self.settle()
         self.settling.stop()
         self.renewing.stop()
         await asyncio.gather(*background)
+        while self._finished:
+            await self.settle()
         await self._release()
 
     def stop(self) -> None:
@@ -120,6 +122,15 @@ class Worker:
         batch = self._finished[: self.options.batch]
         if not batch:
             return _TICK
+        await self._store(batch, backlog=len(batch) == self.options.batch)
+        del self._finished[: len(batch)]
+        for result in batch:
+            self._let_go(result.due)
+            self._tell(result)
+        self.claiming.wake()
+        return 0
+
+    async def _store(self, batch: Sequence[Result], *, backlog: bool) -> None:
         try:
             await self.database.run(
                 lambda tx: settling.settle(
@@ -128,17 +139,25 @@ class Worker:
                     next_due=self._next_due,
                     fingerprint=self.pipeline.fingerprint,
                     delete_orphans=self.options.delete_orphans,
-                    backlog=len(batch) == self.options.batch,
+                    backlog=backlog,
                 )
             )
-        except settling.LeaseLost:
-            return 0
-        del self._finished[: len(batch)]
-        for result in batch:
-            self._running.pop(result.due.ref, None)
-            self._tell(result)
-        self.claiming.wake()
-        return 0
+        except InvalidInput as error:
+            # One of them emits what no table can hold. The search for it spares all others.
+            if len(batch) > 1:
+                middle = len(batch) // 2
+                await self._store(batch[:middle], backlog=backlog)
+                await self._store(batch[middle:], backlog=backlog)
+            elif isinstance(batch[0], Good):
+                broken = results.of(Broken([error], outside=False), batch[0].due, self.pipeline.fingerprint)
+                await self._store([broken], backlog=backlog)
+            else:
+                raise
+
+    def _let_go(self, due: Due) -> None:
+        # Another run of the same entity may have begun, if the lease of this one was lost.
+        if self._running.get(due.ref) is due:
+            del self._running[due.ref]
 
     async def renew(self) -> float:
         """Hold on to everything in flight."""
@@ -164,7 +183,7 @@ class Worker:
             await self.database.run(lambda tx: schedule.release(tx, work))
 
     async def _after_a_deploy(self, tx: Transaction) -> None:
-        refs = await entities.processed_by_others(tx, self.pipeline.fingerprint)
+        refs = list(await claims.lock_targets(tx, await entities.processed_by_others(tx, self.pipeline.fingerprint)))
         await schedule.request(tx, refs, schedule.Priority.PERIODIC)
         if refs:
             _log.info("processing.deployed", entities=len(refs), fingerprint=self.pipeline.fingerprint)

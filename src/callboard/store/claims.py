@@ -1,13 +1,20 @@
 """Claims: who says that an entity exists, and with which content."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from callboard.errors import InvalidInput
 from callboard.store import queries
-from callboard.store.database import Transaction
+from callboard.store.database import Overtaken, Transaction
 
 _SQL = queries.load("claims")
+
+_NOT_IN_NAMES = re.compile("[\0\x1e\x1f\ud800-\udfff]")
+# Together with a source, which is a ref as well, they fit into an entry of an index.
+_LONGEST_REF = 500
+_LONGEST_KEY = 1_500
 
 # Arrays of this many contents keep one statement well below PostgreSQL's message limit and the client's memory small.
 _CHUNK = 2_000
@@ -55,15 +62,26 @@ def of_entity(ref: str) -> str:
     return f"entity:{ref}"
 
 
+def check_names(ref: str, location_key: str = "") -> None:
+    """Raise InvalidInput when nothing can be claimed under these names: they are too long, or no text."""
+    for name, longest in ((ref, _LONGEST_REF), (location_key, _LONGEST_KEY)):
+        if found := _NOT_IN_NAMES.search(name):
+            raise InvalidInput(f"{name[:100]!a} holds the character {found[0]!a}, which no name can have")
+        if len(name.encode()) > longest:
+            raise InvalidInput(f"{name[:100]!r}… is longer than {longest} bytes")
+
+
 async def lock_targets(tx: Transaction, refs: Sequence[str], *, create: Sequence[str] = ()) -> set[str]:
-    """Lock the entities, creating those of *create* that don't exist. Returns the refs that exist."""
+    """Lock the entities, creating those of *create* that don't exist. Returns the refs that exist.
+
+    A transaction does this once, before it locks anything else; may raise Overtaken.
+    """
     if create:
         await tx.run(_SQL["create_targets"], refs=list(create), now=tx.now)
     locked = set(await tx.refs(_SQL["lock_targets"], refs=list({*refs, *create})))
-    # One that was there a moment ago may have been removed before the lock was ours; a claim needs its entity.
-    while missing := sorted(set(create) - locked):
-        await tx.run(_SQL["create_targets"], refs=missing, now=tx.now)
-        locked.update(await tx.refs(_SQL["lock_targets"], refs=missing))
+    if not locked.issuperset(create):
+        # One that was there, and so was not created, was removed before the lock was ours. A claim needs its entity.
+        raise Overtaken("an entity to be claimed was removed")
     return locked
 
 

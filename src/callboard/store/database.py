@@ -15,14 +15,15 @@ import asyncpg
 import structlog
 
 from callboard.clock import Clock
-from callboard.errors import DatabaseUnavailable
+from callboard.errors import DatabaseUnavailable, InvalidInput
 from callboard.store.queries import Query
 
 _log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 
-_RETRIES = 5
+_RETRIES = 10
+_LONGEST_PAUSE = 1.0
 _CONNECTION_LOST = (
     asyncpg.PostgresConnectionError,
     asyncpg.CannotConnectNowError,
@@ -36,6 +37,8 @@ _WORTH_A_RETRY = (
     asyncpg.SerializationError,
     asyncpg.LockNotAvailableError,
 )
+# A character that no text can have, a name that no index can hold.
+_CANT_BE_STORED = (asyncpg.DataError, asyncpg.ProgramLimitExceededError)
 
 SETTINGS = {
     # A frozen holder of the counter row would stop all writers.
@@ -59,6 +62,13 @@ class _Connection(_AsyncpgConnection):
 
     def get_reset_query(self) -> str:
         return ""
+
+
+class Overtaken(Exception):
+    """What a transaction had looked at was changed before its locks were there. `Database.run` begins it again.
+
+    Asking for more locks instead would be out of order, and with that a deadlock.
+    """
 
 
 @dataclass(slots=True)
@@ -122,7 +132,8 @@ class Database:
     async def transaction(self, *, snapshot: bool = False) -> AsyncIterator[Transaction]:
         """Open a transaction: committed at the end of the block, rolled back when it raises.
 
-        With *snapshot* it is read-only and sees one state of the database throughout.
+        With *snapshot* it is read-only and sees one state of the database throughout. Raises InvalidInput for a value
+        that PostgreSQL can't hold.
         """
         try:
             async with (
@@ -132,11 +143,13 @@ class Database:
                 ),
             ):
                 yield Transaction(connection, self._clock.now())
+        except _CANT_BE_STORED as error:
+            raise InvalidInput(f"PostgreSQL can't store this: {error}") from error
         except _CONNECTION_LOST as error:
             raise DatabaseUnavailable(f"PostgreSQL can't be reached: {error}") from error
 
     async def run(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
-        """Do *work* in a transaction and return its result; once more when PostgreSQL asks for a retry.
+        """Do *work* in a transaction and return its result; once more when PostgreSQL, or an Overtaken, asks for that.
 
         *work* may run several times, so it must touch nothing but the transaction.
         """
@@ -144,12 +157,12 @@ class Database:
             try:
                 async with self.transaction() as tx:
                     return await work(tx)
+            except Overtaken as overtaken:
+                _log.info("transaction.overtaken", attempt=attempt, reason=str(overtaken))
             except _WORTH_A_RETRY as error:
                 _log.warning("transaction.retried", attempt=attempt, reason=str(error))
-                if attempt == _RETRIES:
-                    raise DatabaseUnavailable(f"PostgreSQL kept refusing: {error}") from error
-                await self._clock.sleep(0.02 * 2**attempt)
-        raise AssertionError("unreachable")
+                await self._clock.sleep(min(_LONGEST_PAUSE, 0.02 * 2**attempt))
+        raise DatabaseUnavailable(f"a transaction came to no end in {_RETRIES} attempts")
 
     async def listen(
         self, channels: Sequence[str], wake: Callable[[str], None], lost: Callable[[], None]

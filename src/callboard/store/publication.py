@@ -31,12 +31,14 @@ class FinalEntity:
 
 
 async def publish(tx: Transaction, entities: Sequence[FinalEntity]) -> int | None:
-    """Make *entities* visible and return the last of their offsets; None when there are none.
+    """Make *entities* visible, but for those that were removed meanwhile.
 
-    Call it last in the transaction, holding the entities' rows in the stitch queue.
+    Returns the last of their offsets; None when there are none. Call it last in the transaction, holding the entities'
+    rows in the stitch queue, so that nobody else publishes them.
     """
     if not entities:
         return None
+    await tx.run(_SQL["hold_counter"])
     row = await tx.row(
         _SQL["publish"],
         refs=[entity.ref for entity in entities],
@@ -46,17 +48,16 @@ async def publish(tx: Transaction, entities: Sequence[FinalEntity]) -> int | Non
         causes=[entity.cause for entity in entities],
         now=tx.now,
     )
-    assert row is not None
-    return int(row["head"])
+    return int(row["head"]) if row else None
 
 
 async def retract(tx: Transaction, refs: Sequence[str], *, cause: str) -> int | None:
     """Make *refs* invisible and return the last of their offsets; None when none of them was visible.
 
-    Call it last in the transaction, after the refs' rows in the stitch queue have been deleted.
+    Call it last in the transaction, after the entities have been deleted.
     """
-    if not refs or not await tx.refs(_SQL["lock_visible"], refs=list(refs)):
+    if not refs:
         return None
+    await tx.run(_SQL["hold_counter"])
     row = await tx.row(_SQL["retract"], refs=list(refs), cause=cause, now=tx.now)
-    assert row is not None
-    return int(row["head"])
+    return int(row["head"]) if row else None

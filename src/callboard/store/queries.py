@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 
+from callboard.errors import InvalidInput
+
 _NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
 _VALUE = re.compile(r"(?<![:\w]):([a-z_]+)")
 _TEXTS = re.compile(r":([a-z_]+)::text\[\]")
@@ -40,13 +42,13 @@ class Query:
 
 
 def joined(elements: object) -> str | None:
-    """An array of text as one text; None when it is empty. Raises ValueError for a text with a separator in it."""
+    """An array of text as one text; None when it is empty. Raises InvalidInput for a text with a separator in it."""
     assert isinstance(elements, list)
     if not elements:
         return None
     text = _END.join([_NULL if element is None else element for element in elements]) + _END
     if text.count(_END) != len(elements) or text.count(_NULL) != elements.count(None):
-        raise ValueError("a text has one of the control characters U+001E and U+001F, which can't be stored")
+        raise InvalidInput("a text has one of the control characters U+001E and U+001F, which can't be stored")
     return text
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from callboard.store import claims, entities, queries, refresh_keys, relations, schedule
-from callboard.store.database import Transaction
+from callboard.store.database import Overtaken, Transaction
 
 _SQL = queries.load("removal")
 
@@ -31,13 +31,13 @@ async def lock_trees(
 
     A removal can touch all of that, and waits in one line with everybody else only if it locks it in one go. Two
     removals that share a descendant wait for one another, so that the second one sees that nothing holds it any more.
+    May raise Overtaken.
     """
     below = await _below(tx, roots)
     await claims.lock_targets(tx, [*others, *below], create=create)
-    # What came in below them before the lock was ours.
-    while more := set(await _below(tx, roots)).difference(below):
-        await claims.lock_targets(tx, sorted(more))
-        below += more
+    if not set(await _below(tx, roots)).issubset(below):
+        # Something came in below them before the locks were there.
+        raise Overtaken("a tree to be removed has grown")
 
 
 async def _below(tx: Transaction, roots: Sequence[str]) -> list[str]:

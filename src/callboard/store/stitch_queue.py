@@ -8,7 +8,6 @@ from callboard.store import queries
 from callboard.store.database import Transaction
 
 _SQL = queries.load("stitch_queue")
-REMOVE = _SQL["remove"]
 
 CHANNEL = "callboard_stitch"
 """Notified when entities are marked."""

@@ -43,26 +43,32 @@ async def read(
     Raises OffsetExpired when the reader would miss removals, or reads another epoch, and OffsetInTheFuture.
     """
     view = follower.view
-    if epoch is not None and epoch != view.epoch:
-        raise OffsetExpired(
-            f"The stream has begun a new epoch, {view.epoch}; offsets of epoch {epoch} mean nothing now"
-        )
-    if offset > view.offset and not await follower.wait_beyond(offset - 1, min(wait, 1.0)):
-        raise OffsetInTheFuture(f"Offset {offset} is beyond the head of the stream, {view.offset}")
-    if offset == follower.view.offset and wait > 0:
+    _check_epoch(epoch, view.epoch)
+    if offset > view.offset:
+        # Another process, a moment ahead of this one, may have handed out the offset.
+        head = (await changes.now(follower.database)).head
+        if offset > head:
+            raise OffsetInTheFuture(f"Offset {offset} is beyond the head of the stream, {head}")
+        await follower.wait_beyond(offset - 1, wait)
+    if offset == view.offset and wait > 0:
         await follower.wait_beyond(offset, wait)
-    recent = follower.recent(offset, limit) if mode is Mode.LOG else None
+        _check_epoch(epoch, view.epoch)
+    recent = follower.recent(offset, limit) if mode is Mode.LOG and offset <= view.offset else None
     if recent is not None:
-        head = follower.view.offset
-        return Page(
-            changes=recent, head=head, next_offset=recent[-1].offset if recent else head, epoch=follower.view.epoch
-        )
-    return await _from_database(follower, offset, limit, mode)
+        next_offset = recent[-1].offset if recent else view.offset
+        return Page(changes=recent, head=view.offset, next_offset=next_offset, epoch=view.epoch)
+    return await _from_database(follower, offset, limit, mode, epoch)
 
 
-async def _from_database(follower: Follower, offset: int, limit: int, mode: Mode) -> Page:
+def _check_epoch(asked: str | None, current: str) -> None:
+    if asked is not None and asked != current:
+        raise OffsetExpired(f"The stream has begun a new epoch, {current}; offsets of epoch {asked} mean nothing now")
+
+
+async def _from_database(follower: Follower, offset: int, limit: int, mode: Mode, epoch: str | None) -> Page:
     async with follower.database.transaction(snapshot=True) as tx:
         position = await changes.position(tx)
+        _check_epoch(epoch, position.epoch)
         if 0 < offset < position.tombstone_floor:
             raise OffsetExpired(
                 f"Removals at or below offset {position.tombstone_floor} are forgotten, so going on from {offset}"

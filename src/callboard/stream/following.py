@@ -41,6 +41,7 @@ class Follower:
     loop: Loop = field(init=False)
     _recent: deque[Change] = field(init=False)
     _moved: asyncio.Event = field(default_factory=asyncio.Event)
+    _closed: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
         self.loop = Loop(name="stream.follow", step=self.follow, clock=self.clock)
@@ -68,7 +69,8 @@ class Follower:
         """Apply a page of changes to the view."""
         if self.position is None:
             await self.load()
-        async with self.database.transaction() as tx:
+        # One snapshot: between the two looks the history floor could rise over what is to be read.
+        async with self.database.transaction(snapshot=True) as tx:
             position = await changes.position(tx)
             behind = position.epoch == self.view.epoch and position.head > self.view.offset
             found = await changes.history(tx, self.view.offset, limit=_PAGE) if behind else []
@@ -79,6 +81,9 @@ class Follower:
             return 0
         if found:
             self.view.apply(found)
+            if self._recent and self._recent[-1].offset + 1 != found[0].offset:
+                # A page that could not be applied to its end. What follows must not look as if it came next.
+                self._recent.clear()
             self._recent.extend(found)
         self._looked(position)
         return 0 if position.head > self.view.offset else _TICK
@@ -101,9 +106,14 @@ class Follower:
         """Wait until the view is beyond *offset*. False when *seconds* went by without that."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                while self.view.offset <= offset:
+                while self.view.offset <= offset and not self._closed:
                     await self._moved.wait()
         return self.view.offset > offset
+
+    def close(self) -> None:
+        """Let go of everybody who waits, now and later: this process is about to end."""
+        self._closed = True
+        self._moved.set()
 
     def _looked(self, position: changes.Position) -> None:
         self.position = position

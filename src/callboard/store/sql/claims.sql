@@ -2,7 +2,7 @@
 -- A claim may be the first sign of an entity. The row is made first, so that it can be locked: everybody who changes
 -- claims of one entity stands in line behind its row, and the decision below sees all of them.
 insert into entities (ref, uid, discovered_at)
-select ref, gen_random_uuid(), :now from unnest(:refs::text[]) as target (ref) order by ref
+select ref, gen_random_uuid(), :now from unnest(:refs::text[]) as target (ref) order by ref collate "C"
 on conflict (ref) do nothing;
 
 -- name: lock_targets
@@ -71,8 +71,8 @@ from withdrawn
 where e.ref = withdrawn.target_ref and e.source = withdrawn.source and e.location_key = withdrawn.location_key;
 
 -- name: decide
--- Who wins: a claim with a key before one without; among keys the one that holds the entity now, else the one that came
--- first; among claims that share this key the one that changed last.
+-- Who wins: a claim with a key before one without; among keys the one that holds the entity now, whichever source
+-- brought it, else the one that came first; among claims that share this key the one that changed last.
 with ranked as (
     select distinct on (c.target_ref) c.target_ref as ref, c.source, c.location_key, c.content_hash
     from (
@@ -81,9 +81,7 @@ with ranked as (
         from claims where target_ref = any(:refs::text[])
     ) c
     join entities e on e.ref = c.target_ref
-    left join claims held
-        on held.source = e.source and held.target_ref = e.ref and held.location_key = e.location_key
-    order by c.target_ref, c.location_key = '', (held.source is not null and c.location_key = held.location_key) desc,
+    order by c.target_ref, c.location_key = '', coalesce(c.location_key = e.location_key, false) desc,
         c.key_claimed, c.changed desc
 ), before as (
     select ref, source, location_key, unprocessed_hash from entities where ref = any(:refs::text[])

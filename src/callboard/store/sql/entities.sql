@@ -39,8 +39,9 @@ select distinct ref from above order by ref;
 select ref from entities where uid::text = :uid;
 
 -- name: forget_results
--- Whoever emitted this must emit it again.
-update entities set result_hash = null, state = null where ref = any(:refs::text[]);
+-- Whoever emitted this must emit it again. The state is emptied and not null, which would say that nothing was ever
+-- emitted, and that no child can be missing.
+update entities set result_hash = null, state = '{}' where ref = any(:refs::text[]);
 
 -- name: failed
 -- Never processed well: these are invisible to readers, and this is where they can be seen.

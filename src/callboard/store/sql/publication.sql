@@ -1,19 +1,24 @@
+-- name: hold_counter
+-- A statement of its own: the next one must see what was committed while this one waited.
+select from stream for update;
+
 -- name: publish
 -- Takes as many offsets as there are entities and writes each entity and its event at its offset. The counter row is
 -- held until commit, and this runs last in its transaction: so offsets are dense and in the order of the commits.
+-- What was removed since it was read is left out. A removal that has not come to its retraction yet waits for the
+-- counter, and then takes back what is published here.
 with published as (
-    select position, ref, uid, body, hash, cause
+    select row_number() over (order by position) as position, p.ref, p.uid, p.body, p.hash, p.cause
     from unnest(:refs::text[], :uids::uuid[], :bodies::text[], :hashes::bytea[], :causes::text[]) with ordinality
-        as published (ref, uid, body, hash, cause, position)
-), before as (
-    select f.ref, f.last_offset, f.first_offset, f.removed_at from final_entities f join published p on p.ref = f.ref
+        as p (ref, uid, body, hash, cause, position)
+    join entities e on e.ref = p.ref and e.uid = p.uid
 ), counter as (
-    update stream set head = head + (select count(*) from published) returning head
+    update stream set head = head + (select count(*) from published)
+    where exists (select from published) returning head
 ), numbered as (
     select p.*, counter.head - (select count(*) from published) + p.position as at_offset,
-        b.last_offset as previous_offset, b.first_offset as earlier_offset,
-        b.ref is null or b.removed_at is not null as added
-    from counter, published p left join before b on b.ref = p.ref
+        before.last_offset as previous_offset, before.ref is null or before.removed_at is not null as added
+    from counter, published p left join final_entities before on before.ref = p.ref
 ), written as (
     insert into final_entities as f (ref, uid, body, hash, first_offset, last_offset, cause, changed_at)
     select ref, uid, body, hash, at_offset, at_offset, cause, :now from numbered
@@ -28,15 +33,13 @@ with published as (
 )
 select head, pg_notify('callboard_stream', '') from counter;
 
--- name: lock_visible
-select ref from final_entities where ref = any(:refs::text[]) and removed_at is null order by ref for update;
-
 -- name: retract
 with retracted as (
     select row_number() over (order by ref) as position, ref, uid, last_offset
     from final_entities where ref = any(:refs::text[]) and removed_at is null
 ), counter as (
-    update stream set head = head + (select count(*) from retracted) returning head
+    update stream set head = head + (select count(*) from retracted)
+    where exists (select from retracted) returning head
 ), numbered as (
     select r.*, counter.head - (select count(*) from retracted) + r.position as at_offset from counter, retracted r
 ), buried as (

@@ -2,7 +2,8 @@
 -- A request for an entity that is being worked on replaces its ticket, so that it stays due when the work is settled.
 with requested as (
     insert into schedule (ref, priority, due_at, ticket)
-    select ref, :priority, :due_at, nextval('tickets') from unnest(:refs::text[]) as entity (ref) order by ref
+    select ref, :priority, :due_at, nextval('tickets') from unnest(:refs::text[]) as entity (ref)
+    order by ref collate "C"
     on conflict (ref) do update set
         priority = least(schedule.priority, excluded.priority), due_at = least(schedule.due_at, excluded.due_at),
         ticket = excluded.ticket, attempts = 0
@@ -28,23 +29,31 @@ left join claims c
 
 -- name: holding
 -- Which of these are still held under the lease that the worker took.
-select s.ref from schedule s
+select s.ref, s.lease from schedule s
 join unnest(:refs::text[], :leases::bigint[]) as work (ref, lease) on work.ref = s.ref and work.lease = s.lease;
 
 -- name: lock_holding
-select s.ref from schedule s
+select s.ref, s.lease from schedule s
 join unnest(:refs::text[], :leases::bigint[]) as work (ref, lease) on work.ref = s.ref and work.lease = s.lease
 order by s.ref for update of s;
 
 -- name: extend
-update schedule s set leased_until = :until
-from unnest(:refs::text[], :leases::bigint[]) as work (ref, lease)
-where s.ref = work.ref and s.lease = work.lease;
+-- Whoever has no lock on the entities waits for no row of the schedule: what somebody else is busy with is passed over.
+-- The lease is renewed often enough to do without one time.
+with held as materialized (
+    select s.ref from schedule s
+    join unnest(:refs::text[], :leases::bigint[]) as work (ref, lease) on work.ref = s.ref and work.lease = s.lease
+    for update of s skip locked
+)
+update schedule s set leased_until = :until from held where s.ref = held.ref;
 
 -- name: release
-update schedule s set lease = null, leased_until = null
-from unnest(:refs::text[], :leases::bigint[]) as work (ref, lease)
-where s.ref = work.ref and s.lease = work.lease;
+with held as materialized (
+    select s.ref from schedule s
+    join unnest(:refs::text[], :leases::bigint[]) as work (ref, lease) on work.ref = s.ref and work.lease = s.lease
+    for update of s skip locked
+)
+update schedule s set lease = null, leased_until = null from held where s.ref = held.ref;
 
 -- name: settle
 -- Due again when the worker says so, never when it does not, and at once when somebody asked again meanwhile.

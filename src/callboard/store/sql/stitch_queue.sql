@@ -8,7 +8,7 @@ with marked as (
     select ref, min(due_at), nextval('tickets')
     from unnest(:refs::text[], :dues::timestamptz[]) as wanted (ref, due_at)
     where exists (select from entities e where e.ref = wanted.ref)
-    group by ref order by ref
+    group by ref order by ref collate "C"
     on conflict (ref) do update set
         ticket = excluded.ticket, due_at = least(stitch_queue.due_at, excluded.due_at)
         where stitch_queue.lease is not null or stitch_queue.due_at > excluded.due_at
@@ -27,7 +27,6 @@ from due where q.ref = due.ref
 returning q.ref, q.ticket, q.lease;
 
 -- name: lock_holding
--- Removal deletes these rows before it retracts, so whoever holds one may publish.
 select q.ref from stitch_queue q
 join unnest(:refs::text[], :leases::bigint[]) as work (ref, lease) on work.ref = q.ref and work.lease = q.lease
 order by q.ref for update of q;
@@ -41,9 +40,6 @@ with work as (
 )
 update stitch_queue q set lease = null, leased_until = null, due_at = :again_at
 from work where q.ref = work.ref and q.lease = work.lease and q.ticket <> work.ticket;
-
--- name: remove
-delete from stitch_queue where ref = any(:refs::text[]);
 
 -- name: next_due
 select min(due_at) from stitch_queue where leased_until is null;

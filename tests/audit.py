@@ -1,0 +1,98 @@
+"""What must hold between the tables at any time, whatever has happened."""
+
+from collections.abc import Sequence
+
+import asyncpg
+
+from callboard.model import json
+from callboard.model.json import JsonObject
+
+_ORPHANED_ROWS = {
+    "a claim for an entity that does not exist": (
+        "select c.target_ref from claims c left join entities e on e.ref = c.target_ref where e.ref is null"
+    ),
+    "a claim by an entity that does not exist": (
+        "select c.source from claims c left join entities e on 'entity:' || e.ref = c.source"
+        " where c.source like 'entity:%' and e.ref is null"
+    ),
+    "a winner that claims nothing": (
+        "select e.ref from entities e left join claims c on c.source = e.source and c.target_ref = e.ref"
+        " and c.location_key = e.location_key where e.source is not null and c.source is null"
+    ),
+    "an entity that is claimed, and has no winner": (
+        "select e.ref from entities e join claims c on c.target_ref = e.ref where e.source is null"
+    ),
+    "something due that does not exist": (
+        "select s.ref from schedule s left join entities e on e.ref = s.ref where e.ref is null"
+    ),
+    "a relation by an entity that does not exist": (
+        "select r.originator from relations r left join entities e on e.ref = r.originator where e.ref is null"
+    ),
+    "a refresh key of an entity that does not exist": (
+        "select k.ref from refresh_keys k left join entities e on e.ref = k.ref where e.ref is null"
+    ),
+    "a visible entity that does not exist, or is another one by now": (
+        "select f.ref from final_entities f left join entities e on e.ref = f.ref and e.uid = f.uid"
+        " where f.removed_at is null and e.ref is null"
+    ),
+    "a tombstone with a body": "select ref from final_entities where (removed_at is null) <> (body is not null)",
+}
+
+
+async def audit(url: str) -> None:
+    """Assert that the tables of the database agree with one another, and the stream with what is visible."""
+    connection = await asyncpg.connect(url)
+    try:
+        async with connection.transaction(isolation="repeatable_read", readonly=True):
+            for what, query in _ORPHANED_ROWS.items():
+                assert [row[0] for row in await connection.fetch(query)] == [], what
+            stream = await connection.fetchrow("select head, history_floor from stream")
+            history = await connection.fetch('select * from history order by "offset"')
+            final = await connection.fetch("select * from final_entities order by last_offset")
+    finally:
+        await connection.close()
+    assert stream is not None
+    assert [row["offset"] for row in history] == list(range(stream["history_floor"] + 1, stream["head"] + 1))
+    if stream["history_floor"] == 0:
+        check_history(history)
+        assert replayed(history) == {row["ref"]: (row["uid"], row["body"], row["last_offset"]) for row in final}
+
+
+def check_history(history: Sequence[asyncpg.Record]) -> None:
+    """Assert that each change fits the one before it of the same entity."""
+    latest: dict[str, asyncpg.Record] = {}
+    for row in history:
+        before = latest.get(row["ref"])
+        assert row["previous_offset"] == (before["offset"] if before else None), row
+        was_visible = before is not None and before["type"] != "removed"
+        assert (row["type"] == "added") is not was_visible, row
+        assert (row["body"] is None) == (row["type"] == "removed"), row
+        if before is not None and was_visible:
+            assert row["body"] != before["body"], f"nothing changed at {row['offset']}"
+            assert row["uid"] == before["uid"], row
+        latest[row["ref"]] = row
+
+
+def replayed(history: Sequence[asyncpg.Record]) -> dict[object, tuple[object, object, object]]:
+    """(uid, body, offset) of every entity and tombstone that the changes lead to."""
+    return {row["ref"]: (row["uid"], row["body"], row["offset"]) for row in history}
+
+
+async def visible(url: str) -> dict[str, JsonObject]:
+    """All visible entities by ref, without what two catalogs can't have in common: uid and etag."""
+    connection = await asyncpg.connect(url)
+    try:
+        rows = await connection.fetch("select ref, body from final_entities where removed_at is null order by ref")
+    finally:
+        await connection.close()
+    return {row["ref"]: without_identity(row["body"]) for row in rows}
+
+
+def without_identity(body: str | bytes) -> JsonObject:
+    """An entity without uid and etag."""
+    entity = json.decode(body)
+    assert isinstance(entity, dict)
+    metadata = entity["metadata"]
+    assert isinstance(metadata, dict)
+    del metadata["uid"], metadata["etag"]
+    return entity

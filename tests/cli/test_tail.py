@@ -1,0 +1,104 @@
+import signal
+import subprocess
+
+import pytest
+
+from callboard.client import CatalogClient
+from tests.cli.conftest import CALLBOARD, ENTITIES, Run, Server, ended_after
+
+
+def listen_to_ctrl_c() -> None:
+    # Whoever runs the tests in the background of a shell has taught them to ignore it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def test_tail_from_the_start_shows_every_entity_once(server: Server, callboard: Run) -> None:
+    shown = callboard("tail", "--offset", "0", "--until-caught-up", "--server", server.url)
+
+    columns = [line.split() for line in shown.stdout.splitlines()]
+    offsets = [int(offset) for offset, *_ in columns]
+    assert shown.returncode == 0
+    assert len({ref for *_, ref in columns}) == len(columns) == ENTITIES
+    assert offsets == sorted(offsets)
+    assert {kind for _, _, kind, _ in columns} == {"added"}
+
+
+def test_tail_shows_its_text_in_columns_and_without_colours_in_a_pipe(server: Server, callboard: Run) -> None:
+    shown = callboard("tail", "--offset", "0", "--until-caught-up", "--server", server.url)
+
+    assert "\x1b" not in shown.stdout
+    assert len({line.index("added") for line in shown.stdout.splitlines()}) == 1
+
+
+def test_tail_passes_the_events_on_as_json(server: Server, callboard: Run) -> None:
+    shown = callboard("tail", "--offset", "0", "--until-caught-up", "--output", "ndjson", "--server", server.url)
+
+    with CatalogClient(server.url) as catalog:
+        told = catalog.events(0, mode="compacted", limit=1000).events
+    assert shown.stdout.encode().splitlines() == [event.source for event in told]
+
+
+def test_tail_without_an_offset_begins_now(server: Server, callboard: Run) -> None:
+    shown = callboard("tail", "--until-caught-up", "--server", server.url)
+
+    assert (shown.returncode, shown.stdout) == (0, "")
+
+
+def test_tail_from_a_position_shows_what_has_happened_since(server: Server, callboard: Run) -> None:
+    with CatalogClient(server.url) as catalog:
+        head = catalog.events().last_event_offset
+
+    shown = callboard("tail", "--offset", str(head - 2), "--until-caught-up", "--server", server.url)
+
+    assert [int(line.split()[0]) for line in shown.stdout.splitlines()] == [head - 1, head]
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--offset", "1", "--epoch", "another"], ["new epoch", "Begin again with every entity (--offset 0)"]),
+        (["--offset", "1000000"], ["Offset 1000000 is beyond the head of the stream"]),
+    ],
+)
+def test_tail_says_what_to_do_about_a_position_that_means_nothing(
+    flags: list[str], words: list[str], server: Server, callboard: Run
+) -> None:
+    refused = callboard("tail", *flags, "--server", server.url)
+
+    assert refused.returncode == 1
+    assert all(text in refused.stderr for text in words)
+
+
+def test_tail_is_live_until_ctrl_c_and_then_says_where_to_go_on(
+    server: Server, callboard: Run, environment: dict[str, str]
+) -> None:
+    file = server.example / "catalog/services/dispatcher/catalog-info.yaml"
+    with (
+        CatalogClient(server.url) as catalog,
+        subprocess.Popen(
+            [*CALLBOARD, "tail", "--offset", "0", "--server", server.url],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            preexec_fn=listen_to_ctrl_c,
+        ) as tail,
+        ended_after(30, tail),
+    ):
+        assert tail.stdout is not None
+        assert tail.stderr is not None
+        for _ in range(ENTITIES):
+            tail.stdout.readline()
+        file.write_text(file.read_text().replace("lifecycle: production", "lifecycle: deprecated"))
+        catalog.refresh_entity("component:dispatcher")
+        live = tail.stdout.readline()
+        tail.send_signal(signal.SIGINT)
+        said = tail.stderr.read()
+        code = tail.wait(10)
+    resumed = callboard("tail", *said.partition("callboard tail ")[2].split(), "--until-caught-up")
+
+    assert live.split()[2:] == ["updated", "component:default/dispatcher"]
+    assert code == 130
+    assert " --epoch " in said
+    # Ctrl-C may come between a line and the note of its offset; then the line comes again, and none is lost.
+    assert resumed.stdout in ("", live)

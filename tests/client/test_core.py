@@ -1,0 +1,163 @@
+from urllib.parse import unquote
+
+import pytest
+
+from callboard import errors
+from callboard.client import core
+from callboard.client.core import Filters
+from callboard.errors import CallboardError, InvalidInput, InvalidRef, NotFound, Unreadable
+from callboard.model import json
+
+
+@pytest.mark.parametrize(
+    ("url", "base"),
+    [
+        ("http://127.0.0.1:7007", "http://127.0.0.1:7007/api/catalog"),
+        ("https://portal.example/", "https://portal.example/api/catalog"),
+        ("https://portal.example/below/", "https://portal.example/below/api/catalog"),
+        ("https://portal.example/api/catalog", "https://portal.example/api/catalog"),
+    ],
+)
+def test_the_catalog_is_found_on_its_server(url: str, base: str) -> None:
+    assert core.base_of(url) == base
+
+
+@pytest.mark.parametrize(
+    "url", ["", "portal", "portal:7007", "ftp://portal", "http://", "http://[::1", "http://portal:x"]
+)
+def test_what_is_no_url_of_a_server_is_refused(url: str) -> None:
+    with pytest.raises(InvalidInput, match="not the URL of a server"):
+        core.base_of(url)
+
+
+@pytest.mark.parametrize(
+    ("filters", "texts"),
+    [
+        ((), []),
+        ("kind=component,spec.type", ["kind=component,spec.type"]),
+        ({"kind": "component", "spec.owner": True}, ["kind=component,spec.owner"]),
+        ({"kind": ["component", "api"]}, ["kind=component,kind=api"]),
+        ([{"kind": "user"}, "kind=group"], ["kind=user", "kind=group"]),
+    ],
+)
+def test_filters_become_the_texts_that_backstage_knows(filters: Filters, texts: list[str]) -> None:
+    call = core.entities(filters=filters)
+
+    assert [value for name, value in call.params if name == "filter"] == texts
+
+
+def test_a_filter_value_with_a_comma_is_refused_as_it_would_mean_something_else() -> None:
+    with pytest.raises(InvalidInput, match="commas"):
+        core.entities(filters={"metadata.title": "Shop, old"})
+
+
+def test_each_endpoint_gets_the_order_as_it_wants_it() -> None:
+    order = ["metadata.name", "kind,desc"]
+
+    listed, queried = core.entities(order=order), core.first_page(order=order)
+
+    assert [value for name, value in listed.params if name == "order"] == ["asc:metadata.name", "desc:kind"]
+    assert [value for name, value in queried.params if name == "orderField"] == ["metadata.name,asc", "kind,desc"]
+
+
+def test_a_query_without_a_count_says_so() -> None:
+    call = core.first_page(count=False, text="shop", text_fields=["metadata.title", "kind"], limit=5, offset=10)
+
+    assert dict(call.params) == {
+        "totalItems": "exclude",
+        "fullTextFilterTerm": "shop",
+        "fullTextFilterFields": "metadata.title,kind",
+        "limit": "5",
+        "offset": "10",
+    }
+
+
+def test_a_ref_becomes_the_path_of_its_entity() -> None:
+    call = core.entity_by_ref("Component:Payments")
+
+    assert call.path == "/entities/by-name/component/default/payments"
+
+
+def test_a_ref_can_not_lead_to_another_path() -> None:
+    call = core.entity_by_ref("component:default/../../locations?x#y")
+
+    assert call.path.count("/") == 5
+    assert unquote(call.path).endswith("/component/default/../../locations?x#y")
+
+
+def test_a_text_that_is_no_ref_is_refused_before_anything_is_sent() -> None:
+    with pytest.raises(InvalidRef):
+        core.entity_by_ref("payments")
+
+
+@pytest.mark.parametrize(
+    "kind", [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, CallboardError)]
+)
+def test_every_error_comes_back_as_the_class_that_was_raised(kind: type[CallboardError]) -> None:
+    described = errors.describe(kind("because")) | {"code": kind.code}
+
+    with pytest.raises(CallboardError, match="because") as caught:
+        core.entity_by_ref("component:a").result(500, json.encode({"error": described}))
+
+    assert type(caught.value) is kind
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "kind"),
+    [
+        ("InputError", 400, errors.InvalidInput),
+        ("NotAllowedError", 403, errors.NotAllowed),
+        ("NotFoundError", 404, errors.NotFound),
+        ("ConflictError", 409, errors.Conflict),
+        ("GoneError", 410, errors.Gone),
+        ("ServiceUnavailableError", 503, errors.Unavailable),
+        ("AuthenticationError", 401, errors.NotAllowed),
+        ("SyntaxError", 500, errors.CallboardError),
+    ],
+)
+def test_the_errors_of_a_backstage_are_known_by_name_or_status(
+    name: str, status: int, kind: type[CallboardError]
+) -> None:
+    with pytest.raises(CallboardError, match="why") as caught:
+        core.locations().result(status, json.encode({"error": {"name": name, "message": "why"}}))
+
+    assert type(caught.value) is kind
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (302, errors.CallboardError),
+        (400, errors.InvalidInput),
+        (401, errors.NotAllowed),
+        (404, errors.NotFound),
+        (429, errors.Unavailable),
+        (500, errors.CallboardError),
+        (502, errors.Unavailable),
+        (503, errors.Unavailable),
+        (504, errors.Unavailable),
+    ],
+)
+@pytest.mark.parametrize("content", [b"", b"<html>Oops</html>", b'{"error":"oops"}', b"[]"])
+def test_an_answer_without_an_envelope_is_known_by_its_status(
+    status: int, kind: type[CallboardError], content: bytes
+) -> None:
+    with pytest.raises(CallboardError, match=f"status {status}") as caught:
+        core.locations().result(status, content)
+
+    assert type(caught.value) is kind
+
+
+@pytest.mark.parametrize("content", [b"", b"<html>Welcome</html>", b"[]", b'{"events":[],"epoch":1}'])
+def test_an_answer_that_is_not_that_of_a_catalog_is_refused(content: bytes) -> None:
+    with pytest.raises(Unreadable, match="GET /events is not that of a catalog"):
+        core.events(0).result(200, content)
+
+
+def test_an_error_has_no_more_than_its_message() -> None:
+    envelope = json.encode({"error": {"name": "NotFoundError", "message": "no such thing", "stack": "at x.js:1"}})
+
+    with pytest.raises(NotFound) as caught:
+        core.locations().result(404, envelope)
+
+    assert str(caught.value) == "no such thing"
