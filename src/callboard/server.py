@@ -161,9 +161,28 @@ class Server:
                 for child in children:
                     group.create_task(child.keep_alive(stop))
                 group.create_task(self._watch_postgres(stop))
+                group.create_task(self._announce(stop))
         finally:
             os.close(alive_read)
             os.close(alive_write)
+
+    async def _announce(self, stop: asyncio.Event) -> None:
+        """Say once where the catalog can be read, as soon as it can."""
+        listen = self.settings.backend.listen
+        if not self.settings.callboard.apis:
+            return
+
+        async def look() -> float:
+            if await _is_ready(listen.host, listen.port):
+                _log.info("server.ready", url=f"http://{listen}/api/catalog")
+                loop.stop()
+            return 0.1
+
+        loop = Loop(name="announce", step=look, clock=self.clock)
+        running = asyncio.create_task(loop.run())
+        await asyncio.wait({running, asyncio.create_task(stop.wait())}, return_when=asyncio.FIRST_COMPLETED)
+        loop.stop()
+        await running
 
     async def _watch_postgres(self, stop: asyncio.Event) -> None:
         postgres = self._postgres
@@ -180,6 +199,18 @@ class Server:
         await stop.wait()
         loop.stop()
         await running
+
+
+async def _is_ready(host: str, port: int) -> bool:
+    try:
+        async with asyncio.timeout(1):
+            reader, writer = await asyncio.open_connection(host, port)
+            writer.write(b"GET /.backstage/health/v1/readiness HTTP/1.0\r\n\r\n")
+            status = await reader.readline()
+            writer.close()
+    except (OSError, TimeoutError):
+        return False
+    return b" 200 " in status
 
 
 def _fresh(folder: Path) -> Path:

@@ -89,7 +89,7 @@ def test_tail_is_live_until_ctrl_c_and_then_says_where_to_go_on(
         assert tail.stderr is not None
         for _ in range(ENTITIES):
             tail.stdout.readline()
-        file.write_text(file.read_text().replace("lifecycle: production", "lifecycle: deprecated"))
+        file.write_text(file.read_text().replace("lifecycle: production", "lifecycle: deprecated", 1))
         catalog.refresh_entity("component:dispatcher")
         live = tail.stdout.readline()
         tail.send_signal(signal.SIGINT)
