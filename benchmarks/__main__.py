@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import click
+import httpx2
 import structlog
 from rich.console import Console
 from rich.progress import Progress
 
 from benchmarks import follow, generate, ingest, processes, query, servers, tables
 from benchmarks.ingest import Via
+from callboard.errors import CallboardError
 
 _console = Console() if sys.stdout.isatty() else Console(width=110)
 
@@ -155,6 +157,8 @@ async def _until_told(work: Awaitable[list[Any]]) -> list[Any]:
         return await task
     except asyncio.CancelledError as error:
         raise click.Abort from error
+    except (CallboardError, httpx2.HTTPError, OSError) as error:
+        raise click.ClickException(f"{type(error).__name__}: {error}") from error
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from rich.progress import Progress
 from benchmarks import generate, servers, tables, wire
 from benchmarks.servers import Server
 from benchmarks.wire import Wire
-from callboard.extend import Delta, Offered
+from callboard.extend import Delta, Full, Offered
 from callboard.ingestion.connections import Connection
 
 _LONGEST_WAIT = 60
@@ -29,8 +29,8 @@ class Follow:
     """Until the first waiter had it: processing and stitching, above all. The median of all rounds."""
     last_ms: float
     """Until the last waiter had it."""
-    api_cpu_us: float
-    """Of the API for each waiter and change."""
+    api_cpu_us: float | None
+    """Of the API for each waiter and change; None where its process is not known."""
     memory_mib: dict[str, float]
 
 
@@ -56,12 +56,13 @@ async def run(server: Server, waiters: int, progress: Progress) -> Follow:
             firsts.append(min(arrivals) - committed)
             lasts.append(max(arrivals) - committed)
             progress.advance(task)
+    await connection.apply(Full([]))
     progress.remove_task(task)
     return Follow(
         waiters=waiters,
         first_ms=tables.quantile(firsts, 0.5) * 1000,
         last_ms=tables.quantile(lasts, 0.5) * 1000,
-        api_cpu_us=cpu / _ROUNDS / waiters * 1e6,
+        api_cpu_us=None if server.pid is None else cpu / _ROUNDS / waiters * 1e6,
         memory_mib=server.memory(),
     )
 
@@ -78,4 +79,4 @@ def show(console: Console, result: Follow) -> None:
     columns = ["", "waiters", "first ms", "last ms", "API CPU µs each"]
     row = ["one change", f"{result.waiters:,}", f"{result.first_ms:.1f}", f"{result.last_ms:.1f}"]
     title = "Follow: from the provider's commit to the waiters"
-    tables.show(console, title, columns, [[*row, f"{result.api_cpu_us:,.0f}"]])
+    tables.show(console, title, columns, [[*row, "?" if result.api_cpu_us is None else f"{result.api_cpu_us:,.0f}"]])

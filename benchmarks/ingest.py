@@ -15,6 +15,7 @@ from rich.progress import Progress
 
 from benchmarks import generate, servers, tables
 from benchmarks.servers import Server, Usage
+from benchmarks.tables import Yardstick
 from callboard.extend import Full, Offered
 from callboard.ingestion.connections import Connection
 from callboard.ingestion.locations import ConfiguredLocations, entity_ref_of
@@ -60,7 +61,7 @@ class Ingest:
     memory_mib: dict[str, float]
     database_bytes: int
     yardstick_us: float
-    """What plain work took on this machine, before and after: see `tables.yardstick`."""
+    """What plain work took meanwhile: see `tables.Yardstick`."""
 
 
 class Source(Protocol):
@@ -168,7 +169,12 @@ async def source(server: Server, count: int, via: Via) -> AsyncIterator[Source]:
 async def run(server: Server, count: int, via: Via, engines: int, progress: Progress) -> Ingest:
     """Take *count* entities into an empty *server*, and work on with them."""
     few = min(_CHANGED, count)
-    quick = tables.yardstick()
+    yardstick = Yardstick()
+
+    def told(seen: int) -> None:
+        progress.update(task, completed=seen)
+        yardstick.sample()
+
     task = progress.add_task(f"ingest via {via}: prepare", total=count)
     async with source(server, count, via) as offering:
         phases = []
@@ -178,7 +184,7 @@ async def run(server: Server, count: int, via: Via, engines: int, progress: Prog
             (f"{few} changed", offering.change, few, few),
         ):
             progress.update(task, description=f"ingest via {via}: {name}")
-            measured = await _measured(server, offer, count, events, lambda seen: progress.update(task, completed=seen))
+            measured = await _measured(server, offer, count, events, told)
             phases.append(Phase(name=name, entities=concerned, **measured))
         progress.update(task, description="idle")
         idle = await _idle_percent(server)
@@ -190,7 +196,7 @@ async def run(server: Server, count: int, via: Via, engines: int, progress: Prog
         idle_percent=idle,
         memory_mib=server.memory(),
         database_bytes=await server.database_bytes(),
-        yardstick_us=(quick + tables.yardstick()) / 2,
+        yardstick_us=yardstick.microseconds,
     )
 
 
@@ -232,7 +238,7 @@ def show(console: Console, result: Ingest) -> None:
     tables.show(console, title, columns, rows)
     ingest = result.phases[0]
     ratio = ingest.cpu.writing / ingest.entities * 1e6 / result.yardstick_us
-    console.print(f"Ingest: {ratio:.0f} yardsticks an entity, each {result.yardstick_us:.0f} µs now.", highlight=False)
+    console.print(f"Ingest: {ratio:.0f} yardsticks an entity, each {result.yardstick_us:.0f} µs.", highlight=False)
     memory = ", ".join(f"{part} {mib:.0f} MiB" for part, mib in result.memory_mib.items())
     console.print(f"Idle: {result.idle_percent:.1f} % of a core. Memory: {memory}.")
     size = result.database_bytes

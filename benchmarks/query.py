@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
+import click
 import httpx2
 from rich.console import Console
 from rich.progress import Progress
@@ -72,7 +73,10 @@ async def _reads(url: str) -> tuple[list[_Read], int]:
         answer.raise_for_status()
         found = answer.json()
         everything = (await http.get(f"{_CATALOG}/entities/by-query", params={"limit": 0})).json()
-    names = [entity["metadata"]["name"] for entity in found["items"]]
+    metadata = [entity["metadata"] for entity in found["items"]]
+    if not metadata:
+        raise click.ClickException(f"{url} has no Component to ask for")
+    names = [f"{each.get('namespace', 'default')}/{each['name']}" for each in metadata]
     page = {
         "filter": "kind=component,spec.lifecycle=production",
         "orderField": "metadata.name,asc",
@@ -81,7 +85,7 @@ async def _reads(url: str) -> tuple[list[_Read], int]:
     }
     facets = [("facet", "metadata.tags"), ("facet", "spec.type"), ("filter", "kind=component")]
     reads = [
-        _Read("one by name", [f"{_CATALOG}/entities/by-name/component/default/{name}" for name in names], 2000),
+        _Read("one by name", [f"{_CATALOG}/entities/by-name/component/{name}" for name in names], 2000),
         _Read("page of 20, filtered, sorted", [f"{_CATALOG}/entities/by-query?{urlencode(page)}"], 500),
         _Read("facets of tags and types", [f"{_CATALOG}/entity-facets?{urlencode(facets)}"], 300),
         _Read("all entities", [f"{_CATALOG}/entities"], 5),

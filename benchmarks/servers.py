@@ -125,7 +125,7 @@ class Server:
     ) -> None:
         """Wait until *visible* entities are seen, *offset* is reached, and no work is left.
 
-        Looks cost the API microseconds until the first two are so, for the figures are its figures.
+        Until the first two are so only the view is asked, which costs next to nothing.
         """
 
         async def arrived() -> bool:
@@ -137,7 +137,7 @@ class Server:
                     return False
             return await self.offset() >= offset
 
-        await until(arrived, every=0.1)
+        await until(arrived, every=0.2)
         await until(self.is_settled, every=0.1)
 
     async def database_bytes(self) -> int:

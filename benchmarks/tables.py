@@ -5,8 +5,10 @@ import hashlib
 import json
 import os
 import platform
+import statistics
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -37,27 +39,35 @@ def machine() -> dict[str, Any]:
         "python": platform.python_version(),
         "system": platform.platform(terse=True),
         "cores": os.cpu_count(),
-        "yardstick µs": round(yardstick(), 1),
         "load": [round(load, 2) for load in os.getloadavg()],
     }
 
 
-def yardstick() -> float:
-    """CPU microseconds to parse, write and hash one entity with the standard library: how fast the machine is now.
+@dataclass(slots=True)
+class Yardstick:
+    """How fast the machine is: CPU microseconds to parse, write and hash an entity with the standard library.
 
-    What else it does slows every core down, by half and more; a ratio to this still says something tomorrow.
+    Whatever else it does slows every core down, by half and more. So this is taken in small samples while a benchmark
+    runs, and a ratio to it still says something tomorrow.
     """
-    samples = [json.dumps(entity) for entity in generate.entities(100)]
-    best = min(_time_to_rewrite(samples) for _ in range(5))
-    return best / len(samples) * 1e6
 
+    samples: list[float] = field(default_factory=list)
+    _entities: list[str] = field(default_factory=lambda: [json.dumps(entity) for entity in generate.entities(50)])
 
-def _time_to_rewrite(samples: Sequence[str]) -> float:
-    started = time.process_time()
-    for _ in range(10):
-        for sample in samples:
-            hashlib.sha256(json.dumps(json.loads(sample), sort_keys=True).encode()).digest()
-    return (time.process_time() - started) / 10
+    def sample(self) -> None:
+        """Take it: some milliseconds of work. The first of two rounds finds cold caches and does not count."""
+        self.samples.append(min(self._round(), self._round()))
+
+    @property
+    def microseconds(self) -> float:
+        """The median of the samples."""
+        return statistics.median(self.samples)
+
+    def _round(self) -> float:
+        started = time.process_time()
+        for entity in self._entities:
+            hashlib.sha256(json.dumps(json.loads(entity), sort_keys=True).encode()).digest()
+        return (time.process_time() - started) / len(self._entities) * 1e6
 
 
 def save(path: Path, results: Sequence[Any], machine: Mapping[str, Any]) -> None:
