@@ -123,6 +123,12 @@ class Catalog:
         assert isinstance(items, list)
         return [str(item["message"]) for item in items if isinstance(item, dict)]
 
+    def orphans(self) -> list[str]:
+        """The refs of the entities that say of themselves that nothing claims them."""
+        return [
+            ref for ref in self.refs() if b'"backstage.io/orphan":"true"' in (self.follower.view.by_ref(ref) or b"")
+        ]
+
     async def history(self) -> list[Change]:
         """All changes so far."""
         async with self.database.transaction() as tx:

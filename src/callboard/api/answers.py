@@ -28,8 +28,10 @@ def joined(bodies: Sequence[bytes], projection: Projection | None) -> bytes:
     return b"[%b]" % b",".join(bodies if projection is None else [reduced(body, projection) for body in bodies])
 
 
-def reduced(body: bytes, projection: Projection) -> bytes:
-    """One entity, reduced to what the projection asks for."""
+def reduced(body: bytes, projection: Projection | None) -> bytes:
+    """One entity, reduced to what the projection asks for, if there is one."""
+    if projection is None:
+        return body
     entity = json.decode(body)
     assert isinstance(entity, dict)
     return json.encode(projection.apply(entity))

@@ -13,6 +13,9 @@ from callboard.view.views import View
 
 MOUNT = "/api/catalog"
 
+PATIENCE = 5.0
+"""Seconds that an answer is held back, so that the caller's next read sees what the call has done."""
+
 
 @dataclass(frozen=True, slots=True)
 class Context:

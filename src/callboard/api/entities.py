@@ -1,4 +1,4 @@
-"""Entities: lists, queries, single ones."""
+"""Entities: the plain list, single ones, and batches by ref."""
 
 from urllib.parse import urlencode
 
@@ -6,17 +6,17 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from callboard.api import answers, context
-from callboard.api.parameters import Known, Number, Parameters, Text, query_of
-from callboard.errors import InvalidInput, NotFound
+from callboard.api.parameters import Known, Number, Parameters, Text, body_of, query_of
+from callboard.errors import InvalidInput, InvalidRef, NotFound
+from callboard.ingestion import deleting
 from callboard.model import json
-from callboard.model.predicates import parse_filters
+from callboard.model.predicates import both, parse_filters
 from callboard.model.projection import parse_fields
 from callboard.model.refs import EntityRef
-from callboard.view.cursors import Query, TextSearch, Window, parse_after
-from callboard.view.facets import facets
+from callboard.store import entities
+from callboard.view.cursors import Window, parse_after
 from callboard.view.listings import list_entities
-from callboard.view.orders import parse_order, parse_order_field
-from callboard.view.queries import DEFAULT_LIMIT, Page, query, resume
+from callboard.view.orders import parse_order
 
 _LIST: Known = {
     "filter": Text(),
@@ -26,18 +26,7 @@ _LIST: Known = {
     "after": Text(),
     "order": Text(),
 }
-_QUERY: Known = {
-    "filter": Text(),
-    "fields": Text(),
-    "limit": Number(),
-    "offset": Number(),
-    "orderField": Text(),
-    "cursor": Text(),
-    "totalItems": Text(choices=("include", "exclude")),
-    "fullTextFilterTerm": Text(),
-    "fullTextFilterFields": Text(),
-}
-_FACETS: Known = {"facet": Text(), "filter": Text()}
+_BATCH: Known = {"filter": Text()}
 
 
 async def listing(request: Request) -> Response:
@@ -70,47 +59,6 @@ def _next_link(asked: Parameters, after: str) -> str:
     return f'</entities?{urlencode([*again, ("after", after)])}>; rel="next"'
 
 
-async def by_query(request: Request) -> Response:
-    """`GET /entities/by-query`."""
-    asked = query_of(request, _QUERY)
-    view = context.of(request).view
-    limit = asked.integer("limit")
-    limit = DEFAULT_LIMIT if limit is None else limit
-    cursor = asked.text("cursor")
-    if cursor is not None:
-        page = resume(view, cursor, limit=limit)
-    else:
-        page = query(
-            view,
-            _query(asked),
-            limit=limit,
-            offset=asked.integer("offset") or 0,
-            count=asked.text("totalItems") != "exclude",
-        )
-    return answers.raw(_page(page, asked, view.offset))
-
-
-def _query(asked: Parameters) -> Query:
-    orders = [parse_order_field(text) for text in asked.texts("orderField")]
-    term = asked.text("fullTextFilterTerm")
-    fields = [part for text in asked.texts("fullTextFilterFields") for part in text.split(",") if part]
-    return Query(
-        predicate=parse_filters(asked.texts("filter")),
-        order=orders[0] if orders else None,
-        text=TextSearch(term, tuple(fields)) if term else None,
-    )
-
-
-def _page(page: Page, asked: Parameters, offset: int) -> bytes:
-    cursors = {"nextCursor": page.next_cursor, "prevCursor": page.previous_cursor}
-    return b'{"items":%b,"totalItems":%d,"pageInfo":%b,"lastEventOffset":%d}' % (
-        answers.joined(page.bodies, parse_fields(asked.texts("fields"))),
-        page.total,
-        json.encode({name: cursor for name, cursor in cursors.items() if cursor}),
-        offset,
-    )
-
-
 async def by_name(request: Request) -> Response:
     """`GET /entities/by-name/{kind}/{namespace}/{name}`."""
     query_of(request, {})
@@ -132,12 +80,50 @@ async def by_uid(request: Request) -> Response:
     return answers.raw(body)
 
 
-async def entity_facets(request: Request) -> Response:
-    """`GET /entity-facets`."""
-    asked = query_of(request, _FACETS)
-    keys = asked.texts("facet")
-    if not keys:
-        raise InvalidInput("request/query must have required property 'facet'")
+async def delete(request: Request) -> Response:
+    """`DELETE /entities/by-uid/{uid}`: gone at once, and back soon if a source still offers it."""
+    query_of(request, {})
+    here = context.of(request)
+    offset = await deleting.delete(here.database, request.path_params["uid"])
+    if offset is not None:
+        await here.follower.wait_beyond(offset - 1, context.PATIENCE)
+    return answers.empty(204)
+
+
+async def by_refs(request: Request) -> Response:
+    """`POST /entities/by-refs`: entities in the order of their refs, null for what is not there or not meant."""
+    asked = query_of(request, _BATCH)
+    body = await body_of(request)
+    refs = [_canonical(text) for text in body.texts("entityRefs", required=True)]
+    predicate = both(parse_filters(asked.texts("filter")), body.predicate())
+    projection = parse_fields(body.texts("fields"))
     view = context.of(request).view
-    found = facets(view, keys, parse_filters(asked.texts("filter")))
-    return answers.value({"facets": found, "lastEventOffset": view.offset})
+    found = view.by_refs(refs, predicate=predicate)
+    items = [b"null" if entity is None else answers.reduced(entity, projection) for entity in found]
+    return answers.raw(b'{"items":[%b],"lastEventOffset":%d}' % (b",".join(items), view.offset))
+
+
+def _canonical(text: str) -> str:
+    try:
+        return str(EntityRef.parse(text))
+    except InvalidRef:
+        # Nothing has such a name, and that is all the caller asked.
+        return text
+
+
+async def ancestry(request: Request) -> Response:
+    """`GET /entities/by-name/{kind}/{namespace}/{name}/ancestry`: the entity, and all that led to it."""
+    query_of(request, {})
+    here = context.of(request)
+    ref = str(EntityRef(*(request.path_params[part].lower() for part in ("kind", "namespace", "name"))))
+    async with here.database.transaction() as tx:
+        found = await entities.ancestry(tx, ref)
+    view = here.view
+    if view.by_ref(ref) is None:
+        raise NotFound(f"No such entity {ref}")
+    items = [
+        b'{"entity":%b,"parentEntityRefs":%b}' % (body, json.encode(parents))
+        for member, parents in found
+        if (body := view.by_ref(member)) is not None
+    ]
+    return answers.raw(b'{"rootEntityRef":%b,"items":[%b]}' % (json.encode(ref), b",".join(items)))

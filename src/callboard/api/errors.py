@@ -36,12 +36,18 @@ def answer(request: Request, error: Exception, *, mount: str, extra: dict[str, o
     else:
         status, number = 500, uuid.uuid4().hex[:16]
         described = {"name": "Error", "message": f"An internal error occurred logId={number}"}
-        _log.error("request.failed", log_id=number, path=request.url.path, exc_info=error)
-    url = request.url.path.removeprefix(mount) + (f"?{request.url.query}" if request.url.query else "")
+        _log.error("request.failed", log_id=number, path=request.scope["path"], exc_info=error)
     body = {
         "error": {**described, **(extra or {})},
-        "request": {"method": request.method, "url": url},
+        "request": {"method": request.method, "url": _url(request, mount)},
         "response": {"statusCode": status},
     }
     headers = {"retry-after": "1"} if status == 503 else {}
     return Response(json.encode(body), status, media_type="application/json", headers=headers)
+
+
+def _url(request: Request, mount: str) -> str:
+    """Path and query string as the caller wrote them, below *mount*."""
+    path: bytes = request.scope["raw_path"]
+    query: bytes = request.scope["query_string"]
+    return (path + (b"?" + query if query else b"")).decode("latin-1").removeprefix(mount)

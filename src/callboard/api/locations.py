@@ -16,8 +16,6 @@ from callboard.store.locations import RegisteredLocation
 
 _ALLOWED_TYPES = ("url",)
 _CREATE: Known = {"onConflict": Text(choices=("reject", "refresh"))}
-# How long an answer is held back so that the caller's next read sees what the call has done.
-_PATIENCE = 5.0
 
 
 def _described(location: RegisteredLocation) -> JsonObject:
@@ -52,7 +50,7 @@ async def register(request: Request) -> Response:
     """`POST /locations`."""
     here = context.of(request)
     chosen = query_of(request, _CREATE).text("onConflict")
-    location = _location(await body_of(request))
+    location = _location((await body_of(request)).content)
     if here.settings.catalog.readonly:
         raise NotAllowed("This operation not allowed in readonly mode")
     on_conflict = OnConflict(chosen or here.settings.catalog.default_location_conflict_strategy)
@@ -68,15 +66,15 @@ async def unregister(request: Request) -> Response:
         raise NotAllowed("This operation not allowed in readonly mode")
     offset = await registering.unregister(here.database, request.path_params["id"])
     if offset is not None:
-        await here.follower.wait_beyond(offset - 1, _PATIENCE)
+        await here.follower.wait_beyond(offset - 1, context.PATIENCE)
     return answers.empty(204)
 
 
 async def refresh(request: Request) -> Response:
     """`POST /refresh`."""
-    body = await body_of(request)
-    text = body.get("entityRef")
-    if not isinstance(text, str):
+    query_of(request, {})
+    text = (await body_of(request)).text("entityRef")
+    if text is None:
         raise InvalidInput("request/body must have required property 'entityRef'")
     await refreshing.refresh(context.of(request).database, EntityRef.parse(text))
     return answers.empty(200)

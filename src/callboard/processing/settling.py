@@ -4,8 +4,9 @@ Locks: entities in the order of their refs, all in one go, then the schedule, th
 refs, the stream's counter row last.
 """
 
+import dataclasses
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from callboard.model import json
@@ -38,13 +39,17 @@ async def settle(
     family = await _family(tx, _good(results), delete_orphans=delete_orphans)
     others = [*(result.due.ref for result in results), *family.lost]
     await removal.lock_trees(tx, family.doomed, others=others, create=family.found)
-    if await schedule.holding(tx, list(held), lock=True) != held:
-        raise Overtaken("a lease was lost")
+    held = await schedule.holding(tx, list(held), lock=True)
+    asked_again = [r.due.ref for r in results if held.get((r.due.ref, r.due.lease), r.due.ticket) != r.due.ticket]
+    results = [result for result in results if (result.due.ref, result.due.lease) in held]
+    family = family.of(claims.of_entity(result.due.ref) for result in results)
 
     removed, decision = await _reassign(tx, family)
     results = [result for result in results if result.due.ref not in removed.refs]
     neighbours = {*removed.neighbours, *await _save(tx, _good(results), _bad(results), fingerprint)}
     await entities.save_states(tx, [(r.due.ref, r.state) for r in results if isinstance(r, Good) and r.only_remembers])
+    # Whoever asked may have wanted that everything is emitted anew, which these results would make unnecessary.
+    await entities.forget_results(tx, asked_again)
     await schedule.settle(tx, [next_due(result, tx.now) for result in results])
     await schedule.request(tx, decision.to_process)
     own = {*decision.to_stitch, *(result.due.ref for result in results if result.changed)}
@@ -61,6 +66,15 @@ class _Family:
     offered: Sequence[Claim]
     severed: Sequence[ClaimKey]
     delete_orphans: bool
+
+    def of(self, parents: Iterable[str]) -> "_Family":
+        """What is left of it without parents that somebody else has taken over. May raise Overtaken."""
+        staying = set(parents)
+        if any(claim.source not in staying for claim in self.offered):
+            # Entities were created for these claims, so it doesn't do to leave the claims out.
+            raise Overtaken("a parent was taken over")
+        severed = [key for key in self.severed if key.source in staying]
+        return dataclasses.replace(self, severed=severed)
 
     @property
     def found(self) -> list[str]:

@@ -76,13 +76,12 @@ async def lock_targets(tx: Transaction, refs: Sequence[str], *, create: Sequence
 
     A transaction does this once, before it locks anything else; may raise Overtaken.
     """
-    if create:
-        await tx.run(_SQL["create_targets"], refs=list(create), now=tx.now)
     locked = set(await tx.refs(_SQL["lock_targets"], refs=list({*refs, *create})))
-    if not locked.issuperset(create):
-        # One that was there, and so was not created, was removed before the lock was ours. A claim needs its entity.
-        raise Overtaken("an entity to be claimed was removed")
-    return locked
+    if missing := set(create) - locked:
+        created = await tx.refs(_SQL["create_targets"], refs=list(missing), now=tx.now)
+        if len(created) < len(missing):
+            raise Overtaken("somebody else created an entity")
+    return locked | missing
 
 
 async def differing(tx: Transaction, offered: Sequence[Claim]) -> list[Claim]:
@@ -155,6 +154,16 @@ async def withdraw(tx: Transaction, gone: Sequence[ClaimKey]) -> None:
     if gone:
         sources, refs, keys = zip(*gone, strict=True)
         await tx.run(_SQL["withdraw"], sources=list(sources), refs=list(refs), keys=list(keys))
+
+
+async def parents(tx: Transaction, ref: str) -> list[str]:
+    """The entities that claim *ref*."""
+    return await tx.refs(_SQL["parents"], ref=ref)
+
+
+async def children(tx: Transaction, ref: str) -> list[str]:
+    """The entities that *ref* claims."""
+    return await tx.refs(_SQL["children"], source=of_entity(ref))
 
 
 async def decide(tx: Transaction, refs: Sequence[str]) -> Decision:

@@ -101,6 +101,18 @@ async def with_location_ancestors(tx: Transaction, ref: str) -> list[str]:
     return await tx.refs(_SQL["ancestors"], ref=ref)
 
 
+async def ancestry(tx: Transaction, ref: str) -> list[tuple[str, list[str]]]:
+    """*ref* and all entities above it, nearest first, each with the refs of its parents."""
+    parents: dict[str, list[str]] = {row["ref"]: row["parents"] for row in await tx.rows(_SQL["ancestry"], ref=ref)}
+    ordered: list[str] = []
+    level = [ref]
+    while level:
+        ordered += level
+        above = dict.fromkeys(parent for member in level for parent in parents.get(member, ()))
+        level = [parent for parent in above if parent not in ordered]
+    return [(member, parents[member]) for member in ordered if member in parents]
+
+
 async def find_by_uid(tx: Transaction, uid: str) -> str | None:
     """The ref of the entity with this uid."""
     row = await tx.row(_SQL["by_uid"], uid=uid)

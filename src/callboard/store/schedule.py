@@ -76,11 +76,13 @@ async def claim(tx: Transaction, *, batch: int, lease: dt.timedelta) -> list[Due
     ]
 
 
-async def holding(tx: Transaction, work: Sequence[tuple[str, int]], *, lock: bool = False) -> set[tuple[str, int]]:
-    """What of *work* (ref, lease) is still held; with *lock* until the end of the transaction."""
+async def holding(
+    tx: Transaction, work: Sequence[tuple[str, int]], *, lock: bool = False
+) -> dict[tuple[str, int], int]:
+    """What of *work* (ref, lease) is still held, and the present ticket; with *lock* it is so until the end."""
     query = _SQL["lock_holding" if lock else "holding"]
     rows = await tx.rows(query, refs=[ref for ref, _ in work], leases=[lease for _, lease in work])
-    return {(row["ref"], row["lease"]) for row in rows}
+    return {(row["ref"], row["lease"]): row["ticket"] for row in rows}
 
 
 async def extend(tx: Transaction, work: Sequence[tuple[str, int]], lease: dt.timedelta) -> None:

@@ -103,10 +103,11 @@ class Follower:
         return list(islice(self._recent, start, start + limit))
 
     async def wait_beyond(self, offset: int, seconds: float) -> bool:
-        """Wait until the view is beyond *offset*. False when *seconds* went by without that."""
+        """Wait until the view is beyond *offset*. False when *seconds* went by without that, or the epoch did."""
+        epoch = self.view.epoch
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                while self.view.offset <= offset and not self._closed:
+                while self.view.offset <= offset and self.view.epoch == epoch and not self._closed:
                     await self._moved.wait()
         return self.view.offset > offset
 

@@ -18,6 +18,8 @@ class FakeHost:
         self.down = False
         self.requests: Counter[str] = Counter()
         """How often each URL was asked for."""
+        self.bodies_sent: Counter[str] = Counter()
+        """How often the content of each URL was sent, and not only the word that it has not changed."""
 
     def put(self, url: str, content: str) -> None:
         """Serve *content* at *url* from now on."""
@@ -42,4 +44,5 @@ class FakeHost:
         etag = f'"{hashlib.sha256(self.files[url]).hexdigest()[:16]}"'
         if request.headers.get("if-none-match") == etag:
             return httpx2.Response(304, headers={"etag": etag})
+        self.bodies_sent[url] += 1
         return httpx2.Response(200, content=self.files[url], headers={"etag": etag})

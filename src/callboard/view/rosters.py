@@ -78,4 +78,6 @@ class Roster:
         else:
             walk = islice(order, 0 if after is None else bisect_right(order, after), None)
         # A filter on the kind may pass thousands of refs of other kinds, so not one step is taken in Python.
-        return list(islice(filter(ids.__contains__, map(self._ids.__getitem__, walk)), count))
+        among = filter(ids.__contains__, map(self._ids.__getitem__, walk))
+        # A caller may ask for any number, islice takes none beyond 2**63.
+        return list(islice(among, min(count, len(ids))))

@@ -1,12 +1,14 @@
+-- name: lock_targets
+-- Everybody who changes claims of one entity stands in line behind its row, so the decision below sees all of them.
+select ref from entities where ref = any(:refs::text[]) order by ref for update;
+
 -- name: create_targets
--- A claim may be the first sign of an entity. The row is made first, so that it can be locked: everybody who changes
--- claims of one entity stands in line behind its row, and the decision below sees all of them.
+-- A claim may be the first sign of an entity. Made after those that exist are locked: whoever waits here for somebody
+-- else's new row waits for nobody who could still wait for a lock of ours.
 insert into entities (ref, uid, discovered_at)
 select ref, gen_random_uuid(), :now from unnest(:refs::text[]) as target (ref) order by ref collate "C"
-on conflict (ref) do nothing;
-
--- name: lock_targets
-select ref from entities where ref = any(:refs::text[]) order by ref for update;
+on conflict (ref) do nothing
+returning ref;
 
 -- name: differing
 -- Which of these offers are not yet stored like this: only their content has to travel.
@@ -97,3 +99,9 @@ where e.ref = before.ref and (
 )
 returning e.ref, before.unprocessed_hash is null as created,
     before.unprocessed_hash is distinct from e.unprocessed_hash as changed, e.source is null as orphaned;
+
+-- name: parents
+select distinct substr(source, 8) as ref from claims where target_ref = :ref and source like 'entity:%' order by ref;
+
+-- name: children
+select distinct target_ref from claims where source = :source order by target_ref;

@@ -73,3 +73,20 @@ select ref from entities where processors <> :fingerprint order by ref;
 
 -- name: count
 select count(*) as all, count(processed) as processed, count(errors) as failing from entities;
+
+-- name: ancestry
+-- Who emitted the entity, who emitted these, and so on, as far as the claims go that hold them now.
+with recursive above (ref) as (
+    select ref from entities where ref = :ref
+    union
+    select substr(c.source, 8) from above
+    join entities e on e.ref = above.ref
+    join claims c on c.target_ref = e.ref and c.location_key = e.location_key
+    where c.source like 'entity:%'
+)
+select above.ref, array(
+    select substr(c.source, 8) from entities e
+    join claims c on c.target_ref = e.ref and c.location_key = e.location_key
+    where e.ref = above.ref and c.source like 'entity:%' order by c.source
+) as parents
+from above;

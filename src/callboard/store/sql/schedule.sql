@@ -29,11 +29,11 @@ left join claims c
 
 -- name: holding
 -- Which of these are still held under the lease that the worker took.
-select s.ref, s.lease from schedule s
+select s.ref, s.lease, s.ticket from schedule s
 join unnest(:refs::text[], :leases::bigint[]) as work (ref, lease) on work.ref = s.ref and work.lease = s.lease;
 
 -- name: lock_holding
-select s.ref, s.lease from schedule s
+select s.ref, s.lease, s.ticket from schedule s
 join unnest(:refs::text[], :leases::bigint[]) as work (ref, lease) on work.ref = s.ref and work.lease = s.lease
 order by s.ref for update of s;
 

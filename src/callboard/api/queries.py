@@ -1,0 +1,147 @@
+"""Queries and facets, asked by query strings or by predicate objects."""
+
+from collections.abc import Callable
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from callboard.api import answers, context
+from callboard.api.parameters import Body, Known, Number, Parameters, Text, body_of, query_of
+from callboard.errors import InvalidInput
+from callboard.model import json
+from callboard.model.predicates import parse_filters
+from callboard.model.projection import Projection, parse_fields
+from callboard.view.cursors import Query, TextSearch
+from callboard.view.facets import facets
+from callboard.view.orders import Order, parse_order_field
+from callboard.view.queries import DEFAULT_LIMIT, Page, query, resume
+from callboard.view.views import View
+
+_TOTALS = ("include", "exclude")
+_QUERY: Known = {
+    "filter": Text(),
+    "fields": Text(),
+    "limit": Number(),
+    "offset": Number(),
+    "orderField": Text(),
+    "cursor": Text(),
+    "totalItems": Text(choices=_TOTALS),
+    "fullTextFilterTerm": Text(),
+    "fullTextFilterFields": Text(),
+}
+_FACETS: Known = {"facet": Text(), "filter": Text()}
+
+
+async def by_query(request: Request) -> Response:
+    """`GET /entities/by-query`."""
+    asked = query_of(request, _QUERY)
+    view = context.of(request).view
+    page = _find(
+        view,
+        lambda: _query_of_parameters(asked),
+        cursor=asked.text("cursor"),
+        limit=asked.integer("limit"),
+        offset=asked.integer("offset"),
+        total=asked.text("totalItems"),
+    )
+    return answers.raw(_page(page, parse_fields(asked.texts("fields")), view.offset))
+
+
+async def by_query_object(request: Request) -> Response:
+    """`POST /entities/by-query`."""
+    query_of(request, {})
+    body = await body_of(request, optional=True)
+    total = body.text("totalItems")
+    if total not in (None, *_TOTALS):
+        raise InvalidInput(f"request/body/totalItems must be equal to one of the allowed values: {', '.join(_TOTALS)}")
+    view = context.of(request).view
+    page = _find(
+        view,
+        lambda: _query_of_body(body),
+        cursor=body.text("cursor"),
+        limit=body.integer("limit"),
+        offset=body.integer("offset"),
+        total=total,
+    )
+    return answers.raw(_page(page, parse_fields(body.texts("fields")), view.offset))
+
+
+def _find(
+    view: View,
+    asked: Callable[[], Query],
+    *,
+    cursor: str | None,
+    limit: int | None,
+    offset: int | None,
+    total: str | None,
+) -> Page:
+    """The page that a cursor leads to, beside which only the limit counts; without a cursor the first page."""
+    limit = DEFAULT_LIMIT if limit is None else limit
+    if cursor is not None:
+        return resume(view, cursor, limit=limit)
+    return query(view, asked(), limit=limit, offset=offset or 0, count=total != "exclude")
+
+
+def _query_of_parameters(asked: Parameters) -> Query:
+    orders = [parse_order_field(text) for text in asked.texts("orderField")]
+    term = asked.text("fullTextFilterTerm")
+    fields = [part for text in asked.texts("fullTextFilterFields") for part in text.split(",") if part]
+    return Query(
+        predicate=parse_filters(asked.texts("filter")),
+        order=orders[0] if orders else None,
+        text=TextSearch(term, tuple(fields)) if term else None,
+    )
+
+
+def _query_of_body(body: Body) -> Query:
+    return Query(predicate=body.predicate(), order=_order(body), text=_text(body))
+
+
+def _order(body: Body) -> Order | None:
+    match body.content.get("orderBy"):
+        case None | []:
+            return None
+        case [{"field": str(field), "order": "asc" | "desc" as direction}, *_]:
+            return Order(field, direction == "desc")
+        case _:
+            raise InvalidInput('request/body/orderBy must be a list of {"field": text, "order": "asc" or "desc"}')
+
+
+def _text(body: Body) -> TextSearch | None:
+    asked = body.content.get("fullTextFilter")
+    if asked is None:
+        return None
+    if not isinstance(asked, dict) or not isinstance(term := asked.get("term"), str):
+        raise InvalidInput('request/body/fullTextFilter must be {"term": text, "fields": [texts]}')
+    fields = Body(asked).texts("fields", of="fullTextFilter/")
+    return TextSearch(term, tuple(fields)) if term else None
+
+
+def _page(page: Page, projection: Projection | None, offset: int) -> bytes:
+    cursors = {"nextCursor": page.next_cursor, "prevCursor": page.previous_cursor}
+    return b'{"items":%b,"totalItems":%d,"pageInfo":%b,"lastEventOffset":%d}' % (
+        answers.joined(page.bodies, projection),
+        page.total,
+        json.encode({name: cursor for name, cursor in cursors.items() if cursor}),
+        offset,
+    )
+
+
+async def entity_facets(request: Request) -> Response:
+    """`GET /entity-facets`."""
+    asked = query_of(request, _FACETS)
+    keys = asked.texts("facet")
+    if not keys:
+        raise InvalidInput("request/query must have required property 'facet'")
+    view = context.of(request).view
+    found = facets(view, keys, parse_filters(asked.texts("filter")))
+    return answers.value({"facets": found, "lastEventOffset": view.offset})
+
+
+async def entity_facets_object(request: Request) -> Response:
+    """`POST /entity-facets`."""
+    query_of(request, {})
+    body = await body_of(request)
+    keys = body.texts("facets", required=True)
+    view = context.of(request).view
+    return answers.value({"facets": facets(view, keys, body.predicate()), "lastEventOffset": view.offset})

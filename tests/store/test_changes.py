@@ -1,0 +1,87 @@
+"""The stream as it is read back."""
+
+from callboard.model.changes import Change
+from callboard.store import changes, claims, publication, removal
+from callboard.store.database import Database
+from callboard.store.publication import FinalEntity
+
+A, B, C = (f"component:default/{name}" for name in "abc")
+
+
+async def publish(database: Database, ref: str, body: str) -> None:
+    async with database.transaction() as tx:
+        await claims.lock_targets(tx, [], create=[ref])
+        uid = await tx.connection.fetchval("select uid::text from entities where ref = $1", ref)
+        await publication.publish(tx, [FinalEntity(ref=ref, uid=uid, body=body, hash=b"", cause='{"source":"x"}')])
+
+
+async def retract(database: Database, ref: str) -> None:
+    async with database.transaction() as tx:
+        await claims.lock_targets(tx, [ref])
+        await publication.retract(tx, (await removal.remove(tx, [ref])).refs, cause="{}")
+
+
+def told(found: list[Change]) -> list[tuple[int, str, str, bytes | None]]:
+    return [(change.offset, change.type, change.ref, change.body) for change in found]
+
+
+async def prepare(database: Database) -> None:
+    """A at 1 and 4, B at 2 and gone at 5, C at 3."""
+    await publish(database, A, "1")
+    await publish(database, B, "2")
+    await publish(database, C, "3")
+    await publish(database, A, "4")
+    await retract(database, B)
+
+
+async def test_history_tells_every_change_after_an_offset(database: Database) -> None:
+    await prepare(database)
+
+    async with database.transaction() as tx:
+        found = await changes.history(tx, 2, limit=2)
+
+    assert told(found) == [(3, "added", C, b"3"), (4, "updated", A, b"4")]
+
+
+async def test_compacted_tells_every_entity_once_at_its_last_offset(database: Database) -> None:
+    await prepare(database)
+
+    async with database.transaction() as tx:
+        found = await changes.compacted(tx, 0, until=5, limit=10)
+
+    assert told(found) == [(3, "added", C, b"3"), (4, "added", A, b"4"), (5, "removed", B, None)]
+
+
+async def test_compacted_calls_an_update_what_the_reader_knows_already(database: Database) -> None:
+    await prepare(database)
+
+    async with database.transaction() as tx:
+        found = await changes.compacted(tx, 1, until=4, limit=10)
+
+    assert told(found) == [(3, "added", C, b"3"), (4, "updated", A, b"4")]
+
+
+async def test_a_snapshot_is_everything_visible_at_one_position(database: Database) -> None:
+    await prepare(database)
+
+    async with database.transaction(snapshot=True) as tx:
+        found = await changes.snapshot(tx)
+        await publish(database, B, "6")
+        rows = sorted([(ref, body) async for _, ref, body in found.rows])
+
+    assert (found.position.head, rows) == (5, [(A, b"4"), (C, b"3")])
+
+
+async def test_a_change_says_when_and_why(database: Database) -> None:
+    await publish(database, A, "1")
+
+    async with database.transaction() as tx:
+        (change,) = await changes.history(tx, 0, limit=1)
+
+    assert (change.at, change.cause) == (tx.now, '{"source":"x"}')
+
+
+async def test_an_empty_catalog_is_at_offset_zero(database: Database) -> None:
+    position = await changes.now(database)
+
+    assert (position.head, position.history_floor, position.tombstone_floor, len(position.epoch)) == (0, 0, 0, 32)
