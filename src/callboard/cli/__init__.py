@@ -48,7 +48,7 @@ def program() -> None:
     \b
     Start here:
       callboard serve --config examples/acme/app-config.yaml
-      callboard get component:default/web-shop
+      callboard get component:default/cashier
       callboard tail --offset 0
     """
 
