@@ -77,7 +77,7 @@ def of(outcome: Outcome, due: Due, fingerprint: str) -> Result:
         case Completed():
             return _good(outcome, due, fingerprint)
         case Broken():
-            return _bad(outcome, due)
+            return _bad(outcome, due, fingerprint)
 
 
 def _good(outcome: Completed, due: Due, fingerprint: str) -> Good:
@@ -147,12 +147,12 @@ def _context(due: Due, fingerprint: str) -> str:
     return digest(due.content.encode(), fingerprint.encode()).hex()[:16]
 
 
-def _bad(outcome: Broken, due: Due) -> Bad:
+def _bad(outcome: Broken, due: Due, fingerprint: str) -> Bad:
     described = json.encode([errors.describe(error) for error in outcome.errors])
     return Bad(
         due=due,
         errors=described.decode(),
         messages=[str(error) for error in outcome.errors],
-        result_hash=digest(b"errors", described),
+        result_hash=digest(b"errors", described, fingerprint.encode()),
         outside=outcome.outside,
     )
