@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import datetime as dt
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
@@ -12,6 +13,16 @@ from callboard.clock import Clock
 _log = structlog.get_logger(__name__)
 
 _LONGEST_PAUSE = 30.0
+
+TICK = 1.0
+"""Seconds after which a worker looks for work though nobody woke it: notifications may be lost."""
+
+
+def pause_until(next_due: dt.datetime | None, now: dt.datetime) -> float:
+    """Seconds until the next work is due, a tick at most."""
+    if next_due is None:
+        return TICK
+    return min(TICK, max(0.01, (next_due - now).total_seconds()))
 
 
 @dataclass(slots=True, kw_only=True)

@@ -14,7 +14,7 @@ import structlog
 
 from callboard.clock import Clock
 from callboard.errors import InvalidInput
-from callboard.loop import Loop
+from callboard.loop import TICK, Loop, pause_until
 from callboard.processing import results, settling
 from callboard.processing.pipeline import Broken, Pipeline, parse_unprocessed
 from callboard.processing.results import Bad, Good, Result
@@ -24,7 +24,6 @@ from callboard.store.schedule import Due, Settled
 
 _log = structlog.get_logger(__name__)
 
-_TICK = 1.0
 _MOST_PATIENT = dt.timedelta(hours=1)
 
 
@@ -102,12 +101,12 @@ class Worker:
         """Claim a batch and start a run for each entity of it."""
         room = self.options.in_flight - len(self._running)
         if room < min(self.options.batch, self.options.in_flight) // 2:
-            return _TICK
+            return TICK
         batch = min(room, self.options.batch)
 
         async def work(tx: Transaction) -> tuple[list[Due], float]:
             found = await schedule.claim(tx, batch=batch, lease=self.options.lease)
-            return found, _TICK if found else _pause(await schedule.next_due(tx), tx.now)
+            return found, TICK if found else pause_until(await schedule.next_due(tx), tx.now)
 
         claimed, pause = await self.database.run(work)
         for due in claimed:
@@ -121,7 +120,7 @@ class Worker:
         """Store a batch of finished runs."""
         batch = self._finished[: self.options.batch]
         if not batch:
-            return _TICK
+            return TICK
         await self._store(batch, backlog=len(batch) == self.options.batch)
         del self._finished[: len(batch)]
         for result in batch:
@@ -209,9 +208,3 @@ class Worker:
                 self.tally.errors += 1
                 if changed:
                     _log.warning("processing.failed", ref=due.ref, errors=list(messages))
-
-
-def _pause(next_due: dt.datetime | None, now: dt.datetime) -> float:
-    if next_due is None:
-        return _TICK
-    return min(_TICK, max(0.01, (next_due - now).total_seconds()))

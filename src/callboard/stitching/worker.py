@@ -5,14 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from callboard.clock import Clock
-from callboard.loop import Loop
+from callboard.loop import Loop, pause_until
 from callboard.stitching.assembly import assemble
 from callboard.store import entities, publication, relations, stitch_queue
 from callboard.store.database import Database, Transaction
 from callboard.store.publication import FinalEntity
 from callboard.store.stitch_queue import Ticket
-
-_TICK = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,15 +63,9 @@ class Stitcher:
 
     async def _claim(self, tx: Transaction) -> tuple[list[Ticket], float]:
         tickets = await stitch_queue.claim(tx, batch=self.options.batch, lease=self.options.lease)
-        return tickets, 0 if tickets else _pause(await stitch_queue.next_due(tx), tx.now)
+        return tickets, 0 if tickets else pause_until(await stitch_queue.next_due(tx), tx.now)
 
     async def _publish(self, tx: Transaction, tickets: Sequence[Ticket], changed: Sequence[FinalEntity]) -> None:
         held = await stitch_queue.lock_holding(tx, tickets)
         await stitch_queue.settle(tx, tickets)
         await publication.publish(tx, [entity for entity in changed if entity.ref in held])
-
-
-def _pause(next_due: dt.datetime | None, now: dt.datetime) -> float:
-    if next_due is None:
-        return _TICK
-    return min(_TICK, max(0.01, (next_due - now).total_seconds()))
