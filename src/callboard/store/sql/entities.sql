@@ -22,7 +22,8 @@ where e.ref = saved.ref;
 select e.ref, e.uid::text as uid, e.processed, e.errors, e.source, f.hash as published_hash
 from entities e
 left join final_entities f on f.ref = e.ref and f.removed_at is null
-where e.ref = any(:refs::text[]) and e.processed is not null;
+where e.ref = any(:refs::text[]) and e.processed is not null
+order by e.ref;
 
 -- name: ancestors
 -- The entity itself and every Location above it, through all parents; a cycle ends where it began.
