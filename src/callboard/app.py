@@ -5,12 +5,13 @@ import dataclasses
 import datetime as dt
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import httpx2
 import structlog
 
 from callboard import __version__
+from callboard.access.decisions import Authorizer, Unrestricted
 from callboard.builtin.annotations import AnnotateLocationProcessor
 from callboard.builtin.kinds import BuiltinKindsProcessor
 from callboard.builtin.locations import LocationProcessor
@@ -217,6 +218,7 @@ class ReadSide:
     metrics: Metrics
     follower: Follower
     wakeups: WakeUps
+    authorizer: Authorizer = field(default_factory=Unrestricted)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Follow the stream until *stop* is set."""

@@ -6,6 +6,7 @@
     │   ├── InvalidDocument         a file is not the YAML or JSON that it should be
     │   ├── InvalidEntity           an entity broke an envelope rule, a kind schema or a policy
     │   └── InvalidRef              a text is not an entity ref or a location ref
+    ├── Unauthenticated             it is not known who calls, or the proof is not valid
     ├── NotAllowed                  the rules forbid it
     ├── NotFound                    there is no such thing
     │   └── LocationNotFound        nothing can be read at a location
@@ -77,6 +78,13 @@ class InvalidRef(InvalidInput):
     """A text is not an entity ref or a location ref."""
 
     code = "invalid_ref"
+
+
+class Unauthenticated(CallboardError):
+    """It is not known who calls, or the proof is not valid."""
+
+    code = "unauthenticated"
+    name = "AuthenticationError"
 
 
 class NotAllowed(CallboardError):

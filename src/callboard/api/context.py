@@ -1,11 +1,16 @@
 """What the endpoints of one process share."""
 
 from dataclasses import dataclass
+from typing import assert_never
 
 from starlette.requests import Request
 
+from callboard.access.decisions import NOTHING, Allowed, Conditional, Denied
+from callboard.access.permissions import ENTITY_READ, Permission
+from callboard.access.principals import Anonymous, Principal
 from callboard.app import ReadSide
-from callboard.errors import Unavailable
+from callboard.errors import NotAllowed, Unavailable
+from callboard.model.predicates import Predicate
 from callboard.settings import Settings
 from callboard.store.database import Database
 from callboard.stream.following import Follower
@@ -50,3 +55,29 @@ def of(request: Request) -> Context:
     """The context of the process that answers *request*."""
     context: Context = request.app.state.context
     return context
+
+
+def principal_of(request: Request) -> Principal:
+    """Who makes *request*."""
+    principal: Principal = request.scope.get("callboard.principal", Anonymous())
+    return principal
+
+
+async def visible(request: Request, permission: Permission = ENTITY_READ) -> Predicate | None:
+    """What must hold for the entities for which the caller has *permission*; None when that is all of them."""
+    decision = await of(request).read_side.authorizer.decide(principal_of(request), permission)
+    match decision:
+        case Allowed():
+            return None
+        case Denied():
+            return NOTHING
+        case Conditional(predicate):
+            return predicate
+        case _:
+            assert_never(decision)
+
+
+async def permit(request: Request, permission: Permission) -> None:
+    """Raises NotAllowed unless the caller has *permission*, without conditions."""
+    if await visible(request, permission) is not None:
+        raise NotAllowed(f"Permission {permission.name} is not granted to the caller")

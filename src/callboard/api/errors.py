@@ -14,6 +14,7 @@ _log = structlog.get_logger(__name__)
 STATUS: dict[type[errors.CallboardError], int] = {
     errors.CallboardError: 500,
     errors.InvalidInput: 400,
+    errors.Unauthenticated: 401,
     errors.NotAllowed: 403,
     errors.NotFound: 404,
     errors.Conflict: 409,
