@@ -98,23 +98,6 @@ def test_a_host_that_is_none_is_refused(configured: Configured, host: str) -> No
         configured(f"backend: {{reading: {{allow: [{{host: '{host}'}}]}}}}")
 
 
-def test_authentication_is_kept_as_it_is_and_out_of_sight(configured: Configured) -> None:
-    settings = configured(
-        """
-backend:
-  auth:
-    externalAccess:
-      - {type: static, options: {token: '${TOKEN}', subject: ci}}
-""",
-        {"TOKEN": "s3cret-token"},
-    )
-
-    assert settings.backend.auth == {
-        "externalAccess": [{"type": "static", "options": {"token": "s3cret-token", "subject": "ci"}}]
-    }
-    assert "s3cret" not in repr(settings)
-
-
 def test_sections_of_other_programs_are_left_alone(configured: Configured) -> None:
     settings = configured("""
 app: {baseUrl: 'http://localhost:3000', support: {url: x}}

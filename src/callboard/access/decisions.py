@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from callboard.access.permissions import Permission
-from callboard.access.principals import Principal
+from callboard.access.principals import Principal, Service
+from callboard.access.restrictions import may
 from callboard.model.predicates import AnyOf, Predicate
 
 
@@ -31,6 +32,11 @@ NOTHING: Predicate = AnyOf(())
 """Holds for no entity: what those may see who may see nothing."""
 
 
+def of_service(service: Service, permission: Permission) -> Decision:
+    """What its restrictions say: nothing else limits a service, as in Backstage."""
+    return Allowed() if may(service, permission) else Denied()
+
+
 class Authorizer(Protocol):
     """Decides who may do what: by the configuration, or by asking a permission backend."""
 
@@ -41,8 +47,8 @@ class Authorizer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Unrestricted:
-    """Allows everything: no permissions are configured."""
+    """Allows everything that no restriction of a service forbids: no permissions are configured."""
 
     async def decide(self, principal: Principal, permission: Permission) -> Decision:
-        """Yes."""
-        return Allowed()
+        """Yes, but for restricted services."""
+        return of_service(principal, permission) if isinstance(principal, Service) else Allowed()

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from callboard.model.json import JsonObject
+
 CATALOG_ENTITY = "catalog-entity"
 """The resource type of entities: such a permission may be granted under conditions."""
 
@@ -15,6 +17,17 @@ class Permission:
     """`read`, `create`, `update` or `delete`; None when it is neither."""
     resource_type: str | None = None
     """None: it is granted or not, without conditions."""
+
+    def describe(self) -> JsonObject:
+        """The permission, as Backstage writes it."""
+        described: JsonObject = {
+            "type": "basic" if self.resource_type is None else "resource",
+            "name": self.name,
+            "attributes": {} if self.action is None else {"action": self.action},
+        }
+        if self.resource_type is not None:
+            described["resourceType"] = self.resource_type
+        return described
 
 
 ENTITY_READ = Permission("catalog.entity.read", "read", CATALOG_ENTITY)

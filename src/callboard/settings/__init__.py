@@ -6,10 +6,11 @@ loading        files and environment as layers of one configuration
 forms          notations: durations, sizes, hosts, …
 reading        values to typed sections; everything wrong at once
 known          keys that deserve a word instead of a setting
-catalog, backend, databases, integrations, own, whole   the sections themselves
+catalog, auth, backend, databases, discovery, integrations, own, permissions, whole   the sections themselves
 description    the reference page
 """
 
+from callboard.settings.auth import AccessRestriction, AccessType, AuthSettings, BackstageSettings, ExternalAccess
 from callboard.settings.backend import BackendSettings, Listen, OutboundSettings, ReadingRule
 from callboard.settings.catalog import (
     CatalogSettings,
@@ -27,6 +28,7 @@ from callboard.settings.catalog import (
 )
 from callboard.settings.databases import DatabaseClient, DatabaseSettings
 from callboard.settings.description import describe
+from callboard.settings.discovery import DiscoverySettings
 from callboard.settings.integrations import Integrations
 from callboard.settings.loading import Configuration, load
 from callboard.settings.own import (
@@ -38,16 +40,24 @@ from callboard.settings.own import (
     ReadingSettings,
     StreamSettings,
 )
+from callboard.settings.permissions import DecidingSettings, PermissionRuleSetting, PermissionSettings
 from callboard.settings.whole import AppSettings, OrganizationSettings, Settings, defaults, read
 
 __all__ = [
+    "AccessRestriction",
+    "AccessType",
     "AppSettings",
+    "AuthSettings",
     "BackendSettings",
+    "BackstageSettings",
     "CallboardSettings",
     "CatalogSettings",
     "Configuration",
     "DatabaseClient",
     "DatabaseSettings",
+    "DecidingSettings",
+    "DiscoverySettings",
+    "ExternalAccess",
     "Integrations",
     "Interval",
     "KindSetting",
@@ -61,6 +71,8 @@ __all__ = [
     "OrganizationSettings",
     "OrphanStrategy",
     "OutboundSettings",
+    "PermissionRuleSetting",
+    "PermissionSettings",
     "ProcessingSettings",
     "ProcessorOptions",
     "ProviderOptions",

@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 from typing import Annotated, Final
 
 from callboard.settings import databases, forms
+from callboard.settings.auth import AuthSettings
+from callboard.settings.cors import CorsSettings
 from callboard.settings.databases import DatabaseSettings
-from callboard.settings.forms import Adjusted, Form, Raw, Shorthand
-from callboard.settings.values import JsonValue, Value
+from callboard.settings.forms import Adjusted, Form, Shorthand
+from callboard.settings.values import Value
 
 LOOPBACK: Final = "127.0.0.1"
 USUAL_PORT: Final = 7007
@@ -106,8 +108,11 @@ class BackendSettings:
     reading: OutboundSettings = field(default_factory=OutboundSettings)
     """What may be read over the network."""
 
-    auth: Raw = field(default_factory=dict[str, JsonValue], repr=False)
-    """Who may call, in Backstage's notation (`externalAccess`, `dangerouslyDisableDefaultAuthPolicy`)."""
+    auth: AuthSettings = field(default_factory=AuthSettings)
+    """Who may call."""
+
+    cors: CorsSettings = field(default_factory=CorsSettings)
+    """What pages of other origins may do in a browser."""
 
     @property
     def url(self) -> str:

@@ -20,7 +20,7 @@ _INTRODUCTION = """\
 <!-- Made by `callboard.settings.describe()`; a test compares. Change the words in `src/callboard/settings/`. -->
 
 Callboard reads the `app-config.yaml` dialect of Backstage. Sections that belong to other parts of Backstage (`auth`,
-`techdocs`, `backend.cors`, …) may stand in the same file; they are left alone.
+`techdocs`, `backend.csp`, …) may stand in the same file; they are left alone.
 
 ## How a value comes about
 

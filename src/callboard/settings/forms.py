@@ -65,7 +65,7 @@ class Shorthand:
 
 @dataclass(frozen=True, slots=True)
 class Adjusted:
-    """A last step for a section that has been read: it may look at the written value and may warn."""
+    """A last step for a section that has been read: it may look at the written value, warn, and raise Refused."""
 
     adjust: Callable[[Any, Value, Callable[[Value, str], None]], object]
 

@@ -5,7 +5,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
+from callboard.settings.auth import BackstageSettings
 from callboard.settings.forms import Bytes, Count, Key, Seconds
+from callboard.settings.permissions import DecidingSettings
 
 
 class LogFormat(StrEnum):
@@ -74,7 +76,8 @@ class StreamSettings:
 
     ring_size: Count = 10_000
     """How many of the latest events an API process keeps in memory for those who follow closely. Readers further
-    behind are served from the database. 10,000 events of 2 kB take 20 MB."""
+    behind are served from the database. 10,000 events of 2 kB take 40 MB, since what was there before each
+    is kept as well."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,3 +105,9 @@ class CallboardSettings:
 
     stream: StreamSettings = field(default_factory=StreamSettings)
     """How the stream of changes is served."""
+
+    auth: BackstageSettings = field(default_factory=BackstageSettings)
+    """The Backstage installation whose users and plugins may call."""
+
+    permissions: DecidingSettings = field(default_factory=DecidingSettings)
+    """Who decides about permissions."""

@@ -125,7 +125,10 @@ class Reader:
         section: object = self._section(target, value, path)
         for note in notes:
             if isinstance(note, Adjusted):
-                section = note.adjust(section, value, lambda at, words: self._warn(at, path, words))
+                try:
+                    section = note.adjust(section, value, lambda at, words: self._warn(at, path, words))
+                except forms.Refused as error:
+                    raise self._refusal(value, path, str(error)) from error
         return section
 
     def _parse(self, form: Form, value: Value, path: str) -> object:

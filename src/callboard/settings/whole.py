@@ -7,10 +7,12 @@ from typing import Annotated, TypeVar
 from callboard.errors import InvalidConfiguration
 from callboard.settings.backend import BackendSettings
 from callboard.settings.catalog import CatalogSettings
+from callboard.settings.discovery import DiscoverySettings
 from callboard.settings.forms import Computed
 from callboard.settings.integrations import INTEGRATIONS, Integrations
 from callboard.settings.loading import Configuration
 from callboard.settings.own import CallboardSettings
+from callboard.settings.permissions import PermissionSettings
 from callboard.settings.reading import Reader
 
 T = TypeVar("T")
@@ -47,6 +49,12 @@ class Settings:
 
     backend: BackendSettings = field(default_factory=BackendSettings)
     """The server's surroundings."""
+
+    discovery: DiscoverySettings = field(default_factory=DiscoverySettings)
+    """Where the plugins of the Backstage installation are."""
+
+    permission: PermissionSettings = field(default_factory=PermissionSettings)
+    """Whether permissions are asked for."""
 
     integrations: Annotated[Integrations, INTEGRATIONS] = field(default_factory=Integrations)
     """The code hosts that may be read, in Backstage's notation: `integrations.github[]` with `host`, `token` and so
