@@ -31,7 +31,7 @@ def refusal_of(value: dict[str, Any]) -> InvalidEntity:
 def test_the_order_of_the_policies() -> None:
     names = [policy.name for policy in default_policies()]
 
-    assert names == ["schema", "default-namespace", "no-foreign-root-fields", "field-formats"]
+    assert names == ["schema", "default-namespace", "no-foreign-root-fields", "field-formats", "distinct-keys"]
 
 
 def test_an_entity_without_a_namespace_gets_the_default_one_in_front() -> None:
@@ -171,3 +171,20 @@ def test_an_installation_may_bring_its_own_formats() -> None:
 
 def test_a_long_hostile_url_is_judged_quickly() -> None:
     assert not is_url("http:" + "/" * 50_000 + "@" * 50_000)
+
+
+def test_keys_that_differ_in_case_only_are_refused_wherever_they_are() -> None:
+    value = entity(labels={"team": "a", "Team": "b"})
+    value["spec"] = {"deep": [{"x": [{"Port": 1, "port": 2}]}]}
+
+    refusal = refusal_of(value)
+
+    assert refusal.pointer in ("/metadata/labels/Team", "/spec/deep/0/x/0/port")
+    assert '"labels.Team" differs from the key "team" in case only' in str(refusal)
+    assert '"spec.deep.0.x.0.port" differs from the key "Port" in case only' in str(refusal)
+
+
+def test_the_same_key_in_two_objects_is_fine() -> None:
+    value = entity(labels={"team": "a"}, annotations={"Team": "b"})
+
+    assert enforce(value)["metadata"]["annotations"] == {"Team": "b"}

@@ -126,7 +126,7 @@ def test_a_link_that_a_browser_would_run_is_replaced() -> None:
     annotations = metadata_of(assembled(parts(entity)))["annotations"]
 
     assert annotations == {
-        "backstage.io/view-url": "https://invalid.example/rejected-javascript-url",
+        "backstage.io/view-url": "https://backstage.io/annotation-rejected-for-security-reasons",
         "backstage.io/edit-url": "https://host/",
     }
 

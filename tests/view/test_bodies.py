@@ -75,3 +75,29 @@ def test_a_long_load_does_not_wait_for_its_end() -> None:
 
     assert bodies.compressed
     assert bodies.get(TRAIN_AT_LATEST - 1) == b'{"name": "%d"}' % (TRAIN_AT_LATEST - 1)
+
+
+def test_a_selection_stays_as_it_was_made() -> None:
+    bodies = Bodies()
+    for member in range(3):
+        bodies.put(member, b'{"number":%d}' % member)
+    selection = bodies.select([2, 0])
+
+    bodies.put(0, b'{"number":"other"}')
+    bodies.drop(2)
+    bodies.compress()
+
+    assert list(selection) == [b'{"number":2}', b'{"number":0}']
+    assert len(selection) == 2
+
+
+def test_the_digest_of_a_selection_tells_its_bodies_and_their_order() -> None:
+    one, other = Bodies(), Bodies()
+    for member in range(3):
+        one.put(member, b'{"number":%d}' % member)
+        other.put(member, b'{"number":%d}' % (2 - member))
+    other.compress()
+
+    assert one.select([0, 1]).digest == other.select([2, 1]).digest
+    assert one.select([0, 1]).digest != one.select([1, 0]).digest
+    assert one.select([0]).digest != one.select([1]).digest

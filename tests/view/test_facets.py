@@ -1,4 +1,4 @@
-from callboard.model.predicates import Equals
+from callboard.model.predicates import Equals, both
 from callboard.view.facets import facets
 from tests.view.samples import entity, view_of
 
@@ -31,8 +31,8 @@ def test_an_entity_counts_for_each_of_its_values() -> None:
     ]
 
 
-def test_only_selected_and_visible_entities_count() -> None:
-    found = facets(VIEW, ["metadata.tags"], Equals("kind", "component"), visible=Equals("metadata.name", "b"))
+def test_only_selected_entities_count() -> None:
+    found = facets(VIEW, ["metadata.tags"], both(Equals("kind", "component"), Equals("metadata.name", "b")))
 
     assert found["metadata.tags"] == [{"value": "java", "count": 1}]
 

@@ -56,7 +56,7 @@ def test_an_order_by_what_nobody_has_lists_all_in_a_window_and_none_without() ->
     nothing = [Order("spec.nothing")]
 
     assert len(list_entities(VIEW, orders=nothing, window=Window(0, 10)).bodies) == 6
-    assert list_entities(VIEW, orders=nothing).bodies == []
+    assert not list_entities(VIEW, orders=nothing).bodies
 
 
 @pytest.mark.parametrize(("descending", "expected"), [(False, ["ape", "bat"]), (True, ["ape", "bat"])])
@@ -89,7 +89,7 @@ def test_an_offset_without_a_limit_gives_the_rest() -> None:
 
 
 def test_beyond_the_end_there_is_nothing() -> None:
-    assert list_entities(VIEW, window=Window(1000, 2)).bodies == []
+    assert not list_entities(VIEW, window=Window(1000, 2)).bodies
 
 
 def test_only_visible_entities_are_listed() -> None:

@@ -7,11 +7,11 @@ import functools
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from callboard.errors import InvalidEntity
 from callboard.extend import Policy
-from callboard.model.json import JsonObject
+from callboard.model.json import JsonObject, JsonValue
 from callboard.model.refs import DEFAULT_NAMESPACE
 from callboard.model.schemas import Schema, Violation, pointer_of
 
@@ -239,6 +239,57 @@ def _dotted(path: list[str | int]) -> str:
     return ".".join(map(str, shown))
 
 
+class DistinctKeysPolicy:
+    """No two keys of one object that differ in case only: searching, which knows no case, could not tell them apart."""
+
+    name = "distinct-keys"
+
+    def enforce(self, entity: JsonObject) -> JsonObject:
+        """Raise InvalidEntity, naming each pair of keys."""
+        violations = self.violations(entity)
+        if violations:
+            reason = "; ".join(violation.text for violation in violations)
+            raise InvalidEntity(reason, pointer=violations[0].pointer)
+        return entity
+
+    def violations(self, entity: JsonObject) -> list[Violation]:
+        """All such keys, each at its own place."""
+        found: list[Violation] = []
+        pending: list[tuple[_Path | None, JsonValue]] = [(None, entity)]
+        while pending:
+            path, value = pending.pop()
+            if isinstance(value, dict):
+                if len({key.lower() for key in value}) < len(value):
+                    found.extend(_alike(value, path))
+                pending.extend(((path, key), inner) for key, inner in value.items() if isinstance(inner, dict | list))
+            elif isinstance(value, list):
+                pending.extend(((path, at), inner) for at, inner in enumerate(value) if isinstance(inner, dict | list))
+        return found
+
+
+_Path: TypeAlias = tuple["_Path | None", str | int]
+"""The last step to a value, after those before it."""
+
+
+def _alike(value: JsonObject, path: _Path | None) -> Iterator[Violation]:
+    steps: list[str | int] = []
+    while path is not None:
+        path, step = path
+        steps.insert(0, step)
+    seen: dict[str, str] = {}
+    for key in value:
+        other = seen.setdefault(key.lower(), key)
+        if other != key:
+            where = _dotted([*steps, key])
+            yield Violation(pointer_of([*steps, key]), f'"{where}" differs from the key "{other}" in case only', "")
+
+
 def default_policies() -> list[Policy]:
     """The policies that every installation starts with, in their order."""
-    return [SchemaPolicy(), DefaultNamespacePolicy(), NoForeignRootFieldsPolicy(), FieldFormatsPolicy()]
+    return [
+        SchemaPolicy(),
+        DefaultNamespacePolicy(),
+        NoForeignRootFieldsPolicy(),
+        FieldFormatsPolicy(),
+        DistinctKeysPolicy(),
+    ]

@@ -27,3 +27,5 @@ class Change:
     at: dt.datetime
     cause: str | None = None
     """What led to the change, as JSON text."""
+    left_filter: bool = False
+    """It was removed for one reader alone: it is there, but no more among what this reader asked for or may see."""

@@ -3,8 +3,8 @@
 A key is the path of a leaf, joined with dots and in lower case; lists leave no trace in it, and each text in a list is
 also a key of its own: `metadata.tags: [java]` gives `metadata.tags` = java and `metadata.tags.java` = true.
 `relations` and `status` are not walked: a relation becomes `relations.<type>`, and a status item `status.level` and
-`status.type`, which the Backstage catalog doesn't have. Where two keys of one object differ in case only, Backstage
-refuses the entity; here the values of both stand under the one key.
+`status.type`, which the Backstage catalog doesn't have. Should two keys of one object differ in case only, which a
+policy refuses, the values of both stand under the one key.
 """
 
 import math

@@ -162,7 +162,8 @@ def parse_query(value: JsonValue) -> Predicate:
 def _parse_query(value: JsonValue, depth: int) -> Predicate:
     if not isinstance(value, dict):
         raise InvalidInput(f"Invalid query: expected an object, received {_name(value)}")
-    if depth == 0:
+    # Several conditions are one level more: that is how they are written into a cursor, which has to be read again.
+    if depth < (2 if len(value) > 1 else 1):
         raise InvalidInput(f"Invalid query: it is nested deeper than {MAX_DEPTH} levels")
     operator = next((key for key in value if key.startswith("$")), None)
     if operator is not None:
@@ -262,6 +263,8 @@ def format_query(predicate: Predicate) -> JsonObject:
             return {"$all": [format_query(member) for member in members]}
         case AnyOf(members):
             return {"$any": [format_query(member) for member in members]}
+        case Not(Exists(key)) if not key.startswith("$"):
+            return {key: {"$exists": False}}
         case Not(member):
             return {"$not": format_query(member)}
         case Equals(key, value):

@@ -9,7 +9,7 @@ from callboard.model.json import JsonObject, JsonValue
 from callboard.store.entities import ToStitch
 from callboard.store.publication import FinalEntity
 
-_REJECTED_URL = "https://invalid.example/rejected-javascript-url"
+_REJECTED_URL = "https://backstage.io/annotation-rejected-for-security-reasons"
 
 
 def assemble(parts: ToStitch, relations: Sequence[tuple[str, str]]) -> FinalEntity | None:

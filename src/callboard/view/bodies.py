@@ -4,6 +4,10 @@ Entities of one catalog look alike. A dictionary that has seen some of them brin
 bytes, and a body is back in 4 µs. Until there is a dictionary bodies are kept as they are.
 """
 
+import hashlib
+from array import array
+from collections.abc import Iterable, Iterator
+
 import zstandard
 
 TRAIN_FROM = 1000
@@ -20,10 +24,11 @@ _LEVEL = 3
 class Bodies:
     """JSON by entity id. Ids are dense: a new one is at most one beyond the last."""
 
-    __slots__ = ("_codec", "_count", "_kept")
+    __slots__ = ("_codec", "_count", "_digests", "_kept")
 
     def __init__(self) -> None:
         self._kept: list[bytes | None] = []
+        self._digests = array("Q")
         self._count = 0
         self._codec: _Codec | None = None
 
@@ -39,8 +44,10 @@ class Bodies:
         """Keep *body* for *member*, instead of the one before."""
         if member == len(self._kept):
             self._kept.append(None)
+            self._digests.append(0)
         if self._kept[member] is None:
             self._count += 1
+        self._digests[member] = int.from_bytes(hashlib.blake2b(body, digest_size=8).digest())
         self._kept[member] = body if self._codec is None else self._codec.compress(body)
         if self._codec is None and self._count >= TRAIN_AT_LATEST:
             self.compress()
@@ -56,6 +63,14 @@ class Bodies:
         assert kept is not None
         return kept if self._codec is None else self._codec.decompress(kept)
 
+    def select(self, members: Iterable[int]) -> "Selection":
+        """The bodies of *members* in their order, as they are at this moment."""
+        ids = list(members)
+        frames = [frame for member in ids if (frame := self._kept[member]) is not None]
+        assert len(frames) == len(ids)
+        digests = array("Q", [self._digests[member] for member in ids])
+        return Selection(frames, self._codec, hashlib.sha1(digests, usedforsecurity=False).digest())
+
     def compress_when_worthwhile(self) -> None:
         """Compress everything once there are bodies enough; for that one time it takes a quarter of a second."""
         if self._codec is None and self._count >= TRAIN_FROM:
@@ -67,6 +82,24 @@ class Bodies:
         codec = _Codec(bodies[:: max(1, len(bodies) // _SAMPLES)])
         self._kept = [None if body is None else codec.compress(body) for body in self._kept]
         self._codec = codec
+
+
+class Selection:
+    """Some bodies at one moment, whatever becomes of the catalog. Each is decompressed when its turn comes."""
+
+    __slots__ = ("_codec", "_frames", "digest")
+
+    def __init__(self, frames: list[bytes], codec: "_Codec | None", digest: bytes) -> None:
+        self._frames = frames
+        self._codec = codec
+        self.digest = digest
+        """The same for the same bodies in the same order, in every process."""
+
+    def __len__(self) -> int:
+        return len(self._frames)
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._frames) if self._codec is None else map(self._codec.decompress, self._frames)
 
 
 class _Codec:

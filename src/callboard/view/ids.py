@@ -50,15 +50,3 @@ def union(sets: Iterable[Ids | None]) -> BitMap:
         elif ids is not None:
             several.append(ids)
     return BitMap(single).union(*several) if several else BitMap(single)
-
-
-def size(ids: Ids | None) -> int:
-    """How many members *ids* has."""
-    if ids is None:
-        return 0
-    return 1 if isinstance(ids, int) else len(ids)
-
-
-def size_within(ids: Ids, selected: BitMap) -> int:
-    """How many members of *ids* are *selected*."""
-    return int(ids in selected) if isinstance(ids, int) else ids.intersection_cardinality(selected)

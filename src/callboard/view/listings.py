@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pyroaring import BitMap
 
 from callboard.model.predicates import Predicate, both
+from callboard.view.bodies import Selection
 from callboard.view.cursors import Window, format_after
 from callboard.view.orders import FieldWalk, Order
 from callboard.view.views import View
@@ -15,7 +16,7 @@ from callboard.view.views import View
 class Listing:
     """Entities as JSON, and the `after` cursor of the next window if there is one."""
 
-    bodies: list[bytes]
+    bodies: Selection
     after: str | None = None
 
 
@@ -34,10 +35,10 @@ def list_entities(
     """
     ids = view.evaluate(both(predicate, visible))
     if window is None:
-        return Listing(view.contents.bodies_of(_order_by_first(view, ids, orders)))
+        return Listing(view.contents.bodies.select(_order_by_first(view, ids, orders)))
     end = len(ids) if window.limit is None else window.offset + window.limit
     members = _order_by_all(view, ids, orders, end)
-    bodies = view.contents.bodies_of(members[window.offset : end])
+    bodies = view.contents.bodies.select(members[window.offset : end])
     following = Window(end, window.limit)
     return Listing(bodies, format_after(following) if end < len(ids) else None)
 

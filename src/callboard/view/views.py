@@ -64,15 +64,18 @@ class View:
         """The refs of all entities, in order."""
         return list(self.contents.refs.texts())
 
-    def by_ref(self, ref: str) -> bytes | None:
-        """The entity with this canonical ref, as JSON."""
-        member = self.contents.refs.find(ref)
-        return None if member is None else self.contents.bodies.get(member)
+    def by_ref(self, ref: str, *, predicate: Predicate | None = None) -> bytes | None:
+        """The entity with this canonical ref, as JSON, if it is meant."""
+        return self._body(self.contents.refs.find(ref), predicate)
 
-    def by_uid(self, uid: str) -> bytes | None:
-        """The entity with this uid, as JSON."""
-        member = self.contents.uids.find(uid)
-        return None if member is None else self.contents.bodies.get(member)
+    def by_uid(self, uid: str, *, predicate: Predicate | None = None) -> bytes | None:
+        """The entity with this uid, as JSON, if it is meant."""
+        return self._body(self.contents.uids.find(uid), predicate)
+
+    def _body(self, member: int | None, predicate: Predicate | None) -> bytes | None:
+        if member is None or (predicate is not None and member not in self.evaluate(predicate)):
+            return None
+        return self.contents.bodies.get(member)
 
     def by_refs(self, refs: Sequence[str], *, predicate: Predicate | None = None) -> list[bytes | None]:
         """The entities with these canonical refs, in the same order; None for those that are missing or not meant."""
