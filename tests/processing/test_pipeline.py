@@ -229,3 +229,18 @@ async def test_other_processors_policies_or_rules_make_another_fingerprint() -> 
 
     assert len({one.fingerprint for one in made}) == len(made)
     assert pipeline(Accepts()).fingerprint == made[0].fingerprint
+
+
+async def test_only_what_the_configuration_named_leads_to_files_of_this_machine() -> None:
+    processor = Accepts()
+    inside = location(type="file", target="/srv/catalog.yaml")
+    outside = location(type="file", target="/etc/passwd")
+    origin = "file:/srv/all.yaml"
+    inside["metadata"] = component("l", location=origin)["metadata"]
+
+    allowed = await pipeline(processor).process(inside, {})
+    [refused] = await errors_of(pipeline(processor), outside)
+
+    assert isinstance(allowed, Completed)
+    assert "file:/etc/passwd can't be read for url:https://host/dir/l.yaml" in refused
+    assert not [step for step in processor.steps if "passwd" in step]

@@ -85,3 +85,69 @@ async def test_an_empty_catalog_is_at_offset_zero(database: Database) -> None:
     position = await changes.now(database)
 
     assert (position.head, position.history_floor, position.tombstone_floor, len(position.epoch)) == (0, 0, 0, 32)
+
+
+def bodies(found: dict[str, changes.Earlier]) -> dict[str, tuple[list[bytes], bool]]:
+    return {ref: ([version.body for version in earlier.versions], earlier.known) for ref, earlier in found.items()}
+
+
+async def test_what_was_there_before_is_the_last_version_up_to_an_offset(database: Database) -> None:
+    await prepare(database)
+
+    async with database.transaction() as tx:
+        found = await changes.earlier(tx, [A, B, C], [False, False, False], until=2)
+
+    assert bodies(found) == {A: ([b"1"], True), B: ([b"2"], True), C: ([], True)}
+
+
+async def test_what_was_there_before_may_be_asked_for_whole(database: Database) -> None:
+    await prepare(database)
+
+    async with database.transaction() as tx:
+        found = await changes.earlier(tx, [A, B], [True, True], until=5)
+
+    assert bodies(found) == {A: ([b"4", b"1"], True), B: ([b"2"], True)}
+
+
+async def test_what_was_forgotten_is_not_taken_for_what_was_never_there(database: Database) -> None:
+    await prepare(database)
+    async with database.transaction() as tx:
+        await tx.connection.execute('delete from history where "offset" <= 3')
+
+        last = await changes.earlier(tx, [A, B, C], [False, False, False], until=4)
+        whole = await changes.earlier(tx, [A], [True], until=4)
+
+    assert bodies(last) == {A: ([b"4"], True), B: ([], False), C: ([], False)}
+    assert bodies(whole) == {A: ([b"4"], False)}
+
+
+async def test_the_versions_of_an_entity_come_newest_first(database: Database) -> None:
+    await prepare(database)
+
+    async with database.transaction() as tx:
+        first = await changes.versions(tx, A, before=5, limit=1)
+        rest = await changes.versions(tx, A, before=4, limit=10)
+        removed = await changes.versions(tx, B, before=6, limit=10)
+
+    assert told(first) == [(4, "updated", A, b"4")]
+    assert told(rest) == [(1, "added", A, b"1")]
+    assert told(removed) == [(5, "removed", B, None), (2, "added", B, b"2")]
+
+
+async def test_an_entity_whose_history_is_forgotten_has_its_last_version(database: Database) -> None:
+    await prepare(database)
+    async with database.transaction() as tx:
+        await tx.connection.execute("delete from history")
+
+        found = [change for ref in (A, B, C) for change in await changes.versions(tx, ref, before=6, limit=10)]
+
+    assert told(found) == [(4, "updated", A, b"4"), (5, "removed", B, None), (3, "added", C, b"3")]
+
+
+async def test_what_an_entity_does_next_is_known_from_the_history(database: Database) -> None:
+    await prepare(database)
+
+    async with database.transaction() as tx:
+        found = [await changes.next_type(tx, ref, after=2) for ref in (A, B, C, "component:default/d")]
+
+    assert found == ["updated", "removed", "added", None]

@@ -6,11 +6,15 @@ import pytest
 
 from callboard.errors import OffsetExpired, OffsetInTheFuture
 from callboard.extend import Delta, Full
+from callboard.model.predicates import NOTHING, Equals, HasPrefix, Predicate
 from callboard.model.refs import EntityRef
+from callboard.store.database import Database
 from callboard.stream import feed
 from callboard.stream.feed import Mode, Page
 from callboard.stream.following import Follower
+from callboard.testing import FakeClock
 from tests.harness import Catalog, component, offered
+from tests.stream.publishing import forget, publish, retract
 
 
 @pytest.fixture
@@ -199,3 +203,214 @@ async def test_a_removal_by_ref_is_told_with_the_uid_that_was_there(filled: Cata
 
     (change,) = (await read(filled.follower, 5)).changes
     assert (change.ref, change.uid, change.body) == ("component:default/c", uid, None)
+
+
+TIER_1 = Equals("spec.tier", "1")
+
+
+async def looking(database: Database, *, keep: int = 100) -> Follower:
+    """A reader that has seen what there is, change by change."""
+    follower = Follower(database, FakeClock(), keep=keep)
+    await follower.load()
+    return follower
+
+
+async def tiers(database: Database, *follower: Follower) -> None:
+    """a is tier 1, then 2, b is tier 2, then gone, c is tier 2, then 1, d is tier 1, then gone."""
+    for name, tier in ("a1", "b2", "c2", "d1", "a2", "c1"):
+        await publish(database, name, tier=tier)
+    for name in "bd":
+        await retract(database, name)
+    for each in follower:
+        await see(each)
+
+
+async def see(follower: Follower) -> None:
+    while await follower.follow() == 0:
+        pass
+
+
+async def filtered(
+    follower: Follower,
+    offset: int,
+    predicate: Predicate = TIER_1,
+    *,
+    limit: int = 100,
+    mode: Mode = Mode.LOG,
+    wait: float = 0,
+) -> Page:
+    return await feed.read(follower, offset=offset, limit=limit, wait=wait, mode=mode, predicate=predicate)
+
+
+IN_SIGHT = [(1, "added", "a"), (4, "added", "d"), (5, "removed", "a"), (6, "added", "c"), (8, "removed", "d")]
+
+
+@pytest.mark.parametrize("keep", [100, 1], ids=["from-memory", "from-the-database"])
+async def test_a_filter_tells_what_comes_into_sight_and_what_leaves_it(database: Database, keep: int) -> None:
+    follower = await looking(database, keep=keep)
+    await tiers(database, follower)
+
+    page = await filtered(follower, 0)
+
+    assert (told(page), page.next_offset, page.caught_up) == (IN_SIGHT, 8, True)
+    assert [change.offset for change in page.changes if change.left_filter] == [5]
+
+
+@pytest.mark.parametrize("keep", [100, 1], ids=["from-memory", "from-the-database"])
+async def test_with_a_filter_a_page_is_full_when_enough_was_in_sight(database: Database, keep: int) -> None:
+    follower = await looking(database, keep=keep)
+    await tiers(database, follower)
+
+    first = await filtered(follower, 1, limit=2)
+    rest = await filtered(follower, first.next_offset, limit=2)
+
+    assert (told(first), first.next_offset, first.caught_up) == (IN_SIGHT[1:3], 5, False)
+    assert (told(rest), rest.next_offset, rest.caught_up) == (IN_SIGHT[3:], 8, True)
+
+
+@pytest.mark.parametrize("mode", Mode)
+async def test_the_bookmark_moves_past_what_is_out_of_sight(database: Database, mode: Mode) -> None:
+    follower = await looking(database)
+    await tiers(database, follower)
+
+    page = await filtered(follower, 0, NOTHING, mode=mode)
+
+    assert (told(page), page.next_offset, page.caught_up) == ([], 8, True)
+
+
+async def test_an_answer_goes_out_when_enough_was_looked_through(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Ten thousand changes would take the test half a minute.
+    monkeypatch.setattr(feed, "_PIECE", 2)
+    monkeypatch.setattr(feed, "_LOOKED_THROUGH", 4)
+    follower = await looking(database)
+    await tiers(database, follower)
+
+    page = await filtered(follower, 0, NOTHING, wait=3600)
+
+    assert (told(page), page.next_offset, page.caught_up) == ([], 4, False)
+
+
+async def test_who_begins_with_the_compacted_past_is_told_only_what_is_there(database: Database) -> None:
+    follower = await looking(database)
+    await tiers(database, follower)
+
+    page = await filtered(follower, 0, mode=Mode.COMPACTED)
+
+    assert told(page) == [(6, "added", "c")]
+
+
+async def test_who_comes_back_to_the_compacted_past_is_told_what_has_left(database: Database) -> None:
+    follower = await looking(database)
+    await tiers(database, follower)
+
+    page = await filtered(follower, 4, mode=Mode.COMPACTED)
+
+    assert told(page) == [(5, "removed", "a"), (6, "added", "c"), (8, "removed", "d")]
+
+
+async def test_a_removal_is_not_lost_when_a_compacted_page_passes_over_what_came_before(database: Database) -> None:
+    await publish(database, "a", tier="1")
+    follower = await looking(database)
+    start = await filtered(follower, 0, mode=Mode.COMPACTED)
+    for name, tier in ("a2", "b1", "a3"):
+        await publish(database, name, tier=tier)
+    await see(follower)
+
+    first = await filtered(follower, start.next_offset, limit=1, mode=Mode.COMPACTED)
+    second = await filtered(follower, first.next_offset, limit=1, mode=Mode.COMPACTED)
+
+    assert (told(first), told(second)) == ([(3, "added", "b")], [(4, "removed", "a")])
+
+
+async def test_below_the_history_floor_a_filter_is_told_of_all_that_may_have_left(database: Database) -> None:
+    await tiers(database)
+    await forget(database, 8)
+    follower = await looking(database)
+
+    page = await filtered(follower, 4)
+
+    assert told(page) == [(5, "removed", "a"), (6, "updated", "c"), (7, "removed", "b"), (8, "removed", "d")]
+
+
+async def test_below_the_history_floor_nothing_is_told_that_may_be_secret(database: Database) -> None:
+    await tiers(database)
+    await forget(database, 8)
+    follower = await looking(database)
+
+    page = await feed.read(follower, offset=4, limit=100, wait=0, visible=TIER_1)
+
+    assert told(page) == [(6, "updated", "c")]
+
+
+async def test_memory_knows_what_the_history_has_forgotten(database: Database) -> None:
+    await publish(database, "a", tier="1")
+    follower = await looking(database)
+    await publish(database, "a", tier="2")
+    await see(follower)
+    await forget(database, 1)
+
+    page = await feed.read(follower, offset=1, limit=100, wait=0, visible=TIER_1)
+
+    assert told(page) == [(2, "removed", "a")]
+
+
+async def test_an_entity_that_came_back_under_another_uid_is_told_with_its_new_one(database: Database) -> None:
+    await publish(database, "a", tier="1")
+    await retract(database, "a")
+    await publish(database, "a", tier="1")
+    follower = await looking(database)
+
+    page = await filtered(follower, 1, mode=Mode.COMPACTED)
+
+    (change,) = page.changes
+    assert (change.type, change.uid) == ("added", await uid_of(database))
+
+
+async def test_the_uid_of_what_is_out_of_sight_is_not_told(database: Database) -> None:
+    await publish(database, "a", tier="1")
+    before = await uid_of(database)
+    await retract(database, "a")
+    await publish(database, "a", tier="2")
+    follower = await looking(database)
+
+    page = await filtered(follower, 1, mode=Mode.COMPACTED)
+
+    (change,) = page.changes
+    assert (change.type, change.uid, change.left_filter) == ("removed", before, True)
+
+
+async def uid_of(database: Database) -> str:
+    async with database.transaction() as tx:
+        return str(await tx.connection.fetchval("select uid::text from entities"))
+
+
+async def test_who_waits_goes_on_waiting_while_nothing_is_in_sight(database: Database) -> None:
+    follower = await looking(database)
+    waiting = asyncio.create_task(filtered(follower, 0, HasPrefix("metadata.name", "b"), wait=3600))
+    for name in "ab":
+        await until_somebody_waits(follower)
+        await publish(database, name)
+        await see(follower)
+
+    page = await waiting
+
+    assert (told(page), page.next_offset) == ([(2, "added", "b")], 2)
+
+
+async def test_when_the_wait_is_over_the_bookmark_has_moved(database: Database) -> None:
+    follower = await looking(database)
+    waiting = asyncio.create_task(filtered(follower, 0, NOTHING, wait=0.2))
+    await until_somebody_waits(follower)
+    await publish(database, "a")
+    await see(follower)
+
+    page = await waiting
+
+    assert (told(page), page.next_offset, page.caught_up) == ([], 1, True)
+
+
+async def until_somebody_waits(follower: Follower) -> None:
+    while not follower._moved._waiters:
+        await follower.clock.sleep(0)

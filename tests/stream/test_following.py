@@ -94,10 +94,10 @@ async def test_recent_changes_are_kept_in_memory_and_older_ones_are_not(catalog:
     await change_something(catalog, "a", "b", "c")
     await follow(follower)
 
-    assert offsets(follower.recent(1, 10)) == [2, 3]
-    assert offsets(follower.recent(1, 1)) == [2]
-    assert offsets(follower.recent(3, 10)) == []
-    assert follower.recent(0, 10) is None
+    assert offsets(follower.steps(1, 10)) == [2, 3]
+    assert offsets(follower.steps(1, 1)) == [2]
+    assert offsets(follower.steps(3, 10)) == []
+    assert follower.steps(0, 10) is None
 
 
 async def test_after_a_reload_nothing_older_is_told_from_memory(catalog: Catalog) -> None:
@@ -105,7 +105,7 @@ async def test_after_a_reload_nothing_older_is_told_from_memory(catalog: Catalog
     follower = Follower(catalog.database, catalog.clock)
     await follow(follower)
 
-    assert follower.recent(1, 10) is None
+    assert follower.steps(1, 10) is None
 
 
 async def test_memory_never_has_a_gap(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -127,8 +127,8 @@ async def test_memory_never_has_a_gap(catalog: Catalog, monkeypatch: pytest.Monk
     view = await follow(follower)
 
     assert (view.offset, view.count) == (3, 3)
-    assert follower.recent(0, 10) is None
-    assert offsets(follower.recent(1, 10)) == [2, 3]
+    assert follower.steps(0, 10) is None
+    assert offsets(follower.steps(1, 10)) == [2, 3]
 
 
 async def test_who_waits_is_woken_when_the_view_is_beyond(catalog: Catalog) -> None:
@@ -154,4 +154,4 @@ async def test_who_waits_too_long_hears_so(catalog: Catalog) -> None:
 
 def offsets(found: "object") -> list[int]:
     assert isinstance(found, list | tuple)
-    return [change.offset for change in found]
+    return [step.change.offset for step in found]

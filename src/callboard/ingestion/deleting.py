@@ -1,11 +1,16 @@
 """Deleting: a user removes one entity, whatever its sources say."""
 
+from collections.abc import Awaitable, Callable
+
 from callboard.model import json
 from callboard.store import claims, entities, publication, removal, schedule, stitch_queue
 from callboard.store.database import Database, Overtaken, Transaction
 
+Find = Callable[[Transaction, str], Awaitable[str | None]]
+"""The ref of the entity with a uid, if it is one that may be meant."""
 
-async def delete(database: Database, uid: str) -> int | None:
+
+async def delete(database: Database, uid: str, *, find: Find = entities.find_by_uid) -> int | None:
     """Remove the entity with this uid; what hangs below it stays, as orphans if nothing else claims it.
 
     A parent that still emits the entity is processed again, and brings it back under a new uid; a provider does so with
@@ -13,12 +18,12 @@ async def delete(database: Database, uid: str) -> int | None:
     """
 
     async def work(tx: Transaction) -> int | None:
-        ref = await entities.find_by_uid(tx, uid)
+        ref = await find(tx, uid)
         if ref is None:
             return None
         parents, children = await claims.parents(tx, ref), await claims.children(tx, ref)
         locked = await claims.lock_targets(tx, [ref, *parents, *children])
-        if await entities.find_by_uid(tx, uid) is None:
+        if await find(tx, uid) is None:
             return None
         parents = await claims.parents(tx, ref)
         if not locked.issuperset([*parents, *await claims.children(tx, ref)]):

@@ -8,16 +8,18 @@ import enum
 import hashlib
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import assert_never
 
 from callboard.errors import Conflict, NotFound
 from callboard.extend import Delta, Full, Offered, ProviderConnection
 from callboard.ingestion import mutations
+from callboard.model import json
 from callboard.model.annotations import MANAGED_BY_LOCATION, MANAGED_BY_ORIGIN_LOCATION
 from callboard.model.json import JsonObject
 from callboard.model.refs import EntityRef, LocationRef
-from callboard.store import claims, entities, leases, locations, schedule
+from callboard.store import claims, entities, leases, locations, publication, removal, schedule, stitch_queue
+from callboard.store.claims import Claim, Decision
 from callboard.store.database import Database, Transaction
 from callboard.store.locations import RegisteredLocation
 
@@ -28,30 +30,31 @@ REGISTERED = "locations"
 """The name of the provider of registered locations."""
 
 
-def location_entity(location: LocationRef) -> JsonObject:
-    """The Location entity that stands for *location*."""
-    name = hashlib.sha1(str(location).encode(), usedforsecurity=False).hexdigest()
+_SOURCE = claims.of_provider(REGISTERED)
+
+
+def entity_ref_of(location: LocationRef, salt: str = "") -> EntityRef:
+    """The ref of the Location entity that stands for *location*; another one for each *salt*."""
+    name = hashlib.sha1(f"{location}{salt}".encode(), usedforsecurity=False).hexdigest()
+    return EntityRef("location", "default", f"generated-{name}")
+
+
+def location_entity(location: LocationRef, ref: EntityRef | None = None) -> JsonObject:
+    """The Location entity that stands for *location*, under the name of *ref* if there is one."""
     return {
         "apiVersion": "backstage.io/v1alpha1",
         "kind": "Location",
         "metadata": {
-            "name": f"generated-{name}",
+            "name": (ref or entity_ref_of(location)).name,
             "annotations": {MANAGED_BY_LOCATION: str(location), MANAGED_BY_ORIGIN_LOCATION: str(location)},
         },
         "spec": {"type": location.type, "target": location.target},
     }
 
 
-def offered(location: LocationRef) -> Offered:
+def offered(location: LocationRef, ref: EntityRef | None = None) -> Offered:
     """What a provider offers for *location*."""
-    return Offered(location_entity(location), str(location))
-
-
-def entity_ref_of(location: LocationRef) -> EntityRef:
-    """The ref of the Location entity that stands for *location*."""
-    metadata = location_entity(location)["metadata"]
-    assert isinstance(metadata, dict)
-    return EntityRef("location", "default", str(metadata["name"]))
+    return Offered(location_entity(location, ref), str(location))
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +86,7 @@ class RegisteredLocations:
         async def work(tx: Transaction) -> None:
             # Before reading: a location that is registered between the two would be taken for a withdrawn one.
             await leases.hold_for_transaction(tx, claims.of_provider(self.name))
-            registered = [offered(LocationRef(row.type, row.target)) for row in await locations.every(tx)]
+            registered = [_offered(row) for row in await locations.every(tx)]
             await mutations.apply(tx, mutations.prepare(self.name, Full(registered)))
 
         await self.database.run(work)
@@ -98,30 +101,96 @@ class OnConflict(enum.StrEnum):
 
 async def register(database: Database, location: LocationRef, *, on_conflict: OnConflict) -> RegisteredLocation:
     """Register *location* and claim its entity. Raises Conflict when it is there and is to be rejected."""
-    row = RegisteredLocation(
-        id=str(uuid.uuid4()), type=location.type, target=location.target, entity_ref=str(entity_ref_of(location))
-    )
-    prepared = mutations.prepare(REGISTERED, Delta(added=[offered(location)]))
+    ref = str(entity_ref_of(location))
+    claims.check_names(ref, str(location))
+    new = RegisteredLocation(id=str(uuid.uuid4()), type=location.type, target=location.target, entity_ref=ref)
 
     async def work(tx: Transaction) -> RegisteredLocation:
-        if await locations.add(tx, row):
-            await mutations.apply(tx, prepared)
-            return row
+        # Whoever changes locations stands in one line, before the first row.
+        await leases.hold_for_transaction(tx, _SOURCE)
         existing = await locations.find_target(tx, location.type, location.target)
-        if existing is None:
-            raise Conflict(f"Location {location} was removed at this moment; try again")
-        match on_conflict:
-            case OnConflict.REJECT:
-                raise Conflict(f"Location {location} already exists")
-            case OnConflict.REFRESH:
-                refs = list(await claims.lock_targets(tx, [existing.entity_ref]))
-                await entities.forget_results(tx, refs)
-                await schedule.request(tx, refs, schedule.Priority.ASKED)
-                return existing
-            case _:
-                assert_never(on_conflict)
+        if existing is not None:
+            return await _register_again(tx, existing, on_conflict)
+        row = await _with_free_ref(tx, new)
+        await locations.add(tx, row)
+        await mutations.apply(tx, mutations.prepare(REGISTERED, Delta(added=[_offered(row)])))
+        return row
 
     return await database.run(work)
+
+
+async def _register_again(tx: Transaction, existing: RegisteredLocation, on_conflict: OnConflict) -> RegisteredLocation:
+    match on_conflict:
+        case OnConflict.REJECT:
+            raise Conflict(f"Location {existing.type}:{existing.target} already exists")
+        case OnConflict.REFRESH:
+            refs = list(await claims.lock_targets(tx, [existing.entity_ref]))
+            await entities.forget_results(tx, refs)
+            await schedule.request(tx, refs, schedule.Priority.ASKED)
+            return existing
+        case _:
+            assert_never(on_conflict)
+
+
+async def _with_free_ref(tx: Transaction, row: RegisteredLocation) -> RegisteredLocation:
+    """*row*, with another ref if its own one belongs to a location that pointed here once and was re-targeted."""
+    if not await claims.superseded(tx, _SOURCE, [row.entity_ref], [_claim(row)]):
+        return row
+    return replace(row, entity_ref=str(entity_ref_of(LocationRef(row.type, row.target), salt=row.id)))
+
+
+async def retarget(
+    database: Database, location_id: str, location: LocationRef
+) -> tuple[RegisteredLocation, int | None]:
+    """Let a registered location point at *location*; its entity keeps its name.
+
+    What only the old target kept alive goes at once. Returns the offset of the last removal with the location, None
+    when nothing visible went. Raises NotFound, and Conflict when the target is registered already, or when another
+    provider claims the same Location entity for the old target.
+    """
+    claims.check_names(str(entity_ref_of(location)), str(location))
+
+    async def work(tx: Transaction) -> tuple[RegisteredLocation, int | None]:
+        await leases.hold_for_transaction(tx, _SOURCE)
+        existing = await locations.find(tx, location_id)
+        if existing is None:
+            raise NotFound(f"Found no location with ID {location_id}")
+        row = replace(existing, type=location.type, target=location.target)
+        if row == existing:
+            return existing, None
+        if await locations.find_target(tx, row.type, row.target) is not None:
+            raise Conflict(f"Location {location} already exists")
+        await locations.retarget(tx, row)
+        return row, await _turn(tx, row)
+
+    return await database.run(work)
+
+
+async def _turn(tx: Transaction, row: RegisteredLocation) -> int | None:
+    """Give the Location entity of *row* its new content, and remove what came from the old one."""
+    ref, claim = row.entity_ref, _claim(row)
+    await removal.lock_trees(tx, [ref], create=[ref])
+    await claims.withdraw(tx, await claims.superseded(tx, _SOURCE, [ref], [claim]))
+    await claims.offer(tx, [claim])
+    decision = await claims.decide(tx, [ref])
+    if ref not in decision.to_process:
+        raise Conflict(f"Location {row.id} can't be changed: another provider claims its entity {ref} as well")
+    # The old target may be about to be processed, or be processed now: none of that counts any more.
+    await entities.forget_results(tx, [ref])
+    await schedule.drop(tx, [ref])
+    return await _prune(tx, ref, decision)
+
+
+async def _prune(tx: Transaction, ref: str, decision: Decision) -> int | None:
+    """Remove what only *ref* keeps alive, and ask for the work that this and *decision* bring."""
+    emitted = await claims.severed(tx, [claims.of_entity(ref)], [], [])
+    lost = [key.ref for key in emitted]
+    await claims.withdraw(tx, emitted)
+    gone = await removal.remove(tx, await removal.unreachable(tx, lost))
+    kept = await claims.decide(tx, sorted({*lost, *gone.offered_by_others} - set(gone.refs)))
+    await schedule.request(tx, [*decision.to_process, *kept.to_process])
+    await stitch_queue.mark(tx, [*decision.to_stitch, *kept.to_stitch], neighbours=gone.neighbours)
+    return await publication.retract(tx, gone.refs, cause=json.encode({"source": _SOURCE}).decode())
 
 
 async def unregister(database: Database, location_id: str) -> int | None:
@@ -131,6 +200,7 @@ async def unregister(database: Database, location_id: str) -> int | None:
     """
 
     async def work(tx: Transaction) -> int | None:
+        await leases.hold_for_transaction(tx, _SOURCE)
         ref = await locations.remove(tx, location_id)
         if ref is None:
             raise NotFound(f"Found no location with ID {location_id}")
@@ -138,3 +208,13 @@ async def unregister(database: Database, location_id: str) -> int | None:
         return (await mutations.apply(tx, prepared)).offset
 
     return await database.run(work)
+
+
+def _offered(row: RegisteredLocation) -> Offered:
+    """What a registered location offers: its own name, which may stem from an earlier target."""
+    return offered(LocationRef(row.type, row.target), EntityRef.parse(row.entity_ref))
+
+
+def _claim(row: RegisteredLocation) -> Claim:
+    [claim] = mutations.prepare(REGISTERED, Delta(added=[_offered(row)])).offered
+    return claim

@@ -17,6 +17,9 @@ from callboard.model.rules import Rules, refusal
 
 _log = structlog.get_logger(__name__)
 
+_LOCAL = "file"
+"""The type of locations on this machine. Whoever may register a URL must not look at its files by that."""
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -130,6 +133,11 @@ class Pipeline:
                 location = self._resolve(str(kind), target, run.location)
             except InvalidRef as error:
                 run.emit_error(error)
+                continue
+            if location.type == _LOCAL and run.origin.type != _LOCAL:
+                run.emit_error(
+                    NotAllowed(f"{location} can't be read for {run.origin}: only the configuration names files")
+                )
                 continue
             await self._read_location(location, run, optional=optional)
 

@@ -3,7 +3,7 @@
 Both reads are safe at any time without a lock, because offsets become visible in their order (see `publication`).
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 import asyncpg
@@ -43,6 +43,47 @@ async def history(tx: Transaction, after: int, *, limit: int) -> list[Change]:
 async def compacted(tx: Transaction, after: int, *, until: int, limit: int) -> list[Change]:
     """Up to *limit* entities whose last change has an offset in (*after*, *until*], in the order of these offsets."""
     return [_change(row) for row in await tx.rows(_SQL["compacted"], after=after, until=until, limit=limit)]
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """An entity as it was."""
+
+    uid: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """What was there of an entity before some offset."""
+
+    versions: tuple[Version, ...] = ()
+    """Newest first."""
+    known: bool = True
+    """False: there may have been others, which the history has forgotten."""
+
+
+async def earlier(tx: Transaction, refs: Sequence[str], whole: Sequence[bool], *, until: int) -> dict[str, Earlier]:
+    """For each of *refs* the version at offset *until*, if there was one; all up to it where *whole* is true."""
+    found: dict[str, list[Version]] = {}
+    known: dict[str, bool] = {}
+    for row in await tx.rows(_SQL["earlier"], refs=list(refs), whole=list(whole), until=until) if refs else ():
+        versions = found.setdefault(row["ref"], [])
+        known[row["ref"]] = row["known"]
+        if row["body"] is not None:
+            versions.append(Version(row["uid"], row["body"].encode()))
+    return {ref: Earlier(tuple(versions), known[ref]) for ref, versions in found.items()}
+
+
+async def versions(tx: Transaction, ref: str, *, before: int, limit: int) -> list[Change]:
+    """Up to *limit* changes of one entity with an offset less than *before*, newest first."""
+    return [_change(row) for row in await tx.rows(_SQL["versions"], ref=ref, before=before, limit=limit)]
+
+
+async def next_type(tx: Transaction, ref: str, *, after: int) -> ChangeType | None:
+    """What the first change of an entity after an offset did; None when there is none."""
+    row = await tx.row(_SQL["next_type"], ref=ref, after=after)
+    return ChangeType(row["type"]) if row else None
 
 
 @dataclass(frozen=True, slots=True)

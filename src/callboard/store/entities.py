@@ -119,6 +119,12 @@ async def find_by_uid(tx: Transaction, uid: str) -> str | None:
     return row["ref"] if row else None
 
 
+async def find_unprocessed(tx: Transaction, uid: str) -> str | None:
+    """The ref of the entity with this uid, if it has never been good or fails now."""
+    row = await tx.row(_SQL["unprocessed_by_uid"], uid=uid)
+    return row["ref"] if row else None
+
+
 async def forget_results(tx: Transaction, refs: Sequence[str]) -> None:
     """Make the next run of *refs* write all its results, equal or not."""
     if refs:

@@ -37,6 +37,19 @@ async def every(tx: Transaction) -> list[RegisteredLocation]:
     return [RegisteredLocation(**row) for row in await tx.rows(_SQL["all"])]
 
 
+async def page(tx: Transaction, *, after: str | None, limit: int) -> list[RegisteredLocation]:
+    """The next *limit* locations by id, behind the id *after* (default: from the first one)."""
+    key = uuid.UUID(int=0) if after is None else uuid.UUID(after)
+    return [RegisteredLocation(**row) for row in await tx.rows(_SQL["page"], after=key, limit=limit)]
+
+
+async def count(tx: Transaction) -> int:
+    """How many locations are registered."""
+    row = await tx.row(_SQL["count"])
+    assert row is not None
+    return int(row["count"])
+
+
 async def find(tx: Transaction, location_id: str) -> RegisteredLocation | None:
     """The location with this id."""
     if (key := _uuid(location_id)) is None:
@@ -49,6 +62,11 @@ async def find_target(tx: Transaction, kind: str, target: str) -> RegisteredLoca
     """The location with this type and target."""
     row = await tx.row(_SQL["by_target"], type=kind, target=target)
     return RegisteredLocation(**row) if row else None
+
+
+async def retarget(tx: Transaction, location: RegisteredLocation) -> None:
+    """Store the type and the target of *location*, which nobody else may have; its entity stays the same."""
+    await tx.run(_SQL["retarget"], id=uuid.UUID(location.id), type=location.type, target=location.target)
 
 
 async def remove(tx: Transaction, location_id: str) -> str | None:

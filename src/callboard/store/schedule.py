@@ -112,6 +112,11 @@ async def settle(tx: Transaction, work: Sequence[Settled]) -> None:
     )
 
 
+async def drop(tx: Transaction, refs: Sequence[str]) -> None:
+    """Forget that *refs* were due. What is being made of them now is not stored any more: its lease is gone."""
+    await tx.run(REMOVE, refs=list(refs))
+
+
 async def next_due(tx: Transaction) -> dt.datetime | None:
     """When the next entity becomes due; None when none will."""
     row = await tx.row(_SQL["next_due"])

@@ -6,8 +6,17 @@ from dataclasses import dataclass
 
 from callboard.errors import OffsetExpired, OffsetInTheFuture
 from callboard.model.changes import Change
+from callboard.model.predicates import Predicate
 from callboard.store import changes
+from callboard.store.database import Transaction
 from callboard.stream.following import Follower
+from callboard.stream.sight import Sight, told_of_changes, told_of_steps
+
+_PIECE = 500
+"""Changes that are looked through at a time, so that others get their turn."""
+
+_LOOKED_THROUGH = 10_000
+"""Changes after which an answer goes out with what was found in them, be it nothing."""
 
 
 class Mode(enum.StrEnum):
@@ -36,28 +45,35 @@ class Page:
 
 
 async def read(
-    follower: Follower, *, offset: int, limit: int, wait: float, mode: Mode = Mode.LOG, epoch: str | None = None
+    follower: Follower,
+    *,
+    offset: int,
+    limit: int,
+    wait: float,
+    mode: Mode = Mode.LOG,
+    epoch: str | None = None,
+    predicate: Predicate | None = None,
+    visible: Predicate | None = None,
 ) -> Page:
     """The changes after *offset*, at most *limit*; waits up to *wait* seconds for the first one.
 
-    Raises OffsetExpired when the reader would miss removals, or reads another epoch, and OffsetInTheFuture.
+    Only entities are told for which *predicate* holds, the reader's own filter, and *visible*, what the reader may see
+    (see `sight`). Raises OffsetExpired when the reader would miss removals, or reads another epoch, and
+    OffsetInTheFuture.
     """
-    view = follower.view
+    view, clock = follower.view, follower.clock
+    until = clock.monotonic() + wait
     _check_epoch(epoch, view.epoch)
-    if offset > view.offset:
-        # Another process, a moment ahead of this one, may have handed out the offset.
-        head = (await changes.now(follower.database)).head
-        if offset > head:
-            raise OffsetInTheFuture(f"Offset {offset} is beyond the head of the stream, {head}")
-        await follower.wait_beyond(offset - 1, wait)
-    if offset == view.offset and wait > 0:
-        await follower.wait_beyond(offset, wait)
-        _check_epoch(epoch, view.epoch)
-    recent = follower.recent(offset, limit) if mode is Mode.LOG and offset <= view.offset else None
-    if recent is not None:
-        next_offset = recent[-1].offset if recent else view.offset
-        return Page(changes=recent, head=view.offset, next_offset=next_offset, epoch=view.epoch)
-    return await _from_database(follower, offset, limit, mode, epoch)
+    await _wait_for_this_process(follower, offset, wait)
+    reading = _Reading(follower, limit, mode, epoch, Sight(predicate, visible))
+    page = await reading.page(offset)
+    while not page.changes and page.caught_up and (left := until - clock.monotonic()) > 0:
+        moved = await follower.wait_beyond(page.next_offset, left)
+        _check_epoch(page.epoch, view.epoch)
+        if not moved:
+            break
+        page = await reading.page(page.next_offset)
+    return page
 
 
 def _check_epoch(asked: str | None, current: str) -> None:
@@ -65,26 +81,88 @@ def _check_epoch(asked: str | None, current: str) -> None:
         raise OffsetExpired(f"The stream has begun a new epoch, {current}; offsets of epoch {asked} mean nothing now")
 
 
-async def _from_database(follower: Follower, offset: int, limit: int, mode: Mode, epoch: str | None) -> Page:
-    async with follower.database.transaction(snapshot=True) as tx:
-        position = await changes.position(tx)
-        _check_epoch(epoch, position.epoch)
-        if 0 < offset < position.tombstone_floor:
-            raise OffsetExpired(
-                f"Removals at or below offset {position.tombstone_floor} are forgotten, so going on from {offset}"
-                " could miss some"
-            )
-        compact_until = position.head if mode is Mode.COMPACTED else position.history_floor
-        found: list[Change] = []
-        if offset < compact_until:
-            found = await changes.compacted(tx, offset, until=compact_until, limit=limit)
-        if len(found) < limit:
-            after = max(offset, compact_until)
-            found += await changes.history(tx, after, limit=limit - len(found))
-    full = len(found) == limit
-    return Page(
-        changes=found,
-        head=position.head,
-        next_offset=found[-1].offset if full else position.head,
-        epoch=position.epoch,
-    )
+async def _wait_for_this_process(follower: Follower, offset: int, wait: float) -> None:
+    """Wait for *offset* if there is such an offset. Raises OffsetInTheFuture."""
+    if offset > follower.view.offset:
+        # Another process, a moment ahead of this one, may have handed it out.
+        head = (await changes.now(follower.database)).head
+        if offset > head:
+            raise OffsetInTheFuture(f"Offset {offset} is beyond the head of the stream, {head}")
+        await follower.wait_beyond(offset - 1, wait)
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """A reader's request."""
+
+    follower: Follower
+    limit: int
+    mode: Mode
+    epoch: str | None
+    sight: Sight
+
+    async def page(self, offset: int) -> Page:
+        """What comes after *offset* and is in sight."""
+        if not self.sight.limited:
+            return await self._piece(offset, self.limit)
+        page = await self._piece(offset, min(self.limit, _PIECE))
+        looked_through = _PIECE
+        while len(page.changes) < self.limit and not page.caught_up and looked_through < _LOOKED_THROUGH:
+            await self.follower.clock.sleep(0)
+            more = await self._piece(page.next_offset, _PIECE)
+            _check_epoch(page.epoch, more.epoch)
+            page = _joined(page, more, self.limit)
+            looked_through += _PIECE
+        return page
+
+    async def _piece(self, offset: int, size: int) -> Page:
+        recent = self._from_memory(offset, size)
+        return await self._from_database(offset, size) if recent is None else recent
+
+    def _from_memory(self, offset: int, size: int) -> Page | None:
+        view = self.follower.view
+        if self.mode is not Mode.LOG or offset > view.offset:
+            return None
+        steps = self.follower.steps(offset, size)
+        if steps is None:
+            return None
+        _check_epoch(self.epoch, view.epoch)
+        next_offset = steps[-1].change.offset if steps else view.offset
+        told = told_of_steps(steps, self.sight, self.follower.parse)
+        return Page(changes=told, head=view.offset, next_offset=next_offset, epoch=view.epoch)
+
+    async def _from_database(self, offset: int, size: int) -> Page:
+        async with self.follower.database.transaction(snapshot=True) as tx:
+            position = await changes.position(tx)
+            _check_epoch(self.epoch, position.epoch)
+            if 0 < offset < position.tombstone_floor:
+                raise OffsetExpired(
+                    f"Removals at or below offset {position.tombstone_floor} are forgotten, so going on from {offset}"
+                    " could miss some"
+                )
+            compact_until = position.head if self.mode is Mode.COMPACTED else position.history_floor
+            found = await _changes(tx, offset, compact_until=compact_until, limit=size)
+            told: Sequence[Change] = found
+            if self.sight.limited:
+                told = await told_of_changes(tx, found, self.sight, after=offset, compacted=offset < compact_until)
+        return Page(
+            changes=told,
+            head=position.head,
+            next_offset=found[-1].offset if len(found) == size else position.head,
+            epoch=position.epoch,
+        )
+
+
+async def _changes(tx: Transaction, offset: int, *, compact_until: int, limit: int) -> list[Change]:
+    found: list[Change] = []
+    if offset < compact_until:
+        found = await changes.compacted(tx, offset, until=compact_until, limit=limit)
+    if len(found) < limit:
+        found += await changes.history(tx, max(offset, compact_until), limit=limit - len(found))
+    return found
+
+
+def _joined(page: Page, more: Page, limit: int) -> Page:
+    told = [*page.changes, *more.changes]
+    next_offset = more.next_offset if len(told) <= limit else told[limit - 1].offset
+    return Page(changes=told[:limit], head=more.head, next_offset=next_offset, epoch=more.epoch)

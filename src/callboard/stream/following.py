@@ -3,8 +3,9 @@
 import asyncio
 import bisect
 import contextlib
+import functools
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -15,6 +16,7 @@ from callboard.loop import Loop
 from callboard.model.changes import Change
 from callboard.store import changes
 from callboard.store.database import Database
+from callboard.stream.sight import Parse, Step, facts_in
 from callboard.view.contents import Contents
 from callboard.view.views import View
 
@@ -23,6 +25,8 @@ _log = structlog.get_logger(__name__)
 # Without a notification (a lost connection, a transaction pooler) a change is seen this many seconds later at most.
 _TICK = 0.5
 _PAGE = 1_000
+# Bodies whose facts are remembered for all readers with a filter. Those who follow closely need the latest few.
+_PARSED = 1_000
 
 
 @dataclass(slots=True)
@@ -39,12 +43,15 @@ class Follower:
     seen_at: float = 0.0
     """When that was, on the monotonic clock."""
     loop: Loop = field(init=False)
-    _recent: deque[Change] = field(init=False)
+    parse: Parse = field(init=False)
+    """Finds the facts of recent bodies, once for all readers."""
+    _recent: deque[Step] = field(init=False)
     _moved: asyncio.Event = field(default_factory=asyncio.Event)
     _closed: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
         self.loop = Loop(name="stream.follow", step=self.follow, clock=self.clock)
+        self.parse = functools.lru_cache(maxsize=_PARSED)(facts_in)
         self._recent = deque(maxlen=self.keep)
 
     async def load(self) -> None:
@@ -80,11 +87,12 @@ class Follower:
             await self.load()
             return 0
         if found:
+            steps = list(self._steps(found))
             self.view.apply(found)
-            if self._recent and self._recent[-1].offset + 1 != found[0].offset:
+            if self._recent and self._recent[-1].change.offset + 1 != found[0].offset:
                 # A page that could not be applied to its end. What follows must not look as if it came next.
                 self._recent.clear()
-            self._recent.extend(found)
+            self._recent.extend(steps)
         self._looked(position)
         return 0 if position.head > self.view.offset else _TICK
 
@@ -93,13 +101,21 @@ class Follower:
         """How many changes the view is known to be behind."""
         return self.position.head - self.view.offset if self.position else 0
 
-    def recent(self, after: int, limit: int) -> Sequence[Change] | None:
+    def _steps(self, found: Sequence[Change]) -> Iterator[Step]:
+        """*found*, which the view has not seen yet, with what was there before."""
+        latest: dict[str, bytes | None] = {}
+        for change in found:
+            before = latest[change.ref] if change.ref in latest else self.view.by_ref(change.ref)
+            latest[change.ref] = change.body
+            yield Step(change, before)
+
+    def steps(self, after: int, limit: int) -> Sequence[Step] | None:
         """Up to *limit* changes after *after*, from memory; None when they don't all lie there any more."""
         if after >= self.view.offset:
             return ()
-        if not self._recent or self._recent[0].offset > after + 1:
+        if not self._recent or self._recent[0].change.offset > after + 1:
             return None
-        start = bisect.bisect_right(self._recent, after, key=lambda change: change.offset)
+        start = bisect.bisect_right(self._recent, after, key=lambda step: step.change.offset)
         return list(islice(self._recent, start, start + limit))
 
     async def wait_beyond(self, offset: int, seconds: float) -> bool:

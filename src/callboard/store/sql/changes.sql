@@ -13,3 +13,36 @@ from final_entities where last_offset > :after and last_offset <= :until order b
 
 -- name: visible
 select ref, uid::text as uid, body from final_entities where removed_at is null;
+
+-- name: earlier
+-- What was there of some entities at an offset: the last version at or below it, or all of them where `whole` says so.
+-- `known` is false where there may have been others, which the history has forgotten.
+select wanted.ref, before.uid, before.body,
+    coalesce(oldest.is_first, false) or (not wanted.whole and before."offset" is not null) as known
+from unnest(:refs::text[], :whole::boolean[]) as wanted (ref, whole)
+left join lateral (
+    select h.previous_offset is null as is_first from history h
+    where h.ref = wanted.ref order by h."offset" limit 1
+) oldest on true
+left join lateral (
+    select h."offset", h.uid::text as uid, h.body from history h
+    where h.ref = wanted.ref and h."offset" <= :until order by h."offset" desc
+    limit case when wanted.whole then null else 1 end
+) before on true;
+
+-- name: versions
+-- The changes of one entity, newest first. One that has not changed for longer than the history is kept is still there
+-- as it is now.
+select * from (
+    (select "offset", type, ref, uid::text as uid, body, cause, at from history
+        where ref = :ref and "offset" < :before order by "offset" desc limit :limit)
+    union all
+    select f.last_offset, case when f.removed_at is not null then 'removed' when f.first_offset = f.last_offset
+            then 'added' else 'updated' end, f.ref, f.uid::text, f.body, f.cause, f.changed_at
+        from final_entities f
+        where f.ref = :ref and f.last_offset < :before
+            and not exists (select from history h where h."offset" = f.last_offset)
+) found order by "offset" desc limit :limit;
+
+-- name: next_type
+select type from history where ref = :ref and "offset" > :after order by "offset" limit 1;

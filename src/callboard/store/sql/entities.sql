@@ -39,6 +39,9 @@ select distinct ref from above order by ref;
 -- name: by_uid
 select ref from entities where uid::text = :uid;
 
+-- name: unprocessed_by_uid
+select ref from entities where uid::text = :uid and (processed is null or errors is not null);
+
 -- name: forget_results
 -- Whoever emitted this must emit it again. The state is emptied and not null, which would say that nothing was ever
 -- emitted, and that no child can be missing.

@@ -11,5 +11,14 @@ select id::text as id, type, target, entity_ref from locations where id = :id;
 -- name: by_target
 select id::text as id, type, target, entity_ref from locations where type = :type and target = :target;
 
+-- name: page
+select id::text as id, type, target, entity_ref from locations where id > :after order by id limit :limit;
+
+-- name: count
+select count(*) as count from locations;
+
+-- name: retarget
+update locations set type = :type, target = :target where id = :id;
+
 -- name: remove
 delete from locations where id = :id returning entity_ref;
