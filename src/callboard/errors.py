@@ -144,6 +144,8 @@ class Unavailable(CallboardError):
 
     code = "unavailable"
     name = "ServiceUnavailableError"
+    retry_after: float | None = None
+    """Seconds after which another attempt makes sense, where a server has said so."""
 
 
 class AlreadyRunning(Unavailable):

@@ -1,4 +1,8 @@
 import socket
+import subprocess
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 from hypothesis import example, given, settings
@@ -8,7 +12,7 @@ from callboard.cli.get import as_yaml
 from callboard.model import json
 from callboard.model.documents import parse_documents
 from callboard.model.json import JsonObject
-from tests.cli.conftest import Run, Server
+from tests.cli.conftest import CALLBOARD, Run, Server
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs", "Cc"], include_characters="\n\t"), max_size=40)
 VALUES = st.recursive(
@@ -55,6 +59,53 @@ def test_get_without_a_server_says_which_one_it_can_not_reach(callboard: Run) ->
     assert failed.returncode == 1
     assert failed.stderr.startswith(f"callboard: can't reach {url}: ")
     assert "Traceback" not in failed.stderr
+
+
+@pytest.fixture
+def guarded() -> Iterator[str]:
+    """A server that shows one entity to whoever has the token `open sesame`."""
+
+    class Guard(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            known = self.headers["authorization"] == "Bearer open sesame"
+            body = b'{"kind":"Component"}' if known else b'{"error":{"message":"Missing credentials"}}'
+            self.send_response(200 if known else 401)
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - so it is called above
+            """Say nothing."""
+
+    with HTTPServer(("127.0.0.1", 0), Guard) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize("way", ["flag", "environment"])
+def test_get_says_who_asks(way: str, guarded: str, environment: dict[str, str]) -> None:
+    flags = ["--token", "open sesame"] if way == "flag" else []
+    told = {"CALLBOARD_TOKEN": "open sesame"} if way == "environment" else {}
+
+    printed = subprocess.run(
+        [*CALLBOARD, "get", "component:a", "--server", guarded, *flags],
+        env=environment | told,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+    assert (printed.returncode, printed.stdout, printed.stderr) == (0, "kind: Component\n", "")
+
+
+@pytest.mark.parametrize("command", ["get component:a", "tail"])
+def test_a_server_that_does_not_know_who_asks_is_quoted(command: str, guarded: str, callboard: Run) -> None:
+    refused = callboard(*command.split(), "--server", guarded)
+
+    assert (refused.returncode, refused.stderr) == (1, "callboard: Missing credentials\n")
 
 
 @pytest.mark.parametrize(

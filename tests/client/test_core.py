@@ -3,9 +3,8 @@ from urllib.parse import unquote
 import pytest
 
 from callboard import errors
-from callboard.client import core
-from callboard.client.core import Filters
-from callboard.errors import CallboardError, InvalidInput, InvalidRef, NotFound, Unreadable
+from callboard.client import changes, core, entities, locations
+from callboard.errors import CallboardError, InvalidInput, InvalidRef, NotFound, Unavailable, Unreadable
 from callboard.model import json
 
 
@@ -30,56 +29,14 @@ def test_what_is_no_url_of_a_server_is_refused(url: str) -> None:
         core.base_of(url)
 
 
-@pytest.mark.parametrize(
-    ("filters", "texts"),
-    [
-        ((), []),
-        ("kind=component,spec.type", ["kind=component,spec.type"]),
-        ({"kind": "component", "spec.owner": True}, ["kind=component,spec.owner"]),
-        ({"kind": ["component", "api"]}, ["kind=component,kind=api"]),
-        ([{"kind": "user"}, "kind=group"], ["kind=user", "kind=group"]),
-    ],
-)
-def test_filters_become_the_texts_that_backstage_knows(filters: Filters, texts: list[str]) -> None:
-    call = core.entities(filters=filters)
-
-    assert [value for name, value in call.params if name == "filter"] == texts
-
-
-def test_a_filter_value_with_a_comma_is_refused_as_it_would_mean_something_else() -> None:
-    with pytest.raises(InvalidInput, match="commas"):
-        core.entities(filters={"metadata.title": "Shop, old"})
-
-
-def test_each_endpoint_gets_the_order_as_it_wants_it() -> None:
-    order = ["metadata.name", "kind,desc"]
-
-    listed, queried = core.entities(order=order), core.first_page(order=order)
-
-    assert [value for name, value in listed.params if name == "order"] == ["asc:metadata.name", "desc:kind"]
-    assert [value for name, value in queried.params if name == "orderField"] == ["metadata.name,asc", "kind,desc"]
-
-
-def test_a_query_without_a_count_says_so() -> None:
-    call = core.first_page(count=False, text="shop", text_fields=["metadata.title", "kind"], limit=5, offset=10)
-
-    assert dict(call.params) == {
-        "totalItems": "exclude",
-        "fullTextFilterTerm": "shop",
-        "fullTextFilterFields": "metadata.title,kind",
-        "limit": "5",
-        "offset": "10",
-    }
-
-
 def test_a_ref_becomes_the_path_of_its_entity() -> None:
-    call = core.entity_by_ref("Component:Payments")
+    call = entities.by_ref("Component:Payments")
 
     assert call.path == "/entities/by-name/component/default/payments"
 
 
 def test_a_ref_can_not_lead_to_another_path() -> None:
-    call = core.entity_by_ref("component:default/../../locations?x#y")
+    call = entities.by_ref("component:default/../../locations?x#y")
 
     assert call.path.count("/") == 5
     assert unquote(call.path).endswith("/component/default/../../locations?x#y")
@@ -87,7 +44,7 @@ def test_a_ref_can_not_lead_to_another_path() -> None:
 
 def test_a_text_that_is_no_ref_is_refused_before_anything_is_sent() -> None:
     with pytest.raises(InvalidRef):
-        core.entity_by_ref("payments")
+        entities.by_ref("payments")
 
 
 @pytest.mark.parametrize(
@@ -97,7 +54,7 @@ def test_every_error_comes_back_as_the_class_that_was_raised(kind: type[Callboar
     described = errors.describe(kind("because")) | {"code": kind.code}
 
     with pytest.raises(CallboardError, match="because") as caught:
-        core.entity_by_ref("component:a").result(500, json.encode({"error": described}))
+        entities.by_ref("component:a").result(500, json.encode({"error": described}))
 
     assert type(caught.value) is kind
 
@@ -111,7 +68,7 @@ def test_every_error_comes_back_as_the_class_that_was_raised(kind: type[Callboar
         ("ConflictError", 409, errors.Conflict),
         ("GoneError", 410, errors.Gone),
         ("ServiceUnavailableError", 503, errors.Unavailable),
-        ("AuthenticationError", 401, errors.NotAllowed),
+        ("AuthenticationError", 401, errors.Unauthenticated),
         ("SyntaxError", 500, errors.CallboardError),
     ],
 )
@@ -119,7 +76,7 @@ def test_the_errors_of_a_backstage_are_known_by_name_or_status(
     name: str, status: int, kind: type[CallboardError]
 ) -> None:
     with pytest.raises(CallboardError, match="why") as caught:
-        core.locations().result(status, json.encode({"error": {"name": name, "message": "why"}}))
+        locations.listing().result(status, json.encode({"error": {"name": name, "message": "why"}}))
 
     assert type(caught.value) is kind
 
@@ -129,7 +86,7 @@ def test_the_errors_of_a_backstage_are_known_by_name_or_status(
     [
         (302, errors.CallboardError),
         (400, errors.InvalidInput),
-        (401, errors.NotAllowed),
+        (401, errors.Unauthenticated),
         (404, errors.NotFound),
         (429, errors.Unavailable),
         (500, errors.CallboardError),
@@ -143,7 +100,7 @@ def test_an_answer_without_an_envelope_is_known_by_its_status(
     status: int, kind: type[CallboardError], content: bytes
 ) -> None:
     with pytest.raises(CallboardError, match=f"status {status}") as caught:
-        core.locations().result(status, content)
+        locations.listing().result(status, content)
 
     assert type(caught.value) is kind
 
@@ -151,13 +108,42 @@ def test_an_answer_without_an_envelope_is_known_by_its_status(
 @pytest.mark.parametrize("content", [b"", b"<html>Welcome</html>", b"[]", b'{"events":[],"epoch":1}'])
 def test_an_answer_that_is_not_that_of_a_catalog_is_refused(content: bytes) -> None:
     with pytest.raises(Unreadable, match="GET /events is not that of a catalog"):
-        core.events(0).result(200, content)
+        changes.events(0).result(200, content)
 
 
 def test_an_error_has_no_more_than_its_message() -> None:
     envelope = json.encode({"error": {"name": "NotFoundError", "message": "no such thing", "stack": "at x.js:1"}})
 
     with pytest.raises(NotFound) as caught:
-        core.locations().result(404, envelope)
+        locations.listing().result(404, envelope)
 
     assert str(caught.value) == "no such thing"
+
+
+def test_an_unavailable_server_may_say_when_to_come_back() -> None:
+    with pytest.raises(Unavailable) as caught:
+        locations.listing().result(503, b"", {"retry-after": "7"})
+
+    assert caught.value.retry_after == 7
+
+
+def test_a_date_to_come_back_at_is_not_looked_at() -> None:
+    with pytest.raises(Unavailable) as caught:
+        locations.listing().result(503, b"", {"retry-after": "Wed, 21 Oct 2026 07:28:00 GMT"})
+
+    assert caught.value.retry_after is None
+
+
+@pytest.mark.parametrize("offset", ["", "-1", "12.5", "x", "²"])
+def test_a_header_that_is_no_offset_counts_as_none(offset: str) -> None:
+    listed = entities.listing().result(200, b"[]", {"callboard-offset": offset})
+
+    assert listed.offset == 0
+
+
+def test_a_token_may_be_another_one_for_each_request() -> None:
+    tokens = iter(["first", "second"])
+
+    sent = [core.headers(lambda: next(tokens))["authorization"] for _ in range(2)]
+
+    assert sent == ["Bearer first", "Bearer second"]

@@ -1,7 +1,7 @@
 """What both faces promise, against the real API."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from typing import Any
 
 import httpx2
@@ -9,7 +9,7 @@ import pytest
 
 from callboard.api.routes import application
 from callboard.app import ReadSide
-from callboard.client import AsyncCatalogClient, Bookmark, CatalogClient, Entity, Event, Facet
+from callboard.client import AsyncCatalogClient, Bookmark, CatalogClient, Entity, Event, Facet, Validation
 from callboard.errors import Conflict, InvalidInput, NotFound, OffsetExpired, OffsetInTheFuture, Unavailable
 from callboard.extend import Delta, Full
 from callboard.metrics import Metrics
@@ -33,7 +33,8 @@ class Bridge(httpx2.BaseTransport):
 
     async def _answer(self, request: httpx2.Request) -> httpx2.Response:
         answer = await self._transport.handle_async_request(request)
-        return httpx2.Response(answer.status_code, headers=answer.headers, content=await answer.aread())
+        content = b"".join([chunk async for chunk in answer.aiter_raw()])
+        return httpx2.Response(answer.status_code, headers=answer.headers, content=content)
 
 
 class Awaiting:
@@ -79,12 +80,28 @@ Face = Awaiting | Blocking
 async def face(request: pytest.FixtureRequest, catalog: Catalog) -> AsyncIterator[Face]:
     """A client of a catalog with three components."""
     wakeups = WakeUps(catalog.database, catalog.clock, {})
-    read_side = ReadSide(catalog.configured, catalog.database, catalog.clock, Metrics(), catalog.follower, wakeups)
+    read_side = ReadSide(
+        settings=catalog.configured,
+        database=catalog.database,
+        clock=catalog.clock,
+        metrics=Metrics(),
+        follower=catalog.follower,
+        wakeups=wakeups,
+        pipeline=catalog.engine.pipeline,
+    )
     await catalog.provide("p", Full(offered(*(component(name) for name in ("payments", "cart", "orders")))))
     await catalog.settle()
     opened: Face = request.param(httpx2.ASGITransport(application(read_side)))
     yield opened
     await opened.close()
+
+
+async def following(catalog: Catalog, call: Coroutine[Any, Any, Any]) -> Any:
+    """Await a call whose answer is held back until the view has seen what it did."""
+    task = asyncio.create_task(call)
+    while not task.done():
+        await catalog.look()
+    return await task
 
 
 def names(entities: list[Entity]) -> list[str]:
@@ -122,15 +139,119 @@ async def test_a_query_is_paged(face: Face) -> None:
 
 
 async def test_all_pages_are_walked(face: Face) -> None:
-    found = [entity async for entity in face.iterate("iterate_entities", order=["metadata.name"], limit=1)]
+    found = [entity async for entity in face.iterate("iterate_entities", order=["metadata.name"], page_size=1)]
 
     assert names(found) == ["cart", "orders", "payments"]
+
+
+async def test_pages_are_walked_as_they_come(face: Face) -> None:
+    pages = [
+        page
+        async for page in face.iterate(
+            "stream_entities", query={"kind": "component"}, order=["metadata.name"], fields=["metadata"], page_size=2
+        )
+    ]
+
+    assert [names(page.items) for page in pages] == [["cart", "orders"], ["payments"]]
+    assert {(page.total, page.offset) for page in pages} == {(3, 3)}
+    assert all(entity.keys() == {"metadata"} for page in pages for entity in page.items)
 
 
 async def test_a_query_that_finds_nothing_ends_at_once(face: Face) -> None:
     found = [entity async for entity in face.iterate("iterate_entities", filters={"kind": "user"})]
 
+    pages = [page async for page in face.iterate("stream_entities", filters={"kind": "user"})]
+
     assert found == []
+    assert [list(page.items) for page in pages] == [[]]
+
+
+async def test_a_query_may_have_filters_and_a_predicate(face: Face) -> None:
+    page = await face.ask(
+        "query_entities",
+        filters={"kind": "component"},
+        query={"$not": {"metadata.name": "cart"}},
+        order=["metadata.name,desc"],
+        total="exclude",
+    )
+
+    assert names(page.items) == ["payments", "orders"]
+    assert page.total == 0
+
+
+async def test_pages_are_walked_back(face: Face) -> None:
+    first = await face.ask("query_entities", query={}, order=["metadata.name"], limit=2)
+    second = await face.ask("query_page", first.next_cursor, limit=2)
+    back = await face.ask("query_page", second.previous_cursor, limit=2)
+
+    assert names(back.items) == names(first.items) == ["cart", "orders"]
+
+
+async def test_what_is_only_counted_has_no_items(face: Face) -> None:
+    page = await face.ask("query_entities", limit=0)
+
+    assert (list(page.items), page.total, page.next_cursor) == ([], 3, None)
+
+
+async def test_an_entity_is_looked_for(face: Face) -> None:
+    found = await face.ask("find_entity_by_ref", PAYMENTS)
+    missing = await face.ask("find_entity_by_ref", "component:nobody")
+
+    assert found["metadata"]["name"] == "payments"
+    assert missing is None
+
+
+async def test_entities_come_in_the_order_of_their_refs(face: Face) -> None:
+    found = await face.ask("get_entities_by_refs", ["component:cart", "component:nobody", EntityRef.parse(PAYMENTS)])
+
+    assert [entity and entity["metadata"]["name"] for entity in found] == ["cart", None, "payments"]
+    assert found.offset == 3
+
+
+async def test_a_batch_leaves_out_what_is_not_wanted(face: Face) -> None:
+    found = await face.ask(
+        "get_entities_by_refs", [CART, ORDERS], query={"metadata.name": "cart"}, fields=["metadata.name"]
+    )
+
+    assert found == [{"metadata": {"name": "cart"}}, None]
+
+
+async def test_many_refs_are_put_together_again(face: Face) -> None:
+    refs = [f"component:c{number}" for number in range(1_500)] + [CART]
+
+    found = await face.ask("get_entities_by_refs", refs)
+
+    assert len(found) == 1_501
+    assert [entity["metadata"]["name"] for entity in found if entity] == ["cart"]
+
+
+async def test_a_list_says_at_which_offset_it_was_read(face: Face) -> None:
+    listed = await face.ask("get_entities")
+
+    assert (len(listed), listed.offset) == (3, 3)
+
+
+async def test_the_ancestry_of_an_entity_begins_with_itself(face: Face, catalog: Catalog) -> None:
+    catalog.host.put("https://host/a.yaml", component_yaml("till"))
+    await face.ask("add_location", "https://host/a.yaml")
+    await catalog.settle()
+
+    ancestry = await face.ask("get_entity_ancestors", "component:till")
+
+    entity, location = ancestry.items
+    assert ancestry.root_ref == "component:default/till"
+    assert entity.entity["metadata"]["name"] == "till"
+    assert entity.parent_refs == [f"location:default/{location.entity['metadata']['name']}"]
+    assert location.parent_refs == []
+
+
+async def test_a_removed_entity_is_gone_at_the_offset_that_is_said(face: Face, catalog: Catalog) -> None:
+    uid = (await face.ask("get_entity_by_ref", CART))["metadata"]["uid"]
+
+    offset = await following(catalog, face.ask("remove_entity_by_uid", uid))
+
+    (told,) = (await face.ask("events", 3)).events
+    assert (told.type, told.ref, told.offset) == (ChangeType.REMOVED, CART, offset)
 
 
 async def test_a_text_is_searched(face: Face) -> None:
@@ -140,9 +261,15 @@ async def test_a_text_is_searched(face: Face) -> None:
 
 
 async def test_facets_count_values(face: Face) -> None:
-    facets = await face.ask("get_facets", ["kind", "spec.nothing"], {"spec.type": "service"})
+    facets = await face.ask("get_entity_facets", ["kind", "spec.nothing"], filters={"spec.type": "service"})
 
     assert facets == {"kind": [Facet("Component", 3)], "spec.nothing": []}
+
+
+async def test_facets_of_a_predicate_count_only_what_it_means(face: Face) -> None:
+    facets = await face.ask("get_entity_facets", ["metadata.name"], query={"metadata.name": {"$hasPrefix": "c"}})
+
+    assert facets == {"metadata.name": [Facet("cart", 1)]}
 
 
 async def test_a_bad_query_is_invalid_input(face: Face) -> None:
@@ -153,16 +280,159 @@ async def test_a_bad_query_is_invalid_input(face: Face) -> None:
 async def test_a_location_is_registered_once_and_can_be_removed(face: Face, catalog: Catalog) -> None:
     catalog.host.put("https://host/a.yaml", component_yaml("till"))
 
-    added = await face.ask("add_location", "https://host/a.yaml")
+    added = (await face.ask("add_location", "https://host/a.yaml")).location
     with pytest.raises(Conflict, match="already exists"):
         await face.ask("add_location", "https://host/a.yaml")
-    again = await face.ask("add_location", "https://host/a.yaml", on_conflict="refresh")
+    again = (await face.ask("add_location", "https://host/a.yaml", on_conflict="refresh")).location
     listed = await face.ask("get_locations")
     await face.ask("remove_location", added.id)
 
     assert (added.type, added.target) == ("url", "https://host/a.yaml")
     assert (again, listed) == (added, [added])
     assert await face.ask("get_locations") == []
+
+
+async def test_a_location_is_found_by_its_id_its_ref_and_what_came_from_it(face: Face, catalog: Catalog) -> None:
+    catalog.host.put("https://host/a.yaml", component_yaml("till"))
+    added = (await face.ask("add_location", "https://host/a.yaml")).location
+    await catalog.settle()
+
+    found = [
+        await face.ask("get_location_by_id", added.id),
+        await face.ask("get_location_by_ref", "url:https://host/a.yaml"),
+        await face.ask("get_location_by_entity", "component:till"),
+    ]
+
+    assert found == [added] * 3
+
+
+@pytest.mark.parametrize(
+    ("method", "what"),
+    [
+        ("get_location_by_id", "7e6ff3a9-6b0b-4c59-8d3f-2d6a4f0b7b11"),
+        ("get_location_by_ref", "url:https://host/b.yaml"),
+        ("get_location_by_entity", CART),
+    ],
+)
+async def test_a_location_that_is_not_there_is_not_found(face: Face, method: str, what: str) -> None:
+    with pytest.raises(NotFound):
+        await face.ask(method, what)
+
+
+async def test_locations_are_queried_page_by_page(face: Face) -> None:
+    for name in ("a", "b", "c", "other"):
+        await face.ask("add_location", f"https://host/{name}.yaml")
+    query = {"$not": {"target": {"$hasPrefix": "https://host/o"}}}
+
+    first = await face.ask("query_locations", query=query, limit=2)
+    second = await face.ask("query_locations", cursor=first.next_cursor)
+    pages = [page async for page in face.iterate("stream_locations", query=query, page_size=1)]
+
+    targets = {location.target for page in pages for location in page.items}
+    assert targets == {f"https://host/{name}.yaml" for name in "abc"}
+    assert [*first.items, *second.items] == [location for page in pages for location in page.items]
+    assert (first.total, second.next_cursor, [len(page.items) for page in pages]) == (3, None, [1, 1, 1])
+
+
+async def test_a_dry_run_registers_nothing(face: Face, catalog: Catalog) -> None:
+    catalog.host.put("https://host/a.yaml", component_yaml("till"))
+
+    tried = await face.ask("add_location", "https://host/a.yaml", dry_run=True)
+
+    assert {entity["kind"] for entity in tried.entities} == {"Location", "Component"}
+    assert (tried.location.target, tried.exists) == ("https://host/a.yaml", False)
+    assert await face.ask("get_locations") == []
+
+
+async def test_a_location_can_point_elsewhere(face: Face, catalog: Catalog) -> None:
+    added = (await face.ask("add_location", "https://host/a.yaml")).location
+
+    changed = await following(catalog, face.ask("update_location", added.id, "https://host/b.yaml"))
+
+    assert (changed.id, changed.target) == (added.id, "https://host/b.yaml")
+    assert await face.ask("get_locations") == [changed]
+
+
+async def test_an_entity_is_tried_before_it_is_written(face: Face) -> None:
+    entity = component("till")
+
+    good = await face.ask("validate_entity", entity, "url:https://host/a.yaml")
+    bad = await face.ask("validate_entity", entity | {"spec": {}}, "url:https://host/a.yaml")
+
+    assert good == Validation(True)
+    assert not bad.valid
+    assert "spec" in bad.errors[0].message
+
+
+async def test_a_repository_without_entities_gets_a_draft(face: Face) -> None:
+    analysis = await face.ask("analyze_location", "https://github.com/acme/till")
+
+    (draft,) = analysis.drafted
+    assert (list(analysis.found), draft.entity["metadata"]["name"]) == ([], "till")
+
+
+async def test_a_repository_with_entities_shows_them(face: Face, catalog: Catalog) -> None:
+    catalog.host.put("https://host/repo/a.yaml", component_yaml("till"))
+    await face.ask("add_location", "https://host/repo/a.yaml")
+    await catalog.settle()
+
+    analysis = await face.ask("analyze_location", "https://host/repo")
+
+    (found,) = analysis.found
+    assert (found.target, found.is_registered) == ("https://host/repo/a.yaml", True)
+    assert found.entity["metadata"]["name"] == "till"
+
+
+async def test_a_read_waits_for_the_offset_that_it_wants(face: Face, catalog: Catalog) -> None:
+    await catalog.provide("p", Delta(added=offered(component("cart", owner="others"))))
+    while await catalog.process():
+        pass
+    await catalog.stitch()
+
+    found = await following(catalog, face.ask("get_entity_by_ref", CART, min_offset=4))
+
+    assert found["spec"]["owner"] == "others"
+
+
+@pytest.mark.parametrize(
+    ("method", "arguments"),
+    [
+        ("get_entity_by_ref", [CART]),
+        ("find_entity_by_ref", [CART]),
+        ("get_entity_ancestors", [CART]),
+        ("get_entities", []),
+        ("get_entities_by_refs", [[CART]]),
+        ("query_entities", []),
+        ("get_entity_facets", [["kind"]]),
+    ],
+)
+async def test_every_read_knows_what_it_must_not_be_older_than(face: Face, method: str, arguments: list[Any]) -> None:
+    with pytest.raises(OffsetInTheFuture, match="99"):
+        await face.ask(method, *arguments, min_offset=99)
+
+
+async def test_the_history_of_an_entity_is_told_from_its_end(face: Face, catalog: Catalog) -> None:
+    await catalog.provide("p", Delta(added=offered(component("cart", owner="others"))))
+    await catalog.settle()
+
+    newest = await face.ask("get_entity_history", CART, limit=1, include="patch")
+    oldest = await face.ask("get_entity_history", CART, before=newest.next_before, include="entity")
+
+    assert [(item.type, item.offset) for item in newest.items] == [(ChangeType.UPDATED, 4)]
+    assert {"op": "replace", "path": "/spec/owner", "value": "others"} in newest.items[0].patch
+    assert [(item.type, item.entity["spec"]["owner"]) for item in oldest.items] == [(ChangeType.ADDED, "team")]
+    assert oldest.next_before is None
+
+
+async def test_an_entity_is_seen_as_it_was(face: Face, catalog: Catalog) -> None:
+    await catalog.provide("p", Delta(added=offered(component("cart", owner="others"))))
+    await catalog.settle()
+
+    past = await face.ask("get_entity_at", CART, 3)
+
+    assert past["spec"]["owner"] == "team"
+    with pytest.raises(OffsetInTheFuture):
+        await face.ask("get_entity_at", CART, 99)
 
 
 async def test_a_location_that_is_not_there_can_not_be_removed(face: Face) -> None:
@@ -211,6 +481,21 @@ async def test_following_from_the_start_tells_each_entity_once(face: Face, catal
     assert news[-1] == Bookmark(offset=4, epoch=catalog.follower.view.epoch, caught_up=True)
 
 
+async def test_only_what_is_selected_is_told(face: Face, catalog: Catalog) -> None:
+    await catalog.provide("p", Delta(added=offered(component("cart", owner="others"))))
+    await catalog.settle()
+
+    news = [
+        each
+        async for each in face.iterate(
+            "follow", 3, query={"spec.owner": "team"}, fields=["metadata.name"], mode="log", until_caught_up=True
+        )
+    ]
+
+    (told,) = (each for each in news if isinstance(each, Event))
+    assert (told.type, told.ref, told.reason) == (ChangeType.REMOVED, CART, "left-filter")
+
+
 async def test_following_goes_on_live(face: Face, catalog: Catalog) -> None:
     stream = face.iterate("follow", 3)
     caught_up = await anext(stream)
@@ -229,7 +514,7 @@ async def test_a_server_that_does_not_answer_is_unavailable() -> None:
         raise httpx2.ConnectError("[Errno 111] Connection refused", request=request)
 
     with (
-        CatalogClient("http://catalog:7007", transport=httpx2.MockTransport(refuse)) as client,
+        CatalogClient("http://catalog:7007", transport=httpx2.MockTransport(refuse), retries=0) as client,
         pytest.raises(Unavailable, match=r"^can't reach http://catalog:7007: Connection refused$"),
     ):
         client.get_locations()

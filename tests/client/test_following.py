@@ -72,6 +72,18 @@ def test_the_past_is_asked_for_compacted_and_the_present_by_waiting() -> None:
     assert second.wait == 30
 
 
+def test_what_is_not_wanted_is_not_asked_for() -> None:
+    following = Following(filters={"kind": "api"}, query={"spec.type": "grpc"}, fields=["kind", "metadata.name"])
+
+    asked = dict(following.next_call().params)
+
+    assert asked.items() >= {
+        ("filter", "kind=api"),
+        ("query", '{"spec.type":"grpc"}'),
+        ("fields", "kind,metadata.name"),
+    }
+
+
 def test_each_page_of_news_ends_with_a_bookmark() -> None:
     stream = Stream(head=3)
 
@@ -162,7 +174,13 @@ def test_what_may_pass_is_waited_out(error: CallboardError) -> None:
 
 @pytest.mark.parametrize(
     "error",
-    [OffsetExpired("another epoch"), errors.NotAllowed("who are you"), errors.NotFound(""), errors.InvalidInput("")],
+    [
+        OffsetExpired("another epoch"),
+        errors.Unauthenticated("who are you"),
+        errors.NotAllowed("not you"),
+        errors.NotFound(""),
+        errors.InvalidInput(""),
+    ],
 )
 def test_what_will_not_pass_is_raised(error: CallboardError) -> None:
     with pytest.raises(type(error)):

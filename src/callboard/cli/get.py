@@ -21,12 +21,11 @@ Example:
 )
 @click.argument("ref")
 @options.server_flag
+@options.token_flag
 @click.option("--output", type=click.Choice(["yaml", "json"]), default="yaml", show_default=True, help="The notation.")
-def command(ref: str, server: str, output: str) -> None:
+def command(ref: str, server: str, token: str | None, output: str) -> None:
     """Print the entity REF, kind:[namespace/]name in any case, with its relations and its status."""
-    from callboard.client import CatalogClient
-
-    with CatalogClient(server) as catalog:
+    with options.client_of(server, token) as catalog:
         entity = catalog.get_entity_by_ref(ref)
     click.echo(json.encode(entity) if output == "json" else as_yaml(entity), nl=output == "json")
 

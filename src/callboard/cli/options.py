@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 import structlog
@@ -13,6 +13,9 @@ import structlog
 from callboard import settings as configuration
 from callboard.errors import InvalidConfiguration
 from callboard.settings import LogFormat, Settings
+
+if TYPE_CHECKING:
+    from callboard.client import CatalogClient
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -28,6 +31,23 @@ server_flag = click.option(
     help="The server to ask.",
 )
 """The flag that says which server a command talks to."""
+
+token_flag = click.option(
+    "--token",
+    metavar="TEXT",
+    envvar="CALLBOARD_TOKEN",
+    show_envvar=True,
+    help="What proves to the server who asks. In the environment other users of the machine can't see it.",
+)
+"""The flag that says as whom a command talks to a server."""
+
+
+def client_of(server: str, token: str | None) -> "CatalogClient":
+    """A client for a command. It gives up at once: whoever waits for the command can see that, and call it again."""
+    from callboard.client import CatalogClient
+
+    return CatalogClient(server, token=token, retries=0)
+
 
 _FLAGS = (
     click.option(
@@ -70,6 +90,8 @@ def server_settings(
     insecure: bool = False,
 ) -> Settings:
     """The settings of the files, overridden by the flags; warnings go to the log."""
+    from callboard.access import authentication, authorizers
+
     read = configuration.read(configuration.load(files, os.environ))
     settings = read.overridden(
         {
@@ -81,10 +103,12 @@ def server_settings(
             "callboard.logging.format": LogFormat(log_format) if log_format else None,
         }
     )
-    if not settings.backend.listen.loopback and not insecure:
+    authorizers.check(settings)
+    if not (settings.backend.listen.loopback or authentication.enabled(settings) or insecure):
         raise InvalidConfiguration(
             f"refusing to listen on {settings.backend.listen}: nobody would have to log in."
-            " Listen on a loopback address, or say --insecure if something in front of Callboard checks who comes"
+            " Configure backend.auth, listen on a loopback address, or say --insecure if something in front of Callboard"
+            " checks who comes"
         )
     set_up_logging(settings)
     for warning in settings.warnings:

@@ -42,15 +42,16 @@ Example:
     help="A line for people, or the event itself as JSON.",
 )
 @options.server_flag
-def command(offset: int | None, epoch: str | None, until_caught_up: bool, output: str, server: str) -> None:
+@options.token_flag
+def command(
+    offset: int | None, epoch: str | None, until_caught_up: bool, output: str, server: str, token: str | None
+) -> None:
     """Print each change of the catalog as one line, live, until Ctrl-C.
 
     A connection that breaks is mended, and no change is lost or shown twice. What is needed to go on later is said at
     the end, on standard error.
     """
-    from callboard.client import CatalogClient
-
-    with CatalogClient(server) as catalog:
+    with options.client_of(server, token) as catalog:
         tail = _Tail(catalog, server, as_text if output == "text" else as_ndjson)
         try:
             tail.begin(offset, epoch)

@@ -11,38 +11,69 @@
 
 from callboard.client.awaiting import AsyncCatalogClient
 from callboard.client.blocking import CatalogClient
-from callboard.client.core import Filter, Filters, Mode
+from callboard.client.changes import Include, Mode
+from callboard.client.core import Token
+from callboard.client.filters import Filter, Filters, Query
 from callboard.client.following import News
 from callboard.client.results import (
+    AddedLocation,
+    Ancestor,
+    Ancestry,
     Bookmark,
+    DraftedEntity,
     Entity,
+    EntityHistory,
     EntityLink,
     EntityMetadata,
     EntityPage,
     EntityRelation,
+    EntityVersion,
     Event,
     EventPage,
     Facet,
     Facets,
+    FieldAdvice,
+    FoundEntity,
+    Listing,
     Location,
+    LocationAnalysis,
+    LocationPage,
+    Problem,
+    Validation,
 )
 
 __all__ = [
+    "AddedLocation",
+    "Ancestor",
+    "Ancestry",
     "AsyncCatalogClient",
     "Bookmark",
     "CatalogClient",
+    "DraftedEntity",
     "Entity",
+    "EntityHistory",
     "EntityLink",
     "EntityMetadata",
     "EntityPage",
     "EntityRelation",
+    "EntityVersion",
     "Event",
     "EventPage",
     "Facet",
     "Facets",
+    "FieldAdvice",
     "Filter",
     "Filters",
+    "FoundEntity",
+    "Include",
+    "Listing",
     "Location",
+    "LocationAnalysis",
+    "LocationPage",
     "Mode",
     "News",
+    "Problem",
+    "Query",
+    "Token",
+    "Validation",
 ]

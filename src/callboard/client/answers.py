@@ -1,17 +1,57 @@
 """Answers: how the JSON that the catalog sends becomes values. Raises msgspec.DecodeError for anything else."""
 
 import datetime as dt
-from typing import Any, TypeAlias, cast
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self, TypeAlias, cast
 
 import msgspec
 
-from callboard.client.results import Entity, EntityPage, Event, EventPage, Facet, Facets, Location
+from callboard.client.results import (
+    Ancestor,
+    Ancestry,
+    Entity,
+    EntityHistory,
+    EntityPage,
+    EntityVersion,
+    Event,
+    EventPage,
+    Facet,
+    Facets,
+    Listing,
+)
 from callboard.model.changes import ChangeType
 
 _Object: TypeAlias = dict[str, Any]
 
 
-class _Cursors(msgspec.Struct, rename="camel"):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What the server sent."""
+
+    status: int
+    content: bytes
+    offset: int = 0
+    """The offset of the stream that it was read at; 0 when the server does not know any."""
+    retry_after: float | None = None
+    """Seconds after which the server wants to be asked again."""
+
+    @classmethod
+    def received(cls, status: int, content: bytes, headers: Mapping[str, str]) -> Self:
+        """The answer with these headers."""
+        offset, retry_after = headers.get("callboard-offset", ""), headers.get("retry-after", "")
+        return cls(
+            status=status,
+            content=content,
+            offset=int(offset) if offset.isdecimal() else 0,
+            # It may be a date as well, which says nothing to whoever has another clock.
+            retry_after=float(retry_after) if retry_after.isdecimal() else None,
+        )
+
+
+class Cursors(msgspec.Struct, rename="camel"):
+    """Where the neighbours of a page are."""
+
     next_cursor: str | None = None
     prev_cursor: str | None = None
 
@@ -19,27 +59,25 @@ class _Cursors(msgspec.Struct, rename="camel"):
 class _Page(msgspec.Struct, rename="camel"):
     items: list[_Object]
     total_items: int
-    page_info: _Cursors
-    last_event_offset: int = 0
+    page_info: Cursors
+
+
+class _Batch(msgspec.Struct):
+    items: list[_Object | None]
 
 
 class _Facets(msgspec.Struct):
     facets: dict[str, list[Facet]]
 
 
-class _Location(msgspec.Struct, rename="camel"):
-    id: str
-    type: str
-    target: str
-    entity_ref: str | None = None
+class _Ancestor(msgspec.Struct, rename="camel"):
+    entity: _Object
+    parent_entity_refs: list[str]
 
 
-class _Registered(msgspec.Struct):
-    location: _Location
-
-
-class _Listed(msgspec.Struct):
-    data: _Location
+class _Ancestry(msgspec.Struct, rename="camel"):
+    root_entity_ref: str
+    items: list[_Ancestor]
 
 
 class _Event(msgspec.Struct, rename="camel"):
@@ -61,54 +99,86 @@ class _Events(msgspec.Struct, rename="camel"):
     caught_up: bool
 
 
-def entity(content: bytes) -> Entity:
+class _Version(msgspec.Struct):
+    offset: int
+    type: ChangeType
+    uid: str
+    at: dt.datetime
+    cause: _Object | None = None
+    etag: str | None = None
+    entity: _Object | None = None
+    patch: list[_Object] | None = None
+
+
+class _Rest(msgspec.Struct, rename="camel"):
+    next_before: int | None = None
+
+
+class _History(msgspec.Struct, rename="camel"):
+    items: list[_Version]
+    page_info: _Rest
+
+
+def entity(answer: Answer) -> Entity:
     """One entity."""
-    return cast("Entity", msgspec.json.decode(content, type=_Object))
+    return cast("Entity", msgspec.json.decode(answer.content, type=_Object))
 
 
-def entities(content: bytes) -> list[Entity]:
+def entities(answer: Answer) -> Listing[Entity]:
     """A list of entities."""
-    return cast("list[Entity]", msgspec.json.decode(content, type=list[_Object]))
+    return Listing(cast("list[Entity]", msgspec.json.decode(answer.content, type=list[_Object])), offset=answer.offset)
 
 
-def page(content: bytes) -> EntityPage:
+def batch(answer: Answer) -> Listing[Entity | None]:
+    """Entities in the order of the refs that were asked for."""
+    found = msgspec.json.decode(answer.content, type=_Batch).items
+    return Listing(cast("list[Entity | None]", found), offset=answer.offset)
+
+
+def joined(batches: Sequence[Listing[Entity | None]]) -> Listing[Entity | None]:
+    """Batches as one, at the lowest of their offsets: whoever follows from there misses nothing."""
+    offset = min((batch.offset for batch in batches), default=0)
+    return Listing((item for batch in batches for item in batch), offset=offset)
+
+
+def page(answer: Answer) -> EntityPage:
     """A page of a query."""
-    page = msgspec.json.decode(content, type=_Page)
+    page = msgspec.json.decode(answer.content, type=_Page)
     return EntityPage(
         items=cast("list[Entity]", page.items),
         total=page.total_items,
-        offset=page.last_event_offset,
+        offset=answer.offset,
         next_cursor=page.page_info.next_cursor,
         previous_cursor=page.page_info.prev_cursor,
     )
 
 
-def facets(content: bytes) -> Facets:
+def facets(answer: Answer) -> Facets:
     """The facets."""
-    return msgspec.json.decode(content, type=_Facets).facets
+    return msgspec.json.decode(answer.content, type=_Facets).facets
 
 
-def _location(location: _Location) -> Location:
-    return Location(id=location.id, type=location.type, target=location.target, entity_ref=location.entity_ref)
+def ancestry(answer: Answer) -> Ancestry:
+    """An entity and its ancestors."""
+    ancestry = msgspec.json.decode(answer.content, type=_Ancestry)
+    return Ancestry(
+        ancestry.root_entity_ref,
+        [Ancestor(cast("Entity", item.entity), item.parent_entity_refs) for item in ancestry.items],
+    )
 
 
-def locations(content: bytes) -> list[Location]:
-    """The registered locations."""
-    return [_location(listed.data) for listed in msgspec.json.decode(content, type=list[_Listed])]
-
-
-def registered(content: bytes) -> Location:
-    """The location that has been registered."""
-    return _location(msgspec.json.decode(content, type=_Registered).location)
-
-
-def nothing(content: bytes) -> None:
+def nothing(answer: Answer) -> None:
     """An answer that says no more than its status."""
 
 
-def event_page(content: bytes) -> EventPage:
+def visible(answer: Answer) -> int:
+    """The offset at which readers see what the call has done."""
+    return answer.offset
+
+
+def event_page(answer: Answer) -> EventPage:
     """A piece of the stream."""
-    page = msgspec.json.decode(content, type=_Events)
+    page = msgspec.json.decode(answer.content, type=_Events)
     return EventPage(
         events=[_event(bytes(source)) for source in page.events],
         last_event_offset=page.last_event_offset,
@@ -130,4 +200,23 @@ def _event(source: bytes) -> Event:
         cause=event.cause,
         reason=event.reason,
         source=source,
+    )
+
+
+def history(answer: Answer) -> EntityHistory:
+    """Some of the changes of an entity."""
+    history = msgspec.json.decode(answer.content, type=_History)
+    return EntityHistory([_version(item) for item in history.items], history.page_info.next_before)
+
+
+def _version(version: _Version) -> EntityVersion:
+    return EntityVersion(
+        offset=version.offset,
+        type=version.type,
+        uid=version.uid,
+        at=version.at,
+        cause=version.cause,
+        etag=version.etag,
+        entity=cast("Entity | None", version.entity),
+        patch=version.patch,
     )

@@ -1,18 +1,36 @@
 """The asynchronous face of the client."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Self, TypeVar, Unpack
 
 import httpx2
 
-from callboard.client import core, failures
-from callboard.client.core import Call, EntityList, EntityQuery, Filters, Mode
+from callboard.client import answers, changes, core, entities, failures, locations
+from callboard.client.changes import EventQuery, Include
+from callboard.client.core import Call, Token
+from callboard.client.entities import EntityBatch, EntityList, EntityQuery, EntitySelection
+from callboard.client.filters import Filters, Query
 from callboard.client.following import Following, FollowOptions, News
-from callboard.client.results import Entity, EntityPage, EventPage, Facets, Location
+from callboard.client.locations import OnConflict
+from callboard.client.results import (
+    AddedLocation,
+    Ancestry,
+    Entity,
+    EntityHistory,
+    EntityPage,
+    EventPage,
+    Facets,
+    Listing,
+    Location,
+    LocationAnalysis,
+    LocationPage,
+    Validation,
+)
+from callboard.client.retries import Attempts
 from callboard.clock import SystemClock
-from callboard.errors import CallboardError
-from callboard.model.refs import EntityRef
+from callboard.errors import CallboardError, NotFound
+from callboard.model.refs import EntityRef, LocationRef
 
 T = TypeVar("T")
 
@@ -20,23 +38,27 @@ T = TypeVar("T")
 class AsyncCatalogClient:
     """Talks to a catalog without blocking. Errors are those of `callboard.errors`; no answer at all is Unavailable.
 
-    *timeout* counts the seconds of silence, beyond those that an answer is asked to be held back. *transport* and
-    *sleep* can be replaced where there is no network or no time.
+    *timeout* counts the seconds of silence, beyond those that an answer is asked to be held back. What may be asked
+    twice is asked up to *retries* times more while the server is Unavailable. *transport* and *sleep* can be replaced
+    where there is no network or no time.
     """
 
     def __init__(
         self,
         url: str = "http://127.0.0.1:7007",
         *,
-        token: str | None = None,
+        token: Token | None = None,
         timeout: float = 10.0,
+        retries: int = 3,
         transport: httpx2.AsyncBaseTransport | None = None,
         sleep: Callable[[float], Awaitable[None]] = SystemClock().sleep,
     ) -> None:
         self._url = url
+        self._token = token
         self._timeout = timeout
+        self._retries = retries
         self._sleep = sleep
-        self._http = httpx2.AsyncClient(base_url=core.base_of(url), headers=core.headers(token), transport=transport)
+        self._http = httpx2.AsyncClient(base_url=core.base_of(url), transport=transport)
 
     async def __aenter__(self) -> Self:
         return self
@@ -51,82 +73,190 @@ class AsyncCatalogClient:
         await self._http.aclose()
 
     async def send(self, call: Call[T]) -> T:
-        """Make a call of `callboard.client.core`."""
+        """What a call of `entities`, `locations` or `changes` gives; it is sent again where that may help."""
+        attempts = Attempts(self._retries if call.repeatable else 0)
+        while attempts.left > 0:
+            try:
+                return await self._once(call)
+            except CallboardError as error:
+                await self._sleep(attempts.pause_after(error))
+        return await self._once(call)
+
+    async def _once(self, call: Call[T]) -> T:
         try:
             answer = await self._http.request(
                 call.method,
                 call.path,
                 params=list(call.params),
                 json=call.body,
+                headers=core.headers(self._token),
                 timeout=self._timeout + call.wait,
             )
         except httpx2.RequestError as error:
             raise failures.unreachable(self._url, error) from error
-        return call.result(answer.status_code, answer.content)
+        return call.result(answer.status_code, answer.content, answer.headers)
 
-    async def get_entity_by_ref(self, ref: str | EntityRef) -> Entity:
+    async def get_entity_by_ref(self, ref: str | EntityRef, *, min_offset: int | None = None) -> Entity:
         """The entity with this ref, for example `component:payments`. Raises NotFound."""
-        return await self.send(core.entity_by_ref(ref))
+        return await self.send(entities.by_ref(ref, min_offset=min_offset))
 
-    async def get_entities(self, **wanted: Unpack[EntityList]) -> list[Entity]:
+    async def find_entity_by_ref(self, ref: str | EntityRef, *, min_offset: int | None = None) -> Entity | None:
+        """The entity with this ref, or None."""
+        try:
+            return await self.get_entity_by_ref(ref, min_offset=min_offset)
+        except NotFound:
+            return None
+
+    async def get_entities(self, **wanted: Unpack[EntityList]) -> Listing[Entity]:
         """All entities that are wanted, in one answer."""
-        return await self.send(core.entities(**wanted))
+        return await self.send(entities.listing(**wanted))
+
+    async def get_entities_by_refs(
+        self, refs: Sequence[str | EntityRef], **wanted: Unpack[EntityBatch]
+    ) -> Listing[Entity | None]:
+        """The entities with these refs, in their order; None for those that are not there or not wanted.
+
+        Many refs take several requests.
+        """
+        return answers.joined([await self.send(call) for call in entities.batches(refs, **wanted)])
 
     async def query_entities(self, **wanted: Unpack[EntityQuery]) -> EntityPage:
         """The first page of the entities that are wanted."""
-        return await self.send(core.first_page(**wanted))
+        return await self.send(entities.first_page(**wanted))
 
-    async def query_page(self, cursor: str, *, limit: int | None = None, fields: Sequence[str] = ()) -> EntityPage:
+    async def query_page(
+        self, cursor: str, *, limit: int | None = None, fields: Sequence[str] = (), min_offset: int | None = None
+    ) -> EntityPage:
         """The page that a cursor of another page leads to."""
-        return await self.send(core.page_at(cursor, limit=limit, fields=fields))
+        return await self.send(entities.page_at(cursor, limit=limit, fields=fields, min_offset=min_offset))
 
-    async def iterate_entities(self, **wanted: Unpack[EntityQuery]) -> AsyncIterator[Entity]:
-        """All entities that are wanted, fetched page by page; *limit* is the size of a page."""
-        limit, fields = wanted.get("limit"), wanted.get("fields", ())
-        call = core.first_page(**wanted)
-        cursor: str | None = ""
-        while cursor is not None:
+    async def stream_entities(
+        self, *, page_size: int = 500, **wanted: Unpack[EntitySelection]
+    ) -> AsyncIterator[EntityPage]:
+        """All entities that are wanted, page by page; one page at least, be it empty."""
+        call: Call[EntityPage] | None = entities.first_page(limit=page_size, **wanted)
+        while call is not None:
             page = await self.send(call)
+            yield page
+            call = entities.page_after(page, page_size=page_size, wanted=wanted)
+
+    async def iterate_entities(
+        self, *, page_size: int = 500, **wanted: Unpack[EntitySelection]
+    ) -> AsyncIterator[Entity]:
+        """All entities that are wanted, fetched page by page."""
+        async for page in self.stream_entities(page_size=page_size, **wanted):
             for entity in page.items:
                 yield entity
-            cursor = page.next_cursor
-            if cursor is not None:
-                call = core.page_at(cursor, limit=limit, fields=fields)
 
-    async def get_facets(self, fields: Sequence[str], filters: Filters = ()) -> Facets:
-        """How often each value of *fields* occurs."""
-        return await self.send(core.facets(fields, filters))
+    async def get_entity_ancestors(self, ref: str | EntityRef, *, min_offset: int | None = None) -> Ancestry:
+        """What led to an entity: those that emitted it, those that emitted them, and so on. Raises NotFound."""
+        return await self.send(entities.ancestry(ref, min_offset=min_offset))
 
-    async def get_locations(self) -> list[Location]:
-        """All registered locations."""
-        return await self.send(core.locations())
+    async def get_entity_facets(
+        self,
+        facets: Sequence[str],
+        *,
+        filters: Filters = (),
+        query: Query | None = None,
+        min_offset: int | None = None,
+    ) -> Facets:
+        """How often each value of the fields *facets* occurs among the entities that are meant."""
+        return await self.send(entities.facets(facets, filters=filters, query=query, min_offset=min_offset))
 
-    async def add_location(self, target: str, *, on_conflict: str | None = None) -> Location:
-        """Register the URL *target*; *on_conflict* is `reject` or `refresh`. Raises Conflict."""
-        return await self.send(core.add_location(target, on_conflict=on_conflict))
-
-    async def remove_location(self, location_id: str) -> None:
-        """Unregister a location, and remove what only it had brought. Raises NotFound."""
-        await self.send(core.remove_location(location_id))
+    async def remove_entity_by_uid(self, uid: str) -> int:
+        """Delete one entity. The offset at which it is gone. A source that still has it brings it back."""
+        return await self.send(entities.remove(uid))
 
     async def refresh_entity(self, ref: str | EntityRef) -> None:
-        """Ask for an entity to be read again at its source, soon."""
-        await self.send(core.refresh(ref))
+        """Ask for an entity to be read again at its source, soon. Raises NotFound."""
+        await self.send(entities.refresh(ref))
 
-    async def events(
+    async def get_locations(self) -> Sequence[Location]:
+        """All registered locations."""
+        return await self.send(locations.listing())
+
+    async def query_locations(
+        self, *, query: Query | None = None, limit: int | None = None, cursor: str | None = None
+    ) -> LocationPage:
+        """A page of registered locations: the first of those that *query* means, or where a cursor leads to.
+
+        A query can ask for `id`, `type`, `target` and `entityRef`.
+        """
+        return await self.send(locations.page(query, limit=limit, cursor=cursor))
+
+    async def stream_locations(
+        self, *, query: Query | None = None, page_size: int = 500
+    ) -> AsyncIterator[LocationPage]:
+        """The registered locations that *query* means, page by page; one page at least, be it empty."""
+        call: Call[LocationPage] | None = locations.page(query, limit=page_size)
+        while call is not None:
+            page = await self.send(call)
+            yield page
+            call = locations.page_after(page, page_size=page_size)
+
+    async def get_location_by_id(self, location_id: str) -> Location:
+        """A registered location. Raises NotFound."""
+        return await self.send(locations.by_id(location_id))
+
+    async def get_location_by_ref(self, ref: str | LocationRef) -> Location:
+        """The registered location with this ref, for example `url:https://host/a.yaml`. Raises NotFound."""
+        return await self.send(locations.by_ref(ref))
+
+    async def get_location_by_entity(self, ref: str | EntityRef) -> Location:
+        """The registered location that an entity comes from. Raises NotFound."""
+        return await self.send(locations.by_entity(ref))
+
+    async def add_location(
+        self, target: str, *, dry_run: bool = False, on_conflict: OnConflict | None = None, type_: str = "url"
+    ) -> AddedLocation:
+        """Register *target*, or only see what would come from it. Raises Conflict, unless asked to `refresh`."""
+        return await self.send(locations.add(LocationRef(type_, target), dry_run=dry_run, on_conflict=on_conflict))
+
+    async def update_location(self, location_id: str, target: str, *, type_: str = "url") -> Location:
+        """Let a registered location point to *target*. Raises NotFound and Conflict."""
+        return await self.send(locations.update(location_id, LocationRef(type_, target)))
+
+    async def remove_location(self, location_id: str) -> int:
+        """Unregister a location, and remove what only it had brought. The offset at which all is gone.
+
+        Raises NotFound.
+        """
+        return await self.send(locations.remove(location_id))
+
+    async def validate_entity(self, entity: Mapping[str, object], location: str | LocationRef) -> Validation:
+        """Whether the catalog would take this entity from this location, `url:https://…`, and why not."""
+        return await self.send(locations.validate(entity, location))
+
+    async def analyze_location(
+        self, target: str, *, catalog_filename: str | None = None, type_: str = "url"
+    ) -> LocationAnalysis:
+        """Which entities there are at *target*, and drafts of some that might be."""
+        return await self.send(locations.analyze(LocationRef(type_, target), catalog_filename=catalog_filename))
+
+    async def get_entity_history(
         self,
-        offset: int = 0,
+        ref: str | EntityRef,
         *,
         limit: int | None = None,
-        wait: float = 0.0,
-        mode: Mode = "log",
-        epoch: str | None = None,
-    ) -> EventPage:
-        """The changes after *offset*, held back up to *wait* seconds until there is one.
+        before: int | None = None,
+        include: Include | None = None,
+    ) -> EntityHistory:
+        """The changes of an entity, newest first, those before an offset if one is given. Raises NotFound.
+
+        *include* adds to each change the `entity` that it led to, or the `patch` that leads there.
+        """
+        return await self.send(changes.history(ref, limit=limit, before=before, include=include))
+
+    async def get_entity_at(self, ref: str | EntityRef, offset: int) -> Entity:
+        """The entity as it was at *offset*. Raises NotFound, OffsetExpired and OffsetInTheFuture."""
+        return await self.send(changes.entity_at(ref, offset))
+
+    async def events(self, offset: int = 0, **wanted: Unpack[EventQuery]) -> EventPage:
+        """The changes after *offset*, all at once or by long-poll.
 
         Raises OffsetExpired when some are forgotten or the stream has begun another epoch, and OffsetInTheFuture.
         """
-        return await self.send(core.events(offset, limit=limit, wait=wait, mode=mode, epoch=epoch))
+        return await self.send(changes.events(offset, **wanted))
 
     async def follow(self, offset: int = 0, **options: Unpack[FollowOptions]) -> AsyncIterator[News]:
         """All changes after *offset*, the past compacted and then live, with a bookmark after each page of them.
@@ -136,7 +266,7 @@ class AsyncCatalogClient:
         following = Following(offset, **options)
         while not following.done:
             try:
-                page = await self.send(following.next_call())
+                page = await self._once(following.next_call())
             except CallboardError as error:
                 await self._sleep(following.pause_after(error))
                 continue

@@ -13,7 +13,7 @@ _BY_CODE: Mapping[str, type[CallboardError]] = {kind.code: kind for kind in _KNO
 # Several classes may go by one name; the most general of them comes first in the module.
 _BY_NAME: Mapping[str, type[CallboardError]] = {kind.name: kind for kind in reversed(_KNOWN)}
 _BY_STATUS: Mapping[int, type[CallboardError]] = {
-    401: errors.NotAllowed,
+    401: errors.Unauthenticated,
     403: errors.NotAllowed,
     404: errors.NotFound,
     409: errors.Conflict,
@@ -37,14 +37,17 @@ class _Envelope(msgspec.Struct):
     error: _Described
 
 
-def of_answer(status: int, content: bytes) -> CallboardError:
+def of_answer(status: int, content: bytes, retry_after: float | None = None) -> CallboardError:
     """The error that an answer without success tells of: by its code, or else its name, or else its status."""
     try:
         described = msgspec.json.decode(content, type=_Envelope).error
     except msgspec.DecodeError:
         described = _Described()
     kind = _BY_CODE.get(described.code) or _BY_NAME.get(described.name) or _of_status(status)
-    return kind(described.message or f"the server answered with the status {status} and did not say why")
+    error = kind(described.message or f"the server answered with the status {status} and did not say why")
+    if isinstance(error, errors.Unavailable):
+        error.retry_after = retry_after
+    return error
 
 
 def unreachable(url: str, error: Exception) -> errors.Unavailable:

@@ -4,27 +4,25 @@ The past comes compacted, each entity once. From the head on the reader waits fo
 offset, so nothing is lost or told twice over a broken connection.
 """
 
-import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypedDict
 
-from callboard.client import core
-from callboard.client.core import Call, Mode
+from callboard.client import changes, retries
+from callboard.client.changes import EventSelection, Mode
+from callboard.client.core import Call
+from callboard.client.filters import Filters, Query
 from callboard.client.results import Bookmark, Event, EventPage
 from callboard.errors import CallboardError, OffsetInTheFuture, Unavailable, Unreadable
 
-_SHORTEST_PAUSE, _LONGEST_PAUSE = 0.25, 15.0
+_LONGEST_PAUSE = 15.0
 _PATIENCE_WITH_A_REPLICA = 10
 """Failures in a row after which a server that lags behind the one before it counts as one that has lost changes."""
 
 News = Event | Bookmark
 """What a reader of the stream gets: events, and after each page of them how far it has come."""
 
-_chance = random.SystemRandom().random
 
-
-class FollowOptions(TypedDict, total=False):
+class FollowOptions(EventSelection, total=False):
     """How to read the stream."""
 
     epoch: str | None
@@ -54,9 +52,12 @@ class Following:
     mode: Mode = "compacted"
     wait: float = 30.0
     limit: int = 500
+    filters: Filters = ()
+    query: Query | None = None
+    fields: Sequence[str] = ()
     until_caught_up: bool = False
     on_retry: Callable[[CallboardError, float], None] = _ignore
-    chance: Callable[[], float] = _chance
+    chance: Callable[[], float] = retries.chance
     """A number from 0 to 1 that spreads the attempts of many readers."""
     done: bool = False
     """Whether there is nothing more to ask for."""
@@ -69,12 +70,15 @@ class Following:
         # Whoever is behind the head has nothing to wait for; and an empty catalog, or a server that is back, should say
         # so at once.
         waits = self._live and not self._failures
-        return core.events(
+        return changes.events(
             self.offset,
             limit=self.limit,
             wait=self.wait if waits else 0.0,
             mode="log" if self._live else self.mode,
             epoch=self.epoch,
+            filters=self.filters,
+            query=self.query,
+            fields=self.fields,
         )
 
     def take(self, page: EventPage) -> list[News]:
@@ -94,8 +98,10 @@ class Following:
         if not self._may_pass(error):
             raise error
         self._failures += 1
-        ceiling = min(_LONGEST_PAUSE, _SHORTEST_PAUSE * 2.0 ** min(self._failures, 16))
-        pause = ceiling * (0.5 + 0.5 * self.chance())
+        pause = retries.pause(self._failures, ceiling=_LONGEST_PAUSE, chance=self.chance)
+        if isinstance(error, Unavailable):
+            # Whoever follows waits for ever, but never so long that it misses the server's coming back.
+            pause = max(pause, min(error.retry_after or 0.0, _LONGEST_PAUSE))
         self.on_retry(error, pause)
         return pause
 

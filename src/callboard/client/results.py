@@ -4,12 +4,14 @@ Entities are the dicts that the catalog sent, with all their fields; the types o
 """
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias, TypedDict
+from typing import Literal, TypeAlias, TypedDict, TypeVar
 
 from callboard.model.changes import ChangeType
 from callboard.model.json import JsonObject
+
+T = TypeVar("T")
 
 
 class EntityLink(TypedDict, total=False):
@@ -54,6 +56,16 @@ class Entity(TypedDict, total=False):
     status: JsonObject
 
 
+class Listing(list[T]):
+    """A list, and the offset of the stream at which it was read."""
+
+    __slots__ = ("offset",)
+
+    def __init__(self, items: Iterable[T], *, offset: int) -> None:
+        super().__init__(items)
+        self.offset = offset
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntityPage:
     """Some of the entities that a query found."""
@@ -79,6 +91,22 @@ Facets: TypeAlias = Mapping[str, Sequence[Facet]]
 """The values of each field that was asked for."""
 
 
+@dataclass(frozen=True, slots=True)
+class Ancestor:
+    """An entity, and the refs of those that emitted it."""
+
+    entity: Entity
+    parent_refs: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Ancestry:
+    """All that led to an entity: itself first, what a source delivered last."""
+
+    root_ref: str
+    items: Sequence[Ancestor]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Location:
     """A registered location. *entity_ref* is the Location entity that stands for it."""
@@ -87,6 +115,80 @@ class Location:
     type: str
     target: str
     entity_ref: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocationPage:
+    """Some of the locations that a query found."""
+
+    items: Sequence[Location]
+    total: int
+    """How many there are on all pages."""
+    next_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class AddedLocation:
+    """A location that was registered, or that would be."""
+
+    location: Location
+    entities: Sequence[Entity]
+    """What would come from it, after a dry run."""
+    exists: bool | None
+    """Whether it was registered before, where the server says so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something that is wrong with an entity."""
+
+    name: str
+    message: str
+    cause: "Problem | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """Whether the catalog would take an entity, and why not."""
+
+    valid: bool
+    errors: Sequence[Problem] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundEntity:
+    """An entity that is in a catalog file already. *type* and *target* say where the file is."""
+
+    type: str
+    target: str
+    is_registered: bool
+    entity: Entity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldAdvice:
+    """What an analysis says about one field of an entity that it has drafted."""
+
+    field: str
+    state: Literal["analysisSuggestedValue", "analysisSuggestedNoValue", "needsUserInput"]
+    value: str | None
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class DraftedEntity:
+    """An entity that might describe a location, and what to know about its fields."""
+
+    entity: Entity
+    fields: Sequence[FieldAdvice]
+
+
+@dataclass(frozen=True, slots=True)
+class LocationAnalysis:
+    """What there is at a location: entities in its files, or else drafts."""
+
+    found: Sequence[FoundEntity]
+    drafted: Sequence[DraftedEntity]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +220,32 @@ class EventPage:
     """Where to go on."""
     epoch: str
     caught_up: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntityVersion:
+    """One change in the history of an entity."""
+
+    offset: int
+    type: ChangeType
+    uid: str
+    at: dt.datetime
+    cause: JsonObject | None
+    etag: str | None
+    """None when it was removed."""
+    entity: Entity | None
+    """What it was from then on, if that was asked for and it was not removed."""
+    patch: Sequence[JsonObject] | None
+    """The JSON Patch that makes it out of what it was before, on the same conditions."""
+
+
+@dataclass(frozen=True, slots=True)
+class EntityHistory:
+    """Some of the changes of an entity, newest first."""
+
+    items: Sequence[EntityVersion]
+    next_before: int | None
+    """Before which offset to go on; None at the end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
