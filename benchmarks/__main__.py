@@ -1,10 +1,11 @@
 """`python -m benchmarks`: a quick set of everything, or one benchmark at a size of your choice."""
 
 import asyncio
+import itertools
 import json
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from rich.progress import Progress
 
 from benchmarks import follow, generate, ingest, processes, query, servers, tables
 from benchmarks.ingest import Via
+from benchmarks.servers import ReaderClocks
 from callboard.errors import CallboardError
 
 _console = Console() if sys.stdout.isatty() else Console(width=110)
@@ -24,10 +26,22 @@ _QUICK = 2_000
 _QUICK_WAITERS = 200
 _QUICK_SHARE = 0.25
 
+_COUNT = click.IntRange(min=100)
+
+
+class Counts(click.ParamType[list[int]]):
+    """Numbers of entities, separated by commas."""
+
+    name = "numbers"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> list[int]:
+        return [_COUNT.convert(each, param, ctx) for each in value.split(",")]
+
+
 _save = click.option(
     "--json", "save", type=click.Path(dir_okay=False, path_type=Path), help="Also write the figures here."
 )
-_count = click.option("--count", type=click.IntRange(min=100), default=10_000, show_default=True, help="Entities.")
+_count = click.option("--count", type=_COUNT, default=10_000, show_default=True, help="Entities.")
 _database = click.option("--database-url", help="A PostgreSQL database; the default is an embedded one.")
 _server = click.option("--server", help="A running server, for example http://localhost:7007.  [default: a fresh one]")
 
@@ -47,7 +61,7 @@ async def _everything(progress: Progress) -> list[Any]:
         filed = await ingest.run(server, _QUICK, Via.FILES, 1, progress)
     async with servers.fresh() as server:
         provided = await ingest.run(server, _QUICK, Via.PROVIDER, 1, progress)
-        read = await query.run(server.url, progress, cpu=server.api_seconds, share=_QUICK_SHARE)
+        read = await query.run(server.url, progress, look=server.reader_clocks, share=_QUICK_SHARE)
         followed = await follow.run(server, _QUICK_WAITERS, progress)
     return [provided, filed, read, followed]
 
@@ -75,19 +89,37 @@ def _ingest(count: int, via: str, engines: int, database_url: str | None, save: 
 
 
 @main.command("query")
-@_count
+@click.option(
+    "--count",
+    "counts",
+    type=Counts(),
+    multiple=True,
+    default=["10000"],
+    help="Entities; several numbers, or the option several times, are one run after the other.  [default: 10000]",
+)
+@click.option(
+    "--share",
+    type=click.FloatRange(min=0, min_open=True),
+    default=1.0,
+    help="Ask for this part of the usual time: 0.2 for a quick look.",
+)
 @_server
 @click.option("--pid", type=int, help="The process of that server, if it runs here: for its CPU time.")
 @_save
-def _query(count: int, server: str | None, pid: int | None, save: Path | None) -> None:
-    """Read from a server, by name, by query, facets, all."""
+def _query(counts: Sequence[list[int]], share: float, server: str | None, pid: int | None, save: Path | None) -> None:
+    """Read from a server in every way that readers do, and weigh its API process."""
+    if pid is not None and server is None:
+        raise click.UsageError("--pid belongs to --server")
+
+    async def look() -> ReaderClocks:
+        assert pid is not None
+        return ReaderClocks(processes.clocks([pid, *processes.below(pid)]), None)
 
     async def work(progress: Progress) -> list[Any]:
         if server is not None:
-            cpu = None if pid is None else lambda: processes.tree_seconds(pid)
-            return [await query.run(server, progress, cpu=cpu)]
-        async with servers.filled(count) as own:
-            return [await query.run(own.url, progress, cpu=own.api_seconds)]
+            return [await query.run(server, progress, look=look if pid else None, share=share)]
+        numbers = itertools.chain.from_iterable(counts)
+        return [await query.run_fresh(count, progress, share=share) for count in numbers]
 
     _measure(work, save)
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from rich.console import Console
 from rich.progress import Progress
 
-from benchmarks import generate, servers, tables, wire
+from benchmarks import generate, tables, wire
+from benchmarks.launch import CLOCK
 from benchmarks.servers import Server
 from benchmarks.wire import Wire
 from callboard.extend import Delta, Full, Offered
@@ -47,7 +48,7 @@ async def run(server: Server, waiters: int, progress: Progress) -> Follow:
         for number in range(1, _ROUNDS + 1):
             offset = await server.offset()
             waiting = [asyncio.create_task(_wait(each, offset)) for each in wires]
-            await servers.CLOCK.sleep(_REST)
+            await CLOCK.sleep(_REST)
             used = server.api_seconds()
             await connection.apply(Delta([Offered(generate.revised(entity, number), "bench-follow")]))
             committed = time.perf_counter()

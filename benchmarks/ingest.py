@@ -13,7 +13,8 @@ from typing import Any, Protocol
 from rich.console import Console
 from rich.progress import Progress
 
-from benchmarks import generate, servers, tables
+from benchmarks import generate, tables
+from benchmarks.launch import CLOCK
 from benchmarks.servers import Server, Usage
 from benchmarks.tables import Yardstick
 from callboard.extend import Full, Offered
@@ -162,7 +163,7 @@ async def source(server: Server, count: int, via: Via) -> AsyncIterator[Source]:
         generate.write_files(count, Path(folder), per_file=_PER_FILE)
         first = list(itertools.islice(generate.entities(count, managed=False), _CHANGED))
         # Files that have just changed may change once more unseen, so the reader distrusts them for two seconds.
-        await servers.CLOCK.sleep(2.5)
+        await CLOCK.sleep(2.5)
         yield Filed(server, first, Path(folder))
 
 
@@ -209,7 +210,7 @@ async def _measured(
     await server.settled(visible=count, offset=offset + events, told=told)
     settled = time.perf_counter()
     # What was set off by the last commit, such as the view's work, belongs to it as well.
-    await servers.CLOCK.sleep(_REST)
+    await CLOCK.sleep(_REST)
     return {
         "mutation_seconds": committed - started,
         "seconds": settled - started,
@@ -219,9 +220,9 @@ async def _measured(
 
 
 async def _idle_percent(server: Server) -> float:
-    await servers.CLOCK.sleep(_REST)
+    await CLOCK.sleep(_REST)
     before, started = server.usage(), time.perf_counter()
-    await servers.CLOCK.sleep(_IDLE_SECONDS)
+    await CLOCK.sleep(_IDLE_SECONDS)
     used = server.usage().since(before)
     return 100 * (used.writing + used.api) / (time.perf_counter() - started)
 

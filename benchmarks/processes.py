@@ -1,7 +1,8 @@
 """Processes of this machine: the CPU time and the memory that they have used, as Linux tells in `/proc`."""
 
 import os
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,21 +16,40 @@ class _Stat:
 
     name: str
     parent: int
-    own: float
     reaped: float
-    """Of children that have ended and were waited for."""
+    """The CPU time of children that have ended and were waited for, in steps of 10 ms."""
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What a process holds, in bytes."""
+
+    resident: int
+    shared_out: int
+    """The same, with its part only of what several processes hold together."""
+
+
+def clocks(pids: Iterable[int]) -> dict[int, float]:
+    """The CPU seconds that each of these processes has used so far, with those of its threads."""
+    return {pid: seconds for pid in pids if (seconds := _clock(pid)) is not None}
+
+
+def used_between(before: Mapping[int, float], after: Mapping[int, float]) -> float:
+    """The CPU seconds from one look at the clocks to the next; what ended between them is not counted."""
+    return sum(seconds - before.get(pid, 0.0) for pid, seconds in after.items())
 
 
 def cpu_seconds(pids: Iterable[int]) -> float:
     """The CPU time that these processes have used so far, with that of their threads."""
-    return sum(stat.own for pid in pids if (stat := _stat(pid)))
+    return sum(clocks(pids).values())
 
 
 def tree_seconds(root: int | None) -> float:
     """The CPU time that *root* and all processes below it have used so far, with those that have ended."""
     if root is None:
         return 0.0
-    return sum(stat.own + stat.reaped for pid in [root, *below(root)] if (stat := _stat(pid)))
+    pids = [root, *below(root)]
+    return cpu_seconds(pids) + sum(stat.reaped for pid in pids if (stat := _stat(pid)))
 
 
 def below(root: int) -> list[int]:
@@ -69,6 +89,20 @@ def shared_out_mib(pids: Iterable[int]) -> float:
     return sum(_kib(pid, "smaps_rollup", "Pss:") for pid in pids) / 1024
 
 
+def memory(pid: int) -> Memory:
+    """What the process holds now."""
+    return Memory(*(_kib(pid, "smaps_rollup", key) * 1024 for key in ("Rss:", "Pss:")))
+
+
+def _clock(pid: int) -> float | None:
+    # What clock_getcpuclockid(3) makes of a process id. `/proc/<pid>/stat` says the same in steps of 10 ms, which is
+    # as long as some of what is measured takes altogether; the kernel's clock counts nanoseconds.
+    try:
+        return time.clock_gettime((~pid << 3) | 2)
+    except OSError:
+        return None
+
+
 def _kib(pid: int, file: str, key: str) -> int:
     try:
         lines = (_PROC / str(pid) / file).read_text().splitlines()
@@ -85,5 +119,4 @@ def _stat(pid: int) -> _Stat | None:
     # The name stands in parentheses and may hold anything.
     start, end = text.index("("), text.rindex(")")
     fields = text[end + 2 :].split()
-    own, reaped = int(fields[11]) + int(fields[12]), int(fields[13]) + int(fields[14])
-    return _Stat(text[start + 1 : end], int(fields[1]), own / _TICKS, reaped / _TICKS)
+    return _Stat(text[start + 1 : end], int(fields[1]), (int(fields[13]) + int(fields[14])) / _TICKS)

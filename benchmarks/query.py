@@ -1,23 +1,36 @@
-"""Query: how long reads take, over one connection and over several, and what each costs the API process."""
+"""Query: how long reads take, over one connection and over several, what each costs, and what the view holds."""
 
 import asyncio
+import contextlib
 import itertools
+import tempfile
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from urllib.parse import urlencode
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
-import click
-import httpx2
 from rich.console import Console
 from rich.progress import Progress
 
-from benchmarks import tables, wire
-from benchmarks.wire import Wire
+from benchmarks import processes, reads, servers, tables, wire
+from benchmarks.launch import CLOCK, launched
+from benchmarks.reads import Read
+from benchmarks.servers import ReaderClocks, Server
+from benchmarks.wire import Ask, Unexpected, Wire
 
-_CATALOG = "/api/catalog"
+Look = Callable[[], Awaitable[ReaderClocks]]
+"""Looks at the clocks of the processes that answer readers."""
+
+HTTP_ALONE = "http-alone"
+HTTP_AS_MANY_BYTES = "http-alone-as-many-bytes"
+
 _CONNECTIONS = (1, 8)
-_WARM_UP = 20
+_SECONDS = 1.0
+_WARM_UP_SECONDS = 0.2
+_LEAST = 5
+_SMALL = 1024
+_LARGE = 1024 * 1024
+_REST = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,8 +44,24 @@ class Reading:
     p99_ms: float
     per_second: float
     bytes_each: int
-    cpu_us: float | None
-    """Of the server for a request; None where its processes are not known."""
+    api_cpu_us: float | None
+    """For a request; None where the processes of the server are not known."""
+    postgres_cpu_us: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weight:
+    """What an API process holds."""
+
+    state: str
+    entities: int
+    resident_bytes: int
+    shared_out_bytes: int
+
+    def per_entity(self, empty: "Weight") -> tuple[float, float]:
+        """The bytes of an entity, resident and shared out: what an *empty* process holds as well is not theirs."""
+        resident = self.resident_bytes - empty.resident_bytes
+        return resident / self.entities, (self.shared_out_bytes - empty.shared_out_bytes) / self.entities
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,103 +70,186 @@ class Query:
 
     entities: int
     readings: Sequence[Reading]
+    skipped: Mapping[str, str]
+    """The reads that this server could not be asked for, and why."""
+    weights: Sequence[Weight] = field(default_factory=list)
+    """Of an API process of a fresh server: without entities first, then with all of them."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Read:
-    """A kind of read, its paths in turn, and how often each connection asks."""
+async def run_fresh(count: int, progress: Progress, *, share: float = 1.0) -> Query:
+    """Read from a new server that holds *count* generated entities, and weigh its API process."""
+    async with servers.fresh() as server:
+        weights = [await _weighed_at_start(server, "without entities")]
+        task = progress.add_task(f"query: fill with {count:,}", total=count)
+        await servers.fill(server, count, lambda seen: progress.update(task, completed=seen))
+        progress.remove_task(task)
+        weights += [
+            await _weighed_at_start(server, "having loaded them at its start"),
+            await _weighed(server, "having followed how they came in"),
+        ]
+        result = await run(server.url, progress, look=server.reader_clocks, share=share)
+        weights.append(await _weighed(server, "the same, after all of these reads"))
+    return replace(result, weights=weights)
 
-    name: str
-    paths: Sequence[str]
-    times: int
 
+async def run(url: str, progress: Progress, *, look: Look | None, share: float = 1.0) -> Query:
+    """Read from the server at *url*; *look* tells the CPU time of its processes. *share* below 1 asks less often."""
+    held = await reads.sample(url)
+    kinds = reads.of(held)
+    task = progress.add_task("query", total=(len(kinds) + 2) * len(_CONNECTIONS))
+    readings: list[Reading] = []
+    skipped: dict[str, str] = {}
 
-async def run(url: str, progress: Progress, *, cpu: Callable[[], float] | None, share: float = 1.0) -> Query:
-    """Read from the server at *url*; *cpu* tells the CPU seconds of its processes. *share* below 1 asks less often."""
-    reads, total = await _reads(url)
-    task = progress.add_task("query", total=len(reads) * len(_CONNECTIONS))
-    readings = []
-    for read in reads:
+    async def ask(where: str, read: Read, look: Look | None) -> None:
         for connections in _CONNECTIONS:
             progress.update(task, description=f"query: {read.name}")
-            readings.append(await _measured(url, read, connections, max(5, int(read.times * share)), cpu))
+            readings.append(await _measured(where, read, connections, _SECONDS * share, look))
             progress.advance(task)
+
+    async with _http_alone() as (floor, look_at_floor):
+        await ask(floor, Read(HTTP_ALONE, [Ask(f"/{_SMALL}")]), look_at_floor)
+        for read in kinds:
+            if why_not := await _why_not(url, read):
+                skipped[read.name] = why_not
+                progress.advance(task, len(_CONNECTIONS))
+                continue
+            await ask(url, read, look)
+            if read.name == reads.COMPONENTS:
+                same_size = Ask(f"/{readings[-1].bytes_each}")
+                await ask(floor, Read(HTTP_AS_MANY_BYTES, [same_size]), look_at_floor)
     progress.remove_task(task)
-    return Query(entities=total, readings=readings)
+    return Query(entities=held.total, readings=readings, skipped=skipped)
 
 
-async def _reads(url: str) -> tuple[list[_Read], int]:
-    """The reads, made for what the server holds: names that exist, an owner that owns."""
-    async with httpx2.AsyncClient(base_url=url, timeout=60) as http:
-        answer = await http.get(f"{_CATALOG}/entities/by-query", params={"limit": 500, "filter": "kind=component"})
-        answer.raise_for_status()
-        found = answer.json()
-        everything = (await http.get(f"{_CATALOG}/entities/by-query", params={"limit": 0})).json()
-    metadata = [entity["metadata"] for entity in found["items"]]
-    if not metadata:
-        raise click.ClickException(f"{url} has no Component to ask for")
-    names = [f"{each.get('namespace', 'default')}/{each['name']}" for each in metadata]
-    page = {
-        "filter": "kind=component,spec.lifecycle=production",
-        "orderField": "metadata.name,asc",
-        "limit": 20,
-        "totalItems": "include",
-    }
-    facets = [("facet", "metadata.tags"), ("facet", "spec.type"), ("filter", "kind=component")]
-    reads = [
-        _Read("one by name", [f"{_CATALOG}/entities/by-name/component/{name}" for name in names], 2000),
-        _Read("page of 20, filtered, sorted", [f"{_CATALOG}/entities/by-query?{urlencode(page)}"], 500),
-        _Read("facets of tags and types", [f"{_CATALOG}/entity-facets?{urlencode(facets)}"], 300),
-        _Read("all entities", [f"{_CATALOG}/entities"], 5),
-    ]
-    return reads, int(everything["totalItems"])
+@contextlib.asynccontextmanager
+async def _http_alone() -> AsyncIterator[tuple[str, Look]]:
+    """The address of a server that answers constants, and its clock."""
+    with tempfile.TemporaryDirectory(prefix="callboard-bench-http-") as folder:
+        async with launched(["benchmarks.constant"], log=Path(folder) / "log", ready="/1") as process:
+
+            async def look() -> ReaderClocks:
+                return ReaderClocks(processes.clocks([process.pid]), {})
+
+            yield process.url, look
 
 
-async def _measured(url: str, read: _Read, connections: int, times: int, cpu: Callable[[], float] | None) -> Reading:
+async def _why_not(url: str, read: Read) -> str | None:
+    """Why the server can't be asked for this; None when it can."""
+    if not read.asks:
+        return "the server holds nothing to ask it by"
+    async with wire.connected(url, 1) as [only]:
+        try:
+            await only.send(read.asks[0].encoded(only.host), status=read.status)
+        except Unexpected as error:
+            return f"the server answers {error.status}"
+    return None
+
+
+async def _measured(url: str, read: Read, connections: int, seconds: float, look: Look | None) -> Reading:
     async with wire.connected(url, connections) as wires:
-        warm_up = min(_WARM_UP, times)
-        await asyncio.gather(*(_ask(each, read.paths, warm_up) for each in wires))
-        used, started = cpu() if cpu else 0.0, time.perf_counter()
-        asked = await asyncio.gather(*(_ask(each, read.paths, times) for each in wires))
+        await asyncio.gather(*(_ask(each, read, number, _WARM_UP_SECONDS, 1) for number, each in enumerate(wires)))
+        before = await look() if look else None
+        started = time.perf_counter()
+        asked = await asyncio.gather(*(_ask(each, read, number, seconds, _LEAST) for number, each in enumerate(wires)))
         lasted = time.perf_counter() - started
-        spent = cpu() - used if cpu else None
+        after = await look() if look else None
     answers = list(itertools.chain.from_iterable(asked))
-    seconds = [each for each, _ in answers]
+    latencies = [each for each, _ in answers]
+    api, postgres = _used(before, after, len(answers))
     return Reading(
         name=read.name,
         connections=connections,
         requests=len(answers),
-        p50_ms=tables.quantile(seconds, 0.5) * 1000,
-        p99_ms=tables.quantile(seconds, 0.99) * 1000,
+        p50_ms=tables.quantile(latencies, 0.5) * 1000,
+        p99_ms=tables.quantile(latencies, 0.99) * 1000,
         per_second=len(answers) / lasted,
         bytes_each=sum(size for _, size in answers) // len(answers),
-        cpu_us=None if spent is None else spent / len(answers) * 1e6,
+        api_cpu_us=api,
+        postgres_cpu_us=postgres,
     )
 
 
-async def _ask(each: Wire, paths: Sequence[str], times: int) -> list[tuple[float, int]]:
-    """The seconds and the bytes of *times* answers."""
-    found = []
-    for path in itertools.islice(itertools.cycle(paths), times):
+async def _ask(each: Wire, read: Read, first: int, seconds: float, least: int) -> list[tuple[float, int]]:
+    """The seconds and the bytes of the answers in so many *seconds*, at *least* so many; begins with another ask."""
+    requests = [ask.encoded(each.host) for ask in read.asks]
+    found: list[tuple[float, int]] = []
+    end = time.perf_counter() + seconds
+    for request in itertools.islice(itertools.cycle(requests), first, None):
         started = time.perf_counter()
-        body = await each.get(path)
+        if started > end and len(found) >= least:
+            break
+        body = await each.send(request, status=read.status)
         found.append((time.perf_counter() - started, len(body)))
     return found
 
 
+def _used(before: ReaderClocks | None, after: ReaderClocks | None, requests: int) -> tuple[float | None, float | None]:
+    """The CPU microseconds of a request: of the API, and of PostgreSQL."""
+    if before is None or after is None:
+        return None, None
+    api = processes.used_between(before.api, after.api) / requests * 1e6
+    if before.postgres is None or after.postgres is None:
+        return api, None
+    return api, processes.used_between(before.postgres, after.postgres) / requests * 1e6
+
+
+async def _weighed_at_start(server: Server, state: str) -> Weight:
+    """The weight of a further API process that has just loaded what the database holds."""
+    async with server.another_api() as api:
+        await CLOCK.sleep(_REST)
+        return await _weight(server, state, api.pid)
+
+
+async def _weighed(server: Server, state: str) -> Weight:
+    """The weight of the server's own API process."""
+    await CLOCK.sleep(_REST)
+    return await _weight(server, state, *server.pids("api"))
+
+
+async def _weight(server: Server, state: str, pid: int) -> Weight:
+    page = await server.get(f"{reads.CATALOG}/entities/by-query", limit=0)
+    memory = processes.memory(pid)
+    return Weight(
+        state=state,
+        entities=int(str(page["totalItems"])),
+        resident_bytes=memory.resident,
+        shared_out_bytes=memory.shared_out,
+    )
+
+
 def show(console: Console, result: Query) -> None:
     """Print the figures."""
-    columns = ["", "connections", "p50 ms", "p99 ms", "per second", "KiB each", "CPU µs each"]
+    columns = ["", "connections", "requests", "p50 ms", "p99 ms", "per second", "KiB", "API µs", "PostgreSQL µs"]
     rows = [
         [
-            reading.name,
+            reading.name if reading.connections == _CONNECTIONS[0] else "",
             str(reading.connections),
+            f"{reading.requests:,}",
             f"{reading.p50_ms:.2f}",
             f"{reading.p99_ms:.2f}",
             f"{reading.per_second:,.0f}",
-            f"{reading.bytes_each / 1024:,.1f}",
-            "?" if reading.cpu_us is None else f"{reading.cpu_us:,.0f}",
+            f"{reading.bytes_each / 1024:,.{1 if reading.bytes_each < _LARGE else 0}f}",
+            *("?" if us is None else f"{us:,.0f}" for us in (reading.api_cpu_us, reading.postgres_cpu_us)),
         ]
         for reading in result.readings
     ]
-    tables.show(console, f"Query, {result.entities:,} entities", columns, rows)
+    tables.show(console, f"Query, {result.entities:,} entities; µs are of CPU, for a request", columns, rows)
+    for name, why_not in result.skipped.items():
+        console.print(f"Not asked: {name}, because {why_not}.", highlight=False)
+    if result.weights:
+        _show_weights(console, result.weights)
+
+
+def _show_weights(console: Console, weights: Sequence[Weight]) -> None:
+    empty, *full = weights
+    columns = ["An API process", "entities", "RSS MiB", "PSS MiB", "RSS KiB per entity", "PSS KiB per entity"]
+    rows = [
+        [*_totals(empty), "", ""],
+        *([*_totals(weight), *(f"{each / 1024:.2f}" for each in weight.per_entity(empty))] for weight in full),
+    ]
+    tables.show(console, "Memory; per entity: without what the process holds when there are none", columns, rows)
+
+
+def _totals(weight: Weight) -> list[str]:
+    mib = [f"{each / 2**20:.1f}" for each in (weight.resident_bytes, weight.shared_out_bytes)]
+    return [weight.state, f"{weight.entities:,}", *mib]

@@ -1,33 +1,24 @@
 """Servers to measure: a fresh `callboard serve` that is stopped afterwards, and what its processes have used."""
 
-import asyncio
 import contextlib
-import signal
-import socket
-import sys
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import asyncpg
-import click
 import httpx2
 
 from benchmarks import generate, processes
-from callboard.clock import SystemClock
+from benchmarks.launch import CLOCK, Launched, launched, until
 from callboard.extend import Full, Offered
 from callboard.ingestion.connections import Connection
 from callboard.model.json import JsonObject
 from callboard.store import embedded
 from callboard.store.database import Database
 
-CLOCK = SystemClock()
-
-_PATIENCE = 1800.0
-_START_PATIENCE = 30.0
+_READY = "/.backstage/health/v1/readiness"
 _REST = 1.0
-_LOG_TAIL = 12
 _KINDS = ",".join(f"kind={kind.lower()}" for kind in generate.KINDS)
 
 
@@ -56,6 +47,15 @@ class Usage:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class ReaderClocks:
+    """The CPU seconds so far of each process that answers readers."""
+
+    api: Mapping[int, float]
+    postgres: Mapping[int, float] | None
+    """None where PostgreSQL is out of sight."""
+
+
 @dataclass(slots=True, kw_only=True)
 class Server:
     """A running server and its database."""
@@ -67,6 +67,8 @@ class Server:
     http: httpx2.AsyncClient
     postmaster: int | None
     """Unknown when PostgreSQL runs elsewhere; then its share is not measured."""
+    flags: Sequence[str] = ()
+    """What a further process of this server is started with; known of fresh servers only."""
 
     def pids(self, role: str) -> list[int]:
         """The processes of a role."""
@@ -88,6 +90,27 @@ class Server:
     def api_seconds(self) -> float:
         """The CPU time of the APIs so far."""
         return processes.cpu_seconds(self.pids("api"))
+
+    async def reader_clocks(self) -> ReaderClocks:
+        """The clocks of the APIs, and of the PostgreSQL processes that work for them and for nobody else."""
+        query = "select pid from pg_stat_activity where datname = current_database() and application_name = $1"
+        connection = await asyncpg.connect(self.database.url)
+        try:
+            backends = [row["pid"] for row in await connection.fetch(query, "callboard-api")]
+        finally:
+            await connection.close()
+        return ReaderClocks(
+            api=processes.clocks(self.pids("api")),
+            postgres=None if self.postmaster is None else processes.clocks(backends),
+        )
+
+    @contextlib.asynccontextmanager
+    async def another_api(self) -> AsyncIterator[Launched]:
+        """One more API process, which loads what the database holds now."""
+        with tempfile.TemporaryDirectory(prefix="callboard-bench-api-") as folder:
+            log = Path(folder) / "api.log"
+            async with launched(["callboard", "api", *self.flags], log=log, ready=_READY) as api:
+                yield api
 
     def memory(self) -> dict[str, float]:
         """MiB by part: the peaks of engines and APIs, and what PostgreSQL holds now."""
@@ -112,7 +135,7 @@ class Server:
 
     async def offset(self) -> int:
         """The offset of the view."""
-        return int(str((await self.get("/.backstage/health/v1/readiness"))["offset"]))
+        return int(str((await self.get(_READY))["offset"]))
 
     async def is_settled(self) -> bool:
         """Whether nothing is due and nothing waits for stitching."""
@@ -150,13 +173,6 @@ class Server:
         return size
 
 
-async def until(check: Callable[[], Awaitable[bool]], *, every: float) -> None:
-    """Look *every* so many seconds until *check* says that it is so."""
-    async with asyncio.timeout(_PATIENCE):
-        while not await check():
-            await CLOCK.sleep(every)
-
-
 @contextlib.asynccontextmanager
 async def fresh(*, engines: int = 1, database_url: str | None = None) -> AsyncIterator[Server]:
     """A new server with an empty catalog; its processes and files are gone afterwards.
@@ -166,9 +182,11 @@ async def fresh(*, engines: int = 1, database_url: str | None = None) -> AsyncIt
     with tempfile.TemporaryDirectory(prefix="callboard-bench-") as folder:
         configuration = Path(folder) / "app-config.yaml"
         configuration.write_text(_configuration(database_url), encoding="utf-8")
-        async with _serving(Path(folder), configuration, engines) as (process, url):
+        flags = ["--config", str(configuration), "--data-dir", str(Path(folder) / "data")]
+        serve = ["callboard", "serve", *flags, "--engines", str(engines)]
+        async with launched(serve, log=Path(folder) / "serve.log", ready=_READY) as process:
             where = database_url or _embedded_url(Path(folder) / "data")
-            async with _connected(url, where, process.pid) as server:
+            async with _connected(process.url, where, process.pid, flags) as server:
                 await _engines_run(server, engines)
                 yield server
 
@@ -177,10 +195,15 @@ async def fresh(*, engines: int = 1, database_url: str | None = None) -> AsyncIt
 async def filled(count: int) -> AsyncIterator[Server]:
     """A new server that holds *count* generated entities."""
     async with fresh() as server:
-        offered = [Offered(entity) for entity in generate.entities(count)]
-        await Connection(server.database, "bench").apply(Full(offered))
-        await server.settled(visible=count)
+        await fill(server, count)
         yield server
+
+
+async def fill(server: Server, count: int, told: Callable[[int], None] | None = None) -> None:
+    """Take *count* generated entities into an empty *server*; *told* how many of them are visible meanwhile."""
+    offered = [Offered(entity) for entity in generate.entities(count)]
+    await Connection(server.database, "bench").apply(Full(offered))
+    await server.settled(visible=count, told=told)
 
 
 @contextlib.asynccontextmanager
@@ -196,60 +219,6 @@ def _configuration(database_url: str | None) -> str:
     return f"{database}catalog:\n  rules:\n    - allow: [{kinds}]\ncallboard:\n  logging:\n    level: warning\n"
 
 
-@contextlib.asynccontextmanager
-async def _serving(
-    folder: Path, configuration: Path, engines: int
-) -> AsyncIterator[tuple[asyncio.subprocess.Process, str]]:
-    port = _free_port()
-    arguments = ["--config", str(configuration), "--data-dir", str(folder / "data"), "--port", str(port)]
-    log = folder / "serve.log"
-    with log.open("wb") as errors:
-        # Ctrl-C is for the benchmark, which then stops the server in order.
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "callboard", "serve", *arguments, "--engines", str(engines)),
-            stderr=errors,
-            start_new_session=True,
-        )
-    try:
-        url = f"http://127.0.0.1:{port}"
-        if not await _is_ready(process, url):
-            said = log.read_text(errors="replace").splitlines()[-_LOG_TAIL:]
-            raise click.ClickException("\n".join(["`callboard serve` does not start", *said]))
-        yield process, url
-    finally:
-        await _stop(process)
-
-
-async def _is_ready(process: asyncio.subprocess.Process, url: str) -> bool:
-    """Wait until the server answers; False when it has ended instead, or has not answered for long."""
-
-    async def answers() -> bool:
-        if process.returncode is not None:
-            return True
-        with contextlib.suppress(httpx2.TransportError):
-            return (await http.get("/.backstage/health/v1/readiness")).status_code == 200
-        return False
-
-    async with httpx2.AsyncClient(base_url=url) as http:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_START_PATIENCE):
-                await until(answers, every=0.1)
-                return process.returncode is None
-    return False
-
-
-async def _stop(process: asyncio.subprocess.Process) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        process.send_signal(signal.SIGTERM)
-    await asyncio.shield(process.wait())
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-    return port
-
-
 def _embedded_url(data_dir: Path) -> str:
     url = embedded.find(data_dir)
     assert url is not None, "the server is ready, so its database runs"
@@ -257,11 +226,14 @@ def _embedded_url(data_dir: Path) -> str:
 
 
 @contextlib.asynccontextmanager
-async def _connected(url: str, database_url: str, pid: int | None = None) -> AsyncIterator[Server]:
+async def _connected(
+    url: str, database_url: str, pid: int | None = None, flags: Sequence[str] = ()
+) -> AsyncIterator[Server]:
     database = await Database.open(database_url, clock=CLOCK, connections=2, name="callboard-bench")
+    postmaster = await _postmaster(database_url)
     try:
         async with httpx2.AsyncClient(base_url=url, timeout=60) as http:
-            yield Server(url=url, pid=pid, database=database, http=http, postmaster=await _postmaster(database_url))
+            yield Server(url=url, pid=pid, database=database, http=http, postmaster=postmaster, flags=flags)
     finally:
         await database.close()
 

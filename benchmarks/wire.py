@@ -5,18 +5,50 @@ A full client would use more CPU than the server, and on a machine that both sha
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 import click
 import httptools
+
+from callboard.model import json
+from callboard.model.json import JsonObject
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A request: a GET, or a POST of *body* when there is one."""
+
+    path: str
+    body: JsonObject | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def encoded(self, host: str) -> bytes:
+        """The request as it goes to *host*."""
+        body = b"" if self.body is None else json.encode(self.body)
+        headers = {"host": host, "accept": "application/json", **self.headers}
+        if self.body is not None:
+            headers |= {"content-type": "application/json", "content-length": str(len(body))}
+        lines = [f"{'GET' if self.body is None else 'POST'} {self.path} HTTP/1.1"]
+        lines += [f"{name}: {value}" for name, value in headers.items()]
+        return "\r\n".join([*lines, "", ""]).encode() + body
+
+
+class Unexpected(click.ClickException):
+    """An answer with another status than the one that was asked for."""
+
+    def __init__(self, status: int, said: str) -> None:
+        super().__init__(f"the server answered {status}: {said}")
+        self.status = status
 
 
 class Wire(asyncio.Protocol):
     """A connection that is kept open."""
 
     def __init__(self, host: str) -> None:
-        self._host = host.encode()
+        self.host = host
+        self._status = 200
         self._answer: asyncio.Future[bytes] | None = None
         self._parser: httptools.HttpResponseParser | None = None
         self._body: list[bytes] = []
@@ -43,17 +75,21 @@ class Wire(asyncio.Protocol):
         """Hand over the whole answer."""
         assert self._parser is not None
         status = self._parser.get_status_code()
-        self._end(None if status == 200 else click.ClickException(f"the server answered {status}: {self._body!r}"))
+        said = b"".join(self._body)[:500]
+        self._end(None if status == self._status else Unexpected(status, said.decode(errors="replace")))
 
-    async def get(self, path: str) -> bytes:
-        """The body of the answer to a GET. Raises ClickException unless the status is 200."""
+    async def send(self, request: bytes, *, status: int = 200) -> bytes:
+        """The body of the answer to an encoded *request*. Raises Unexpected when it has another *status*."""
         self._body = []
+        self._status = status
         self._parser = httptools.HttpResponseParser(self)
         self._answer = asyncio.get_running_loop().create_future()
-        self._transport.write(
-            b"GET %b HTTP/1.1\r\nhost: %b\r\naccept: application/json\r\n\r\n" % (path.encode(), self._host)
-        )
+        self._transport.write(request)
         return await self._answer
+
+    async def get(self, path: str) -> bytes:
+        """The body of the answer to a GET. Raises Unexpected unless the status is 200."""
+        return await self.send(Ask(path).encoded(self.host))
 
     def close(self) -> None:
         """Close the connection."""

@@ -11,6 +11,9 @@ import httpx2
 import structlog
 
 from callboard import __version__
+from callboard.access import authentication
+from callboard.access.authentication import Authenticator
+from callboard.access.authorizers import authorizer_of
 from callboard.access.decisions import Authorizer, Unrestricted
 from callboard.builtin.annotations import AnnotateLocationProcessor
 from callboard.builtin.kinds import BuiltinKindsProcessor
@@ -37,6 +40,7 @@ from callboard.store import publication, schedule, stitch_queue
 from callboard.store.database import Database
 from callboard.store.wakeups import WakeUps
 from callboard.stream.following import Follower
+from callboard.view.memberships import groups_of
 
 _log = structlog.get_logger(__name__)
 
@@ -97,14 +101,18 @@ class Engine:
 async def engine(settings: Settings, url: str, clock: Clock, metrics: Metrics) -> AsyncIterator[Engine]:
     """The write side, on the database at *url*."""
     database = await Database.open(url, clock=clock, connections=6, name="callboard-engine")
-    limits = httpx2.Limits(max_connections=100, max_keepalive_connections=50)
     try:
-        async with httpx2.AsyncClient(
-            limits=limits, follow_redirects=False, headers={"user-agent": f"callboard/{__version__}"}
-        ) as client:
+        async with _reading_client() as client:
             yield assemble_engine(settings, database, clock, metrics, client)
     finally:
         await database.close()
+
+
+def _reading_client() -> httpx2.AsyncClient:
+    """What a process reads URLs with."""
+    limits = httpx2.Limits(max_connections=100, max_keepalive_connections=50)
+    headers = {"user-agent": f"callboard/{__version__}"}
+    return httpx2.AsyncClient(limits=limits, follow_redirects=False, headers=headers)
 
 
 def assemble_engine(
@@ -208,7 +216,7 @@ def _providers(settings: Settings, database: Database) -> Iterator[EntityProvide
             yield provider
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class ReadSide:
     """The read side of one process: the view, and what keeps it at the head of the stream."""
 
@@ -218,6 +226,10 @@ class ReadSide:
     metrics: Metrics
     follower: Follower
     wakeups: WakeUps
+    pipeline: Pipeline
+    """What the engines do with each entity, to try it out here."""
+    authenticator: Authenticator | None = None
+    """None: everybody may come in."""
     authorizer: Authorizer = field(default_factory=Unrestricted)
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -238,6 +250,18 @@ async def read_side(settings: Settings, url: str, clock: Clock, metrics: Metrics
     follower = Follower(database, clock, keep=settings.callboard.stream.ring_size)
     wakeups = WakeUps(database, clock, {publication.CHANNEL: follower.loop.wake})
     try:
-        yield ReadSide(settings, database, clock, metrics, follower, wakeups)
+        async with _reading_client() as client:
+            authenticator = authentication.build(settings, client, clock, lambda user: groups_of(follower.view, user))
+            yield ReadSide(
+                settings=settings,
+                database=database,
+                clock=clock,
+                metrics=metrics,
+                follower=follower,
+                wakeups=wakeups,
+                pipeline=build_pipeline(settings, client, clock),
+                authenticator=authenticator if authenticator.enabled else None,
+                authorizer=authorizer_of(settings, client, clock),
+            )
     finally:
         await database.close()

@@ -9,6 +9,8 @@ import httpx2
 import pytest
 from starlette.types import ASGIApp
 
+from callboard.access.authentication import Authenticator
+from callboard.access.decisions import Authorizer, Unrestricted
 from callboard.api.routes import application
 from callboard.app import ReadSide
 from callboard.metrics import Metrics
@@ -36,6 +38,10 @@ class Api:
         """Send a JSON body."""
         return self._checked(await self.client.post(f"/api/catalog{path}", json=body, params=parameters or None))
 
+    async def put(self, path: str, body: object) -> httpx2.Response:
+        """Send a JSON body to replace something, while the reader follows the stream."""
+        return self._checked(await self.following(self.client.put(f"/api/catalog{path}", json=body)))
+
     async def delete(self, path: str) -> httpx2.Response:
         """Delete something, while the reader follows the stream."""
         return self._checked(await self.following(self.client.delete(f"/api/catalog{path}")))
@@ -58,16 +64,21 @@ def app_of(
     settings: Settings | None = None,
     database: Database | None = None,
     follower: Follower | None = None,
+    authenticator: Authenticator | None = None,
+    authorizer: Authorizer | None = None,
 ) -> ASGIApp:
     """The application of one process, made of the parts of *catalog* where nothing else is given."""
     return application(
         ReadSide(
-            settings or catalog.configured,
-            database or catalog.database,
-            catalog.clock,
-            Metrics(),
-            follower or catalog.follower,
-            WakeUps(catalog.database, catalog.clock, {}),
+            settings=settings or catalog.configured,
+            database=database or catalog.database,
+            clock=catalog.clock,
+            metrics=Metrics(),
+            follower=follower or catalog.follower,
+            wakeups=WakeUps(catalog.database, catalog.clock, {}),
+            pipeline=catalog.engine.pipeline,
+            authenticator=authenticator,
+            authorizer=authorizer or Unrestricted(),
         )
     )
 

@@ -2,12 +2,17 @@
 
 import asyncio
 import datetime as dt
+from collections.abc import AsyncIterator
 
 import pytest
 
+from callboard.access.decisions import Conditional, Decision
+from callboard.access.permissions import Permission
+from callboard.access.principals import Principal
 from callboard.extend import Delta, Full
+from callboard.model.predicates import Equals
 from tests.api.answers import complaint
-from tests.api.conftest import Api
+from tests.api.conftest import Api, app_of, client_of
 from tests.harness import component, offered
 
 
@@ -96,6 +101,71 @@ async def test_a_held_request_ends_empty_when_nothing_happens(shop: Api) -> None
     assert (content["events"], content["nextOffset"], content["caughtUp"]) == ([], 3, True)
 
 
+async def told(api: Api, **parameters: object) -> list[tuple[int, str, str]]:
+    content = (await api.get("/events", **parameters)).json()
+    assert content["nextOffset"] == content["lastEventOffset"]
+    return [(event["offset"], event["type"], event["entityRef"].rpartition("/")[2]) for event in content["events"]]
+
+
+async def test_a_filter_tells_of_the_entities_that_it_holds_for(shop: Api) -> None:
+    assert await told(shop, filter="metadata.name=b") == [(2, "added", "b")]
+    assert await told(shop, filter=["metadata.name=b", "spec.owner=bank"]) == [(2, "added", "b"), (3, "added", "a")]
+    assert await told(shop, filter="kind=api") == []
+
+
+async def test_a_filter_may_be_a_predicate(shop: Api) -> None:
+    assert await told(shop, query='{"$not": {"metadata.name": "b"}}') == [(1, "added", "a"), (3, "updated", "a")]
+    assert await told(shop, query='{"$not": {"metadata.name": "b"}}', filter="spec.owner=bank") == [(3, "added", "a")]
+
+
+async def test_an_entity_that_leaves_the_filter_is_removed_without_what_it_has_become(shop: Api) -> None:
+    content = (await shop.get("/events", offset=1, filter="spec.owner=team")).json()
+
+    [_, event] = content["events"]
+    visible = (await shop.get("/entities/by-name/component/default/a")).json()
+    assert event == {
+        "offset": 3,
+        "type": "removed",
+        "entityRef": "component:default/a",
+        "uid": visible["metadata"]["uid"],
+        "at": event["at"],
+        "reason": "left-filter",
+    }
+
+
+async def test_fields_reduce_the_entities(shop: Api) -> None:
+    content = (await shop.get("/events", offset=2, fields="kind,metadata.name")).json()
+
+    assert [event["entity"] for event in content["events"]] == [{"kind": "Component", "metadata": {"name": "a"}}]
+
+
+class OnlyTheBank:
+    """Lets everybody see what the bank owns."""
+
+    async def decide(self, principal: Principal, permission: Permission) -> Decision:
+        return Conditional(Equals("spec.owner", "bank"))
+
+
+@pytest.fixture
+async def restricted(shop: Api) -> AsyncIterator[Api]:
+    """The same catalog for those who see little of it."""
+    async with client_of(app_of(shop.catalog, authorizer=OnlyTheBank())) as client:
+        yield Api(shop.catalog, client)
+
+
+async def test_nobody_is_told_of_what_is_hidden(restricted: Api) -> None:
+    assert await told(restricted) == [(3, "added", "a")]
+    assert await told(restricted, mode="compacted") == [(3, "added", "a")]
+    assert await told(restricted, filter="metadata.name=b") == []
+
+
+async def test_an_entity_that_is_hidden_from_now_on_is_removed(restricted: Api) -> None:
+    await restricted.catalog.provide("p", Delta(added=offered(component("a", owner="team"), component("b", type="x"))))
+    await restricted.catalog.settle()
+
+    assert await told(restricted, offset=3) == [(4, "removed", "a")]
+
+
 async def test_an_offset_beyond_the_head_is_a_conflict_with_advice(shop: Api) -> None:
     answer = await shop.get("/events", offset=4)
 
@@ -129,12 +199,26 @@ async def test_an_offset_of_another_epoch_is_gone_with_advice(shop: Api) -> None
         ({"limit": 0}, "request/query/limit must be >= 1"),
         ({"wait": "long"}, "request/query/wait must be number"),
         ({"mode": "all"}, "request/query/mode must be equal to one of the allowed values: log, compacted"),
+        (
+            {"filter": "=a"},
+            "Invalid filter, '=a' is not a valid statement (expected a string on the form a=b or a= or a)",
+        ),
+        ({"query": "["}, "request/query/query is not valid JSON: unexpected end of data: line 1 column 2 (char 1)"),
+        ({"query": "[]"}, "Invalid query: expected an object, received a list"),
+        ({"query": ["{}", "{}"]}, "request/query/query must be one predicate, but is there 2 times"),
+        ({"query": '{"$never": []}'}, 'Invalid query: unknown operator "$never", expected "$all", "$any" or "$not"'),
+        ({"fields": "a[0]"}, 'Invalid field "a[0]", array type fields are not supported'),
     ],
 )
 async def test_a_request_that_can_not_be_meant_is_refused(
     api: Api, parameters: dict[str, object], message: str
 ) -> None:
     assert complaint(await api.get("/events", **parameters)) == (400, "InputError", message)
+
+
+async def test_a_filter_that_nothing_can_meet_finds_nothing(shop: Api) -> None:
+    assert await told(shop, filter="metadata.name=\0") == []
+    assert await told(shop, query='{"metadata.name": "\\u0000"}') == []
 
 
 async def test_the_stream_can_not_be_read_before_the_view_is_loaded(starting: Api) -> None:

@@ -4,9 +4,10 @@ import uuid
 
 import pytest
 
+from callboard.extend import Full
 from tests.api.answers import complaint
 from tests.api.conftest import Api
-from tests.harness import component_yaml
+from tests.harness import component, component_yaml, location_yaml, offered
 
 URL = "https://host/a.yaml"
 LOCATION = {"type": "url", "target": URL}
@@ -41,10 +42,11 @@ async def test_registered_locations_are_listed_and_found_by_id(api: Api) -> None
 @pytest.mark.parametrize("location_id", [str(uuid.UUID(int=1)), "1"])
 async def test_an_unknown_location_is_not_found(api: Api, location_id: str) -> None:
     found = await api.get(f"/locations/{location_id}")
+    changed = await api.put(f"/locations/{location_id}", LOCATION)
     deleted = await api.delete(f"/locations/{location_id}")
 
     expected = (404, "NotFoundError", f"Found no location with ID {location_id}")
-    assert [complaint(found), complaint(deleted)] == [expected, expected]
+    assert [complaint(answer) for answer in (found, changed, deleted)] == [expected] * 3
 
 
 async def test_a_location_can_not_be_registered_twice(api: Api) -> None:
@@ -74,16 +76,129 @@ async def test_registering_again_may_read_it_again_instead(api: Api) -> None:
     ("body", "message"),
     [
         ({"type": "file", "target": "/etc/passwd"}, 'Registered locations must be of an allowed type ["url"]'),
-        ({"target": URL}, "Malformed request: type: expected a text, got None"),
-        ({"type": "url"}, "Malformed request: target: expected a text, got None"),
-        ({"type": "url", "target": 1}, "Malformed request: target: expected a text, got 1"),
+        ({"target": URL}, "request/body must have required property 'type'"),
+        ({"type": "url"}, "request/body must have required property 'target'"),
+        ({"type": "url", "target": 1}, "request/body/target must be string"),
+        ({"type": "url", "target": ""}, "Malformed request: target: expected a text that is not empty"),
+        ({**LOCATION, "presence": 1}, "request/body/presence must be string"),
         ({**LOCATION, "b": 1, "a": 1}, "Malformed request: unrecognized_keys: a, b"),
         ([LOCATION], "request/body must be object"),
     ],
 )
 async def test_a_location_that_can_not_be_meant_is_refused(api: Api, body: object, message: str) -> None:
-    assert complaint(await api.post("/locations", body)) == (400, "InputError", message)
+    location = await api.catalog.register("https://host/b.yaml")
+
+    registered = await api.post("/locations", body)
+    changed = await api.put(f"/locations/{location.id}", body)
+
+    assert [complaint(registered), complaint(changed)] == [(400, "InputError", message)] * 2
+    assert len((await api.get("/locations")).json()) == 1
+
+
+@pytest.mark.parametrize("target", ["https://host/\0", "https://host/\x1f", f"https://host/{'x' * 2_000}"])
+async def test_a_location_that_can_not_be_claimed_is_refused(api: Api, target: str) -> None:
+    location = await api.catalog.register("https://host/b.yaml")
+
+    registered = await api.post("/locations", {"type": "url", "target": target})
+    changed = await api.put(f"/locations/{location.id}", {"type": "url", "target": target})
+
+    assert [complaint(answer)[:2] for answer in (registered, changed)] == [(400, "InputError")] * 2
+    assert len((await api.get("/locations")).json()) == 1
+
+
+async def test_a_dry_run_tells_what_would_come_in_and_stores_nothing(api: Api) -> None:
+    api.catalog.host.put(URL, component_yaml("payments"))
+
+    answer = await api.post("/locations", LOCATION, dryRun="true")
+    await api.catalog.settle()
+
+    content = answer.json()
+    ref = content["location"]["entityRef"]
+    assert answer.status_code == 201
+    assert content["exists"] is False
+    assert content["location"] == {"id": f"url:{URL}", **LOCATION, "entityRef": ref}
+    assert [f"{entity['kind']} {entity['metadata']['name']}" for entity in content["entities"]] == [
+        f"Location {ref.partition('/')[2]}",
+        "Component payments",
+    ]
     assert (await api.get("/locations")).json() == []
+    assert api.catalog.follower.view.count == 0
+
+
+async def test_a_dry_run_says_whether_the_location_is_there(api: Api) -> None:
+    api.catalog.host.put(URL, component_yaml("payments"))
+    api.catalog.host.put("https://host/b.yaml", component_yaml("cart"))
+    location = await api.catalog.register("https://host/b.yaml")
+    await api.put(f"/locations/{location.id}", LOCATION)
+
+    answer = await api.post("/locations", LOCATION, dryRun="YES")
+
+    assert answer.json()["exists"] is True
+    assert answer.json()["location"]["entityRef"] == location.entity_ref
+
+
+async def test_a_dry_run_tells_what_is_wrong(api: Api) -> None:
+    answer = await api.post("/locations", LOCATION, dryRun="true")
+
+    message = f"NotFoundError: Unable to read url, nothing was found at {URL} (404 Not Found)"
+    assert complaint(answer) == (400, "InputError", message)
+
+
+async def test_a_dry_run_is_not_a_matter_of_guessing(api: Api) -> None:
+    unknown = await api.post("/locations", LOCATION, dryRun="maybe")
+    no = await api.post("/locations", LOCATION, dryRun="false")
+
+    assert complaint(unknown) == (400, "InputError", "request/query/dryRun must be true or false")
+    assert no.json().keys() == {"location", "entities"}
+    assert len((await api.get("/locations")).json()) == 1
+
+
+async def test_a_location_can_point_elsewhere(api: Api) -> None:
+    api.catalog.host.put(URL, component_yaml("payments"))
+    api.catalog.host.put("https://host/b.yaml", component_yaml("cart"))
+    location = (await api.post("/locations", LOCATION)).json()["location"]
+    await api.catalog.settle()
+
+    answer = await api.put(f"/locations/{location['id']}", {**LOCATION, "target": "https://host/b.yaml"})
+    at_once = api.catalog.refs()
+    await api.catalog.settle()
+
+    assert answer.status_code == 200
+    assert answer.json() == {**location, "target": "https://host/b.yaml"}
+    assert (await api.get(f"/locations/{location['id']}")).json() == answer.json()
+    assert at_once == []
+    assert api.catalog.refs() == ["component:default/cart"]
+
+
+async def test_a_location_can_not_point_where_another_does(api: Api) -> None:
+    await api.catalog.register(URL)
+    location = await api.catalog.register("https://host/b.yaml")
+
+    answer = await api.put(f"/locations/{location.id}", LOCATION)
+
+    assert complaint(answer) == (409, "ConflictError", f"Location url:{URL} already exists")
+
+
+async def test_the_registered_location_behind_an_entity_is_found(api: Api) -> None:
+    api.catalog.host.put(URL, location_yaml("nested", ["b.yaml"]))
+    api.catalog.host.put("https://host/b.yaml", component_yaml("payments"))
+    location = (await api.post("/locations", LOCATION)).json()["location"]
+    await api.catalog.settle()
+
+    answer = await api.get("/locations/by-entity/Component/Default/Payments")
+
+    assert answer.json() == location
+
+
+async def test_an_entity_without_a_registered_location_has_none(api: Api) -> None:
+    await api.catalog.provide("p", Full(offered(component("cart"))))
+    await api.catalog.settle()
+
+    provided = await api.get("/locations/by-entity/component/default/cart")
+    nobody = await api.get("/locations/by-entity/component/default/nobody")
+
+    assert complaint(provided) == (404, "NotFoundError", f"Found no location with type url and target {URL}")
+    assert complaint(nobody) == (404, "NotFoundError", "found no entity for ref component:default/nobody")
 
 
 async def test_there_are_only_two_ways_out_of_a_conflict(api: Api) -> None:
@@ -109,11 +224,18 @@ async def test_nothing_is_registered_or_unregistered_in_readonly_mode(api: Api, 
     location = (await api.post("/locations", LOCATION)).json()["location"]
 
     registered = await readonly.post("/locations", {**LOCATION, "target": "https://host/b.yaml"})
+    changed = await readonly.put(f"/locations/{location['id']}", {**LOCATION, "target": "https://host/b.yaml"})
     deleted = await readonly.delete(f"/locations/{location['id']}")
 
     expected = (403, "NotAllowedError", "This operation not allowed in readonly mode")
-    assert [complaint(registered), complaint(deleted)] == [expected, expected]
+    assert [complaint(answer) for answer in (registered, changed, deleted)] == [expected] * 3
     assert (await readonly.get("/locations")).json() == [{"data": location}]
+
+
+async def test_a_location_can_be_tried_out_in_readonly_mode(readonly: Api) -> None:
+    readonly.catalog.host.put(URL, component_yaml("payments"))
+
+    assert (await readonly.post("/locations", LOCATION, dryRun="true")).status_code == 201
 
 
 async def test_a_refresh_reads_an_entity_again(api: Api) -> None:
@@ -122,7 +244,7 @@ async def test_a_refresh_reads_an_entity_again(api: Api) -> None:
     await api.catalog.settle()
     api.catalog.host.put(URL, component_yaml("payments", owner="bank"))
 
-    answer = await api.post("/refresh", {"entityRef": "Component:payments", "authorizationToken": "x"})
+    answer = await api.post("/refresh", {"entityRef": "Component:payments"})
     await api.catalog.settle()
 
     entity = (await api.get("/entities/by-name/component/default/payments")).json()
@@ -138,5 +260,5 @@ async def test_only_what_is_there_can_be_refreshed(api: Api) -> None:
 
     assert complaint(nobody) == (404, "NotFoundError", "Entity component:default/nobody not found")
     assert complaint(nothing) == (400, "InputError", "request/body must have required property 'entityRef'")
-    assert complaint(wrong)[:2] == (400, "InputError")
+    assert complaint(wrong) == (404, "NotFoundError", "Entity payments not found")
     assert complaint(unknown) == (400, "InputError", "Unknown query parameter 'force'")

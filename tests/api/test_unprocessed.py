@@ -1,10 +1,13 @@
 """What readers can't see, over HTTP."""
 
+import uuid
+
 import pytest
 
 from callboard.extend import Full
 from tests.api.answers import complaint
 from tests.api.conftest import Api
+from tests.audit import audit
 from tests.harness import component, offered
 
 FIELDS = {
@@ -28,6 +31,12 @@ async def shop(api: Api) -> Api:
     broken = component("broken", lifecycle=None), component("bent", lifecycle=None, owner="bank")
     await api.catalog.provide("p", Full(offered(*broken, component("good"), key="k")))
     return api
+
+
+def uid_of(api: Api, ref: str) -> str:
+    metadata = api.catalog.entity(ref)["metadata"]
+    assert isinstance(metadata, dict)
+    return str(metadata["uid"])
 
 
 async def test_what_waits_for_its_first_run_is_pending(shop: Api) -> None:
@@ -67,6 +76,49 @@ async def test_only_those_of_one_owner_are_listed_when_asked(shop: Api) -> None:
 
     assert [row["entity_ref"] for row in failed.json()["entities"]] == ["component:default/bent"]
     assert nobody.json()["entities"] == []
+
+
+async def test_what_failed_and_what_waits_can_be_deleted(shop: Api) -> None:
+    pending = (await shop.get("/entities/unprocessed/pending")).json()["entities"]
+    [waiting] = [row["entity_id"] for row in pending if row["entity_ref"].endswith("/broken")]
+
+    first = await shop.delete(f"/entities/unprocessed/delete/{waiting}")
+    await shop.catalog.settle()
+    [failed] = (await shop.get("/entities/unprocessed/failed")).json()["entities"]
+    second = await shop.delete(f"/entities/unprocessed/delete/{failed['entity_id']}")
+
+    assert failed["entity_ref"] == "component:default/bent"
+    assert [(answer.status_code, answer.content) for answer in (first, second)] == [(204, b"")] * 2
+    assert (await shop.get("/entities/unprocessed/failed")).json()["entities"] == []
+    await audit(shop.catalog.database.url)
+
+
+async def test_what_was_good_and_fails_now_can_be_deleted(shop: Api) -> None:
+    await shop.catalog.settle()
+    uid = uid_of(shop, "component:default/good")
+    await shop.catalog.provide("p", Full(offered(component("good", lifecycle=None), key="k")))
+    await shop.catalog.settle()
+
+    answer = await shop.delete(f"/entities/unprocessed/delete/{uid}")
+
+    assert answer.status_code == 204
+    assert shop.catalog.refs() == []
+
+
+async def test_what_is_all_right_stays(shop: Api) -> None:
+    await shop.catalog.settle()
+
+    answer = await shop.delete(f"/entities/unprocessed/delete/{uid_of(shop, 'component:default/good')}")
+
+    assert answer.status_code == 204
+    assert (await shop.catalog.look()).by_ref("component:default/good") is not None
+
+
+@pytest.mark.parametrize("entity_id", [str(uuid.UUID(int=1)), "1", "%00"])
+async def test_what_is_not_there_need_not_be_deleted(api: Api, entity_id: str) -> None:
+    answer = await api.delete(f"/entities/unprocessed/delete/{entity_id}")
+
+    assert answer.status_code in (204, 400)
 
 
 async def test_there_is_nothing_else_to_ask_for(api: Api) -> None:

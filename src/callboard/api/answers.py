@@ -1,21 +1,37 @@
 """Answers: JSON that is put together from the JSON that the view holds, without parsing it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 
-from starlette.responses import Response
+from anyio.lowlevel import checkpoint
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
 
+from callboard.api import conditional
 from callboard.model import json
+from callboard.model.hashing import digest
 from callboard.model.projection import Projection
+from callboard.view.bodies import Selection
+
+JSON = "application/json"
+
+LINES = "application/x-ndjson"
+"""The media type for one entity a line, without a list around them."""
+
+_STREAMED_FROM = 500
+"""A longer list is never whole in memory."""
+
+_PIECE = 64 * 1024
+"""Bytes, or a little more, that are sent at a time."""
 
 
 def value(content: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """Any value as JSON."""
-    return Response(json.encode(content), status, media_type="application/json", headers=headers)
+    return Response(json.encode(content), status, media_type=JSON, headers=headers)
 
 
-def raw(body: bytes, headers: Mapping[str, str] | None = None) -> Response:
+def raw(body: bytes, headers: Mapping[str, str] | None = None, media_type: str = JSON) -> Response:
     """A body that is JSON already."""
-    return Response(body, media_type="application/json", headers=headers)
+    return Response(body, media_type=media_type, headers=headers)
 
 
 def empty(status: int) -> Response:
@@ -23,9 +39,64 @@ def empty(status: int) -> Response:
     return Response(status_code=status)
 
 
+def wants_lines(request: Request) -> bool:
+    """Whether the caller asks for one entity a line."""
+    return LINES in request.headers.get("accept", "")
+
+
+def entities(
+    request: Request, bodies: Selection, projection: Projection | None, headers: Mapping[str, str] | None = None
+) -> Response:
+    """The entities as a JSON array, or a line each; a long list is made while it is sent."""
+    lines = wants_lines(request)
+    media_type = LINES if lines else JSON
+    if len(bodies) < _STREAMED_FROM:
+        return raw(b"".join(_parts(bodies, projection, lines=lines)), headers, media_type)
+    # The answer can't be hashed before it is made, so its tag says what it is made of.
+    form = repr((lines, projection)).encode()
+    tag = conditional.tag_of_digest(digest(bodies.digest, form))
+    known = {**(headers or {}), "etag": tag}
+    if conditional.is_held(tag, request.headers.get("if-none-match")):
+        return Response(b"", media_type=media_type, headers=known)
+    return StreamingResponse(_pieces(_parts(bodies, projection, lines=lines)), media_type=media_type, headers=known)
+
+
+def _parts(bodies: Iterable[bytes], projection: Projection | None, *, lines: bool) -> Iterator[bytes]:
+    if projection is not None:
+        bodies = (reduced(body, projection) for body in bodies)
+    if lines:
+        for body in bodies:
+            yield body
+            yield b"\n"
+        return
+    separator = b"["
+    for body in bodies:
+        yield separator
+        yield body
+        separator = b","
+    yield b"]" if separator == b"," else b"[]"
+
+
+async def _pieces(parts: Iterator[bytes]) -> AsyncIterator[bytes]:
+    piece = bytearray()
+    for part in parts:
+        piece += part
+        if len(piece) >= _PIECE:
+            yield bytes(piece)
+            piece.clear()
+            # Sending waits only for a slow reader; others want an answer meanwhile.
+            await checkpoint()
+    yield bytes(piece)
+
+
 def joined(bodies: Sequence[bytes], projection: Projection | None) -> bytes:
     """The entities as a JSON array, each reduced to what the projection asks for."""
     return b"[%b]" % b",".join(bodies if projection is None else [reduced(body, projection) for body in bodies])
+
+
+def lined(bodies: Sequence[bytes], projection: Projection | None) -> bytes:
+    """The entities, a line each, reduced to what the projection asks for."""
+    return b"".join(_parts(bodies, projection, lines=True))
 
 
 def reduced(body: bytes, projection: Projection | None) -> bytes:

@@ -8,15 +8,20 @@ from starlette.requests import Request
 from callboard.access.decisions import NOTHING, Allowed, Conditional, Denied
 from callboard.access.permissions import ENTITY_READ, Permission
 from callboard.access.principals import Anonymous, Principal
+from callboard.api.parameters import Known, Number, Parameters
 from callboard.app import ReadSide
-from callboard.errors import NotAllowed, Unavailable
+from callboard.errors import NotAllowed, OffsetInTheFuture, Unavailable
 from callboard.model.predicates import Predicate
 from callboard.settings import Settings
+from callboard.store import changes
 from callboard.store.database import Database
 from callboard.stream.following import Follower
 from callboard.view.views import View
 
 MOUNT = "/api/catalog"
+
+READ: Known = {"minOffset": Number()}
+"""What every read of the view understands."""
 
 PATIENCE = 5.0
 """Seconds that an answer is held back, so that the caller's next read sees what the call has done."""
@@ -51,10 +56,40 @@ class Context:
         return self.follower.view
 
 
+IN_SCOPE = "callboard.context"
+"""Where a request carries the context of its process."""
+
+
 def of(request: Request) -> Context:
     """The context of the process that answers *request*."""
-    context: Context = request.app.state.context
+    context: Context = request.scope[IN_SCOPE]
     return context
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a caller reads."""
+
+    view: View
+    visible: Predicate | None
+    """What must hold for all that the caller sees; None when that is everything."""
+
+
+async def reading(request: Request, asked: Parameters) -> Reading:
+    """The view, at `minOffset` or beyond.
+
+    Raises OffsetInTheFuture when the catalog is not there yet, and Unavailable when this process doesn't get there.
+    """
+    here = of(request)
+    view = here.view
+    wanted = asked.integer("minOffset")
+    if wanted is not None and wanted > view.offset:
+        head = (await changes.now(here.database)).head
+        if wanted > head:
+            raise OffsetInTheFuture(f"Offset {wanted} is beyond the head of the stream, {head}")
+        if not await here.follower.wait_beyond(wanted - 1, PATIENCE):
+            raise Unavailable(f"This process has seen the stream up to {view.offset} and not up to {wanted} yet")
+    return Reading(view, await visible(request))
 
 
 def principal_of(request: Request) -> Principal:
@@ -77,7 +112,12 @@ async def visible(request: Request, permission: Permission = ENTITY_READ) -> Pre
             assert_never(decision)
 
 
+async def permits(request: Request, permission: Permission) -> bool:
+    """Whether the caller has *permission*, without conditions."""
+    return await visible(request, permission) is None
+
+
 async def permit(request: Request, permission: Permission) -> None:
     """Raises NotAllowed unless the caller has *permission*, without conditions."""
-    if await visible(request, permission) is not None:
+    if not await permits(request, permission):
         raise NotAllowed(f"Permission {permission.name} is not granted to the caller")

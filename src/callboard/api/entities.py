@@ -1,13 +1,16 @@
 """Entities: the plain list, single ones, and batches by ref."""
 
+from collections.abc import Iterator, Mapping
 from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from callboard.api import answers, context
+from callboard.access.decisions import NOTHING
+from callboard.access.permissions import ENTITY_DELETE, ENTITY_READ
+from callboard.api import answers, context, history
 from callboard.api.parameters import Known, Number, Parameters, Text, body_of, query_of
-from callboard.errors import InvalidInput, InvalidRef, NotFound
+from callboard.errors import InvalidInput, InvalidRef, NotAllowed, NotFound
 from callboard.ingestion import deleting
 from callboard.model import json
 from callboard.model.predicates import both, parse_filters
@@ -25,22 +28,25 @@ _LIST: Known = {
     "offset": Number(),
     "after": Text(),
     "order": Text(),
+    **context.READ,
 }
-_BATCH: Known = {"filter": Text()}
+_ONE: Known = {**context.READ, **history.AT}
+_BATCH: Known = {"filter": Text(), "lastEventOffset": Text(choices=("include", "exclude")), **context.READ}
 
 
 async def listing(request: Request) -> Response:
     """`GET /entities`."""
     asked = query_of(request, _LIST)
-    view = context.of(request).view
+    reading = await context.reading(request, asked)
     found = list_entities(
-        view,
+        reading.view,
         parse_filters(asked.texts("filter")),
         orders=[parse_order(text) for text in asked.texts("order")],
         window=_window(asked),
+        visible=reading.visible,
     )
     headers = {"link": _next_link(asked, found.after)} if found.after else None
-    return answers.raw(answers.joined(found.bodies, parse_fields(asked.texts("fields"))), headers)
+    return answers.entities(request, found.bodies, parse_fields(asked.texts("fields")), headers)
 
 
 def _window(asked: Parameters) -> Window | None:
@@ -60,11 +66,14 @@ def _next_link(asked: Parameters, after: str) -> str:
 
 
 async def by_name(request: Request) -> Response:
-    """`GET /entities/by-name/{kind}/{namespace}/{name}`."""
-    query_of(request, {})
+    """`GET /entities/by-name/{kind}/{namespace}/{name}`, as it is or as it was `at` an offset."""
+    asked = query_of(request, _ONE)
+    reading = await context.reading(request, asked)
+    if (offset := asked.integer("at")) is not None:
+        return await history.at(request, offset, reading.visible)
     kind, namespace, name = (request.path_params[part] for part in ("kind", "namespace", "name"))
     ref = EntityRef(kind.lower(), namespace.lower(), name.lower())
-    body = context.of(request).view.by_ref(str(ref))
+    body = reading.view.by_ref(str(ref), predicate=reading.visible)
     if body is None:
         raise NotFound(f"No entity named '{name}' found, with kind '{kind}' in namespace '{namespace}'")
     return answers.raw(body)
@@ -72,9 +81,9 @@ async def by_name(request: Request) -> Response:
 
 async def by_uid(request: Request) -> Response:
     """`GET /entities/by-uid/{uid}`."""
-    query_of(request, {})
+    reading = await context.reading(request, query_of(request, context.READ))
     uid = request.path_params["uid"]
-    body = context.of(request).view.by_uid(uid)
+    body = reading.view.by_uid(uid, predicate=reading.visible)
     if body is None:
         raise NotFound(f"No entity with uid {uid}")
     return answers.raw(body)
@@ -83,11 +92,20 @@ async def by_uid(request: Request) -> Response:
 async def delete(request: Request) -> Response:
     """`DELETE /entities/by-uid/{uid}`: gone at once, and back soon if a source still offers it."""
     query_of(request, {})
-    here = context.of(request)
-    offset = await deleting.delete(here.database, request.path_params["uid"])
+    here, uid = context.of(request), request.path_params["uid"]
+    await _permit_to_delete(request, uid)
+    offset = await deleting.delete(here.database, uid)
     if offset is not None:
         await here.follower.wait_beyond(offset - 1, context.PATIENCE)
     return answers.empty(204)
+
+
+async def _permit_to_delete(request: Request, uid: str) -> None:
+    allowed = await context.visible(request, ENTITY_DELETE)
+    view = context.of(request).view
+    # What is not there can be deleted by everybody, unless deleting anything at all is forbidden.
+    if allowed is not None and (allowed == NOTHING or (view.by_uid(uid) and not view.by_uid(uid, predicate=allowed))):
+        raise NotAllowed(f"Permission {ENTITY_DELETE.name} is not granted to the caller for this entity")
 
 
 async def by_refs(request: Request) -> Response:
@@ -97,10 +115,11 @@ async def by_refs(request: Request) -> Response:
     refs = [_canonical(text) for text in body.texts("entityRefs", required=True)]
     predicate = both(parse_filters(asked.texts("filter")), body.predicate())
     projection = parse_fields(body.texts("fields"))
-    view = context.of(request).view
-    found = view.by_refs(refs, predicate=predicate)
+    reading = await context.reading(request, asked)
+    found = reading.view.by_refs(refs, predicate=both(predicate, reading.visible))
     items = [b"null" if entity is None else answers.reduced(entity, projection) for entity in found]
-    return answers.raw(b'{"items":[%b],"lastEventOffset":%d}' % (b",".join(items), view.offset))
+    offset = b',"lastEventOffset":%d' % reading.view.offset if asked.text("lastEventOffset") == "include" else b""
+    return answers.raw(b'{"items":[%b]%b}' % (b",".join(items), offset))
 
 
 def _canonical(text: str) -> str:
@@ -113,17 +132,35 @@ def _canonical(text: str) -> str:
 
 async def ancestry(request: Request) -> Response:
     """`GET /entities/by-name/{kind}/{namespace}/{name}/ancestry`: the entity, and all that led to it."""
-    query_of(request, {})
+    asked = query_of(request, context.READ)
     here = context.of(request)
     ref = str(EntityRef(*(request.path_params[part].lower() for part in ("kind", "namespace", "name"))))
     async with here.database.transaction() as tx:
         found = await entities.ancestry(tx, ref)
-    view = here.view
-    if view.by_ref(ref) is None:
+    reading = await context.reading(request, asked)
+    if reading.view.by_ref(ref) is None:
         raise NotFound(f"No such entity {ref}")
+    bodies = {
+        member: body
+        for member, _ in found
+        if (body := reading.view.by_ref(member, predicate=reading.visible)) is not None
+    }
+    if ref not in bodies:
+        raise NotAllowed(f"Permission {ENTITY_READ.name} is not granted to the caller for {ref}")
     items = [
-        b'{"entity":%b,"parentEntityRefs":%b}' % (body, json.encode(parents))
-        for member, parents in found
-        if (body := view.by_ref(member)) is not None
+        b'{"entity":%b,"parentEntityRefs":%b}' % (bodies[member], json.encode(parents))
+        for member, parents in _reached(ref, dict(found), bodies)
     ]
     return answers.raw(b'{"rootEntityRef":%b,"items":[%b]}' % (json.encode(ref), b",".join(items)))
+
+
+def _reached(
+    ref: str, parents_of: Mapping[str, list[str]], bodies: Mapping[str, bytes]
+) -> Iterator[tuple[str, list[str]]]:
+    """The entities that can be read on the way up from *ref*, each with such parents."""
+    pending, met = [ref], {ref}
+    for member in pending:
+        parents = [parent for parent in parents_of.get(member, []) if parent in bodies]
+        yield member, parents
+        pending += [parent for parent in parents if parent not in met]
+        met.update(parents)

@@ -24,6 +24,11 @@ STATUS: dict[type[errors.CallboardError], int] = {
 }
 """The status of an error is that of its nearest ancestor in this table."""
 
+_HEADERS = {401: {"www-authenticate": "Bearer"}, 503: {"retry-after": "1"}}
+
+_WITH_CODE = (errors.OffsetExpired, errors.OffsetInTheFuture)
+"""Their names are those of other errors, about which there is something else to do."""
+
 
 def status_of(error: errors.CallboardError) -> int:
     """The HTTP status that tells a caller about *error*."""
@@ -34,6 +39,8 @@ def answer(request: Request, error: Exception, *, mount: str, extra: dict[str, o
     """The envelope for *error*. What the caller can't do anything about is told to the log alone."""
     if isinstance(error, errors.CallboardError):
         status, described = status_of(error), errors.describe(error)
+        if isinstance(error, _WITH_CODE):
+            described["code"] = error.code
     else:
         status, number = 500, uuid.uuid4().hex[:16]
         described = {"name": "Error", "message": f"An internal error occurred logId={number}"}
@@ -43,7 +50,7 @@ def answer(request: Request, error: Exception, *, mount: str, extra: dict[str, o
         "request": {"method": request.method, "url": _url(request, mount)},
         "response": {"statusCode": status},
     }
-    headers = {"retry-after": "1"} if status == 503 else {}
+    headers = _HEADERS.get(status)
     return Response(json.encode(body), status, media_type="application/json", headers=headers)
 
 

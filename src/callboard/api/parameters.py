@@ -1,19 +1,26 @@
 """Query strings and bodies, checked as Backstage's request validator checks them."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from urllib.parse import parse_qsl
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from callboard.errors import InvalidInput
 from callboard.model import json
-from callboard.model.json import JsonObject
+from callboard.model.json import JsonObject, JsonValue
 from callboard.model.predicates import Predicate, parse_query
 
 _WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
 _DECIMAL = re.compile(r"[+-]?[0-9]{1,18}(\.[0-9]*)?")
+
+
+LARGEST_BODY = 10 * 2**20
+"""Bytes. Room for a hundred thousand refs, and a limit for what one request can fill the memory with."""
+
+DEEPEST_BODY = 200
+"""Levels of nesting. Room for the deepest predicate, and below what JSON can be written with and schemas can check."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +118,26 @@ class Body:
             raise InvalidInput(f"request/body/{name} must be string")
         return value
 
+    def required_text(self, name: str, *, of: str = "") -> str:
+        """A text that must be there. *of* says where the object stands in the body."""
+        value = self._required(name, of)
+        if not isinstance(value, str):
+            raise InvalidInput(f"request/body/{of}{name} must be string")
+        return value
+
+    def required_object(self, name: str, *, of: str = "") -> JsonObject:
+        """An object that must be there. *of* says where the object that holds it stands in the body."""
+        value = self._required(name, of)
+        if not isinstance(value, dict):
+            raise InvalidInput(f"request/body/{of}{name} must be object")
+        return value
+
+    def _required(self, name: str, of: str) -> JsonValue:
+        if name not in self.content:
+            where = f"request/body/{of}".rstrip("/")
+            raise InvalidInput(f"{where} must have required property '{name}'")
+        return self.content[name]
+
     def texts(self, name: str, *, required: bool = False, of: str = "") -> list[str]:
         """A list of texts; empty when it is missing. *of* says where the object stands in the body."""
         value = self.content.get(name)
@@ -153,7 +180,7 @@ async def body_of(request: Request, *, optional: bool = False) -> Body:
     Raises InvalidInput.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    data = await request.body()
+    data = await _content(request)
     if not data and optional:
         return Body({})
     if data and kind != "application/json":
@@ -164,4 +191,35 @@ async def body_of(request: Request, *, optional: bool = False) -> Body:
         raise InvalidInput(f"request/body is not valid JSON: {error}") from None
     if not isinstance(value, dict):
         raise InvalidInput("request/body must be object")
+    if data.count(b"{") + data.count(b"[") > DEEPEST_BODY and _is_deeper(value, DEEPEST_BODY):
+        raise InvalidInput(f"request/body is nested deeper than {DEEPEST_BODY} levels")
     return Body(value)
+
+
+def _is_deeper(value: JsonValue, levels: int) -> bool:
+    pending = [value]
+    for _ in range(levels):
+        inner = (_members(each) for each in pending)
+        pending = [member for members in inner for member in members if isinstance(member, dict | list)]
+        if not pending:
+            return False
+    return True
+
+
+def _members(value: JsonValue) -> Iterable[JsonValue]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
+
+
+async def _content(request: Request) -> bytes:
+    data = bytearray()
+    try:
+        async for piece in request.stream():
+            data += piece
+            if len(data) > LARGEST_BODY:
+                raise InvalidInput(f"request entity too large: a body may have {LARGEST_BODY // 2**20} MiB")
+    except ClientDisconnect:
+        # Nobody reads the answer, but the metrics and the log should not take it for a failure of the server.
+        raise InvalidInput("request/body ended before it was complete") from None
+    return bytes(data)

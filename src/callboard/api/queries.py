@@ -6,18 +6,19 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from callboard.api import answers, context
+from callboard.api.context import Reading
 from callboard.api.parameters import Body, Known, Number, Parameters, Text, body_of, query_of
 from callboard.errors import InvalidInput
 from callboard.model import json
-from callboard.model.predicates import parse_filters
+from callboard.model.predicates import both, parse_filters
 from callboard.model.projection import Projection, parse_fields
 from callboard.view.cursors import Query, TextSearch
-from callboard.view.facets import facets
+from callboard.view.facets import Narrowing, facets
 from callboard.view.orders import Order, parse_order_field
 from callboard.view.queries import DEFAULT_LIMIT, Page, query, resume
-from callboard.view.views import View
 
 _TOTALS = ("include", "exclude")
+_ANY: Known = {**context.READ, "lastEventOffset": Text(choices=_TOTALS)}
 _QUERY: Known = {
     "filter": Text(),
     "fields": Text(),
@@ -28,46 +29,52 @@ _QUERY: Known = {
     "totalItems": Text(choices=_TOTALS),
     "fullTextFilterTerm": Text(),
     "fullTextFilterFields": Text(),
+    **_ANY,
 }
-_FACETS: Known = {"facet": Text(), "filter": Text()}
+_FACETS: Known = {"facet": Text(), "filter": Text(), "limit": Number(), "contains": Text(), **_ANY}
 
 
 async def by_query(request: Request) -> Response:
     """`GET /entities/by-query`."""
     asked = query_of(request, _QUERY)
-    view = context.of(request).view
+    reading = await context.reading(request, asked)
     page = _find(
-        view,
+        reading,
         lambda: _query_of_parameters(asked),
         cursor=asked.text("cursor"),
         limit=asked.integer("limit"),
         offset=asked.integer("offset"),
         total=asked.text("totalItems"),
     )
-    return answers.raw(_page(page, parse_fields(asked.texts("fields")), view.offset))
+    return _page(request, page, parse_fields(asked.texts("fields")), _offset(asked, reading))
 
 
 async def by_query_object(request: Request) -> Response:
     """`POST /entities/by-query`."""
-    query_of(request, {})
+    asked = query_of(request, _ANY)
     body = await body_of(request, optional=True)
     total = body.text("totalItems")
     if total not in (None, *_TOTALS):
         raise InvalidInput(f"request/body/totalItems must be equal to one of the allowed values: {', '.join(_TOTALS)}")
-    view = context.of(request).view
+    reading = await context.reading(request, asked)
     page = _find(
-        view,
+        reading,
         lambda: _query_of_body(body),
         cursor=body.text("cursor"),
         limit=body.integer("limit"),
         offset=body.integer("offset"),
         total=total,
     )
-    return answers.raw(_page(page, parse_fields(body.texts("fields")), view.offset))
+    return _page(request, page, parse_fields(body.texts("fields")), _offset(asked, reading))
+
+
+def _offset(asked: Parameters, reading: Reading) -> dict[str, int]:
+    """The offset of the answer, for the callers who want it in the body, where Backstage has nothing of the kind."""
+    return {"lastEventOffset": reading.view.offset} if asked.text("lastEventOffset") == "include" else {}
 
 
 def _find(
-    view: View,
+    reading: Reading,
     asked: Callable[[], Query],
     *,
     cursor: str | None,
@@ -78,8 +85,9 @@ def _find(
     """The page that a cursor leads to, beside which only the limit counts; without a cursor the first page."""
     limit = DEFAULT_LIMIT if limit is None else limit
     if cursor is not None:
-        return resume(view, cursor, limit=limit)
-    return query(view, asked(), limit=limit, offset=offset or 0, count=total != "exclude")
+        return resume(reading.view, cursor, limit=limit, visible=reading.visible)
+    count = total != "exclude"
+    return query(reading.view, asked(), limit=limit, offset=offset or 0, count=count, visible=reading.visible)
 
 
 def _query_of_parameters(asked: Parameters) -> Query:
@@ -117,14 +125,29 @@ def _text(body: Body) -> TextSearch | None:
     return TextSearch(term, tuple(fields)) if term else None
 
 
-def _page(page: Page, projection: Projection | None, offset: int) -> bytes:
+def _page(request: Request, page: Page, projection: Projection | None, offset: dict[str, int]) -> Response:
+    if answers.wants_lines(request):
+        return answers.raw(answers.lined(page.bodies, projection), _beside(page), answers.LINES)
     cursors = {"nextCursor": page.next_cursor, "prevCursor": page.previous_cursor}
-    return b'{"items":%b,"totalItems":%d,"pageInfo":%b,"lastEventOffset":%d}' % (
-        answers.joined(page.bodies, projection),
-        page.total,
-        json.encode({name: cursor for name, cursor in cursors.items() if cursor}),
-        offset,
+    return answers.raw(
+        b'{"items":%b,"totalItems":%d,"pageInfo":%b%b}'
+        % (
+            answers.joined(page.bodies, projection),
+            page.total,
+            json.encode({name: cursor for name, cursor in cursors.items() if cursor}),
+            b"".join(b',"%b":%d' % (name.encode(), value) for name, value in offset.items()),
+        )
     )
+
+
+def _beside(page: Page) -> dict[str, str]:
+    """What has no place among lines of entities."""
+    found = {"callboard-total-items": str(page.total)}
+    if page.next_cursor:
+        found["callboard-next-cursor"] = page.next_cursor
+    if page.previous_cursor:
+        found["callboard-prev-cursor"] = page.previous_cursor
+    return found
 
 
 async def entity_facets(request: Request) -> Response:
@@ -133,15 +156,20 @@ async def entity_facets(request: Request) -> Response:
     keys = asked.texts("facet")
     if not keys:
         raise InvalidInput("request/query must have required property 'facet'")
-    view = context.of(request).view
-    found = facets(view, keys, parse_filters(asked.texts("filter")))
-    return answers.value({"facets": found, "lastEventOffset": view.offset})
+    narrowing = Narrowing(asked.integer("limit"), asked.text("contains") or "")
+    reading = await context.reading(request, asked)
+    predicate = both(parse_filters(asked.texts("filter")), reading.visible)
+    return answers.value({"facets": facets(reading.view, keys, predicate, narrowing), **_offset(asked, reading)})
 
 
 async def entity_facets_object(request: Request) -> Response:
     """`POST /entity-facets`."""
-    query_of(request, {})
+    asked = query_of(request, _ANY)
     body = await body_of(request)
     keys = body.texts("facets", required=True)
-    view = context.of(request).view
-    return answers.value({"facets": facets(view, keys, body.predicate()), "lastEventOffset": view.offset})
+    if not keys:
+        raise InvalidInput("Missing or empty facets parameter")
+    narrowing = Narrowing(body.integer("limit"), body.text("contains") or "")
+    reading = await context.reading(request, asked)
+    predicate = both(body.predicate(), reading.visible)
+    return answers.value({"facets": facets(reading.view, keys, predicate, narrowing), **_offset(asked, reading)})

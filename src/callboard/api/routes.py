@@ -1,16 +1,36 @@
 """The table of routes, to be read from top to bottom."""
 
 from starlette.applications import Starlette
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Mount, Route
+from starlette.routing import Mount
 from starlette.types import ASGIApp
 
-from callboard.api import answers, entities, errors, events, health, locations, queries, unprocessed
+from callboard.api import (
+    analysis,
+    answers,
+    description,
+    entities,
+    errors,
+    events,
+    health,
+    history,
+    location_queries,
+    locations,
+    permissions,
+    queries,
+    unprocessed,
+    validation,
+)
 from callboard.api.context import MOUNT, Context
+from callboard.api.dispatch import Dispatch
+from callboard.api.door import Door
+from callboard.api.paths import Route, allowed_methods
 from callboard.api.surroundings import Surroundings
 from callboard.app import ReadSide
 from callboard.errors import CallboardError
+from callboard.settings.cors import CorsSettings
 
 CATALOG = [
     Route("/entities", entities.listing),
@@ -19,18 +39,28 @@ CATALOG = [
     Route("/entities/by-refs", entities.by_refs, methods=["POST"]),
     Route("/entities/by-name/{kind}/{namespace}/{name}", entities.by_name),
     Route("/entities/by-name/{kind}/{namespace}/{name}/ancestry", entities.ancestry),
+    Route("/entities/by-name/{kind}/{namespace}/{name}/history", history.history),
     Route("/entities/by-uid/{uid}", entities.by_uid),
     Route("/entities/by-uid/{uid}", entities.delete, methods=["DELETE"]),
     Route("/entities/unprocessed/failed", unprocessed.failed),
     Route("/entities/unprocessed/pending", unprocessed.pending),
+    Route("/entities/unprocessed/delete/{entity_id}", unprocessed.delete, methods=["DELETE"]),
     Route("/entity-facets", queries.entity_facets),
     Route("/entity-facets", queries.entity_facets_object, methods=["POST"]),
     Route("/events", events.events),
     Route("/locations", locations.listing),
     Route("/locations", locations.register, methods=["POST"]),
+    Route("/locations/by-query", location_queries.by_query, methods=["POST"]),
+    Route("/locations/by-entity/{kind}/{namespace}/{name}", locations.by_entity),
     Route("/locations/{id}", locations.by_id),
+    Route("/locations/{id}", locations.retarget, methods=["PUT"]),
     Route("/locations/{id}", locations.unregister, methods=["DELETE"]),
+    Route("/analyze-location", analysis.analyze, methods=["POST"]),
+    Route("/validate-entity", validation.validate, methods=["POST"]),
     Route("/refresh", locations.refresh, methods=["POST"]),
+    Route("/.well-known/backstage/permissions/metadata", permissions.metadata),
+    Route("/.well-known/backstage/permissions/apply-conditions", permissions.apply_conditions, methods=["POST"]),
+    Route("/openapi.json", description.openapi),
 ]
 
 ROOT = [
@@ -48,14 +78,37 @@ def application(read_side: ReadSide) -> ASGIApp:
         exception_handlers={404: _nothing_here, 405: _nothing_here, Exception: _failed, CallboardError: _failed},
     )
     app.router.redirect_slashes = False
-    app.state.context = Context(read_side)
     # Around the whole and not among Starlette's middleware, which does not see the answer to an unexpected error.
-    return Surroundings(app, read_side)
+    inner: ASGIApp = Dispatch(app, CATALOG, mount=MOUNT, on_error=_failed)
+    if read_side.authenticator is not None:
+        inner = Door(inner, read_side.authenticator)
+    return shared_with_pages(Surroundings(inner, Context(read_side)), read_side.settings.backend.cors)
+
+
+def shared_with_pages(app: ASGIApp, cors: CorsSettings) -> ASGIApp:
+    """*app*, open to the pages of other origins that the configuration names."""
+    if not cors.origin:
+        return app
+    return CORSMiddleware(
+        app,
+        allow_origins=cors.origin,
+        allow_methods=cors.methods,
+        allow_headers=cors.allowed_headers,
+        expose_headers=cors.exposed_headers,
+        allow_credentials=cors.credentials,
+        max_age=cors.max_age,
+    )
 
 
 async def _nothing_here(request: Request, error: Exception) -> Response:
     # A path, or a method on a path, that does not exist: Backstage answers nothing at all.
-    return answers.empty(404)
+    # By now the request is on its way through the mount point; the table wants it as it came.
+    scope = {**request.scope, "root_path": ""}
+    methods = allowed_methods(ROOT, scope) if request.method == "OPTIONS" else []
+    if not methods:
+        return answers.empty(404)
+    allowed = ",".join(methods)
+    return Response(allowed, headers={"allow": allowed}, media_type="text/html")
 
 
 async def _failed(request: Request, error: Exception) -> Response:

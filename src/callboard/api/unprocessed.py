@@ -1,10 +1,12 @@
-"""Unprocessed entities: what is in the catalog but can't be seen by readers yet, and why."""
+"""Unprocessed entities: what is in the catalog but can't be seen by readers yet, why, and away with it."""
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from callboard.access.permissions import UNPROCESSED_DELETE, UNPROCESSED_READ
 from callboard.api import answers, context
 from callboard.api.parameters import Known, Text, query_of
+from callboard.ingestion import deleting
 from callboard.model import json
 from callboard.model.json import JsonObject, JsonValue
 from callboard.store import entities
@@ -23,8 +25,21 @@ async def pending(request: Request) -> Response:
     return await _listing(request, failed=False)
 
 
+async def delete(request: Request) -> Response:
+    """`DELETE /entities/unprocessed/delete/{entity_id}`: as by uid, but never of an entity that is all right."""
+    query_of(request, {})
+    await context.permit(request, UNPROCESSED_DELETE)
+    here = context.of(request)
+    uid = request.path_params["entity_id"]
+    offset = await deleting.delete(here.database, uid, find=entities.find_unprocessed)
+    if offset is not None:
+        await here.follower.wait_beyond(offset - 1, context.PATIENCE)
+    return answers.empty(204)
+
+
 async def _listing(request: Request, *, failed: bool) -> Response:
     owner = query_of(request, _KNOWN).text("owner")
+    await context.permit(request, UNPROCESSED_READ)
     async with context.of(request).database.transaction() as tx:
         found = await entities.unprocessed(tx, failed=failed)
     rows = [_row(entity) for entity in found]
