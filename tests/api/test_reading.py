@@ -101,7 +101,15 @@ async def test_answers_are_compressed_for_who_can_read_that(long: Api, path: str
     assert answer.headers["vary"] == "Accept-Encoding"
     assert gzip.decompress(raw) == plain.content
     assert answer.headers["etag"] == plain.headers["etag"]
+    assert plain.headers["vary"] == "Accept-Encoding"
     assert "content-encoding" not in plain.headers
+
+
+async def test_a_short_answer_is_not_compressed(shop: Api) -> None:
+    answer = await shop.client.get("/api/catalog/entities/by-uid/none", headers={"accept-encoding": "gzip"})
+
+    assert answer.headers["vary"] == "Accept-Encoding"
+    assert "content-encoding" not in answer.headers
 
 
 async def test_lists_come_as_lines_for_who_asks(shop: Api) -> None:

@@ -15,6 +15,9 @@ _WORTH_COMPRESSING = 1024
 # JSON of a catalog shrinks to a sixth at the lowest level, which costs a third of the usual one.
 _COMPRESSION = 1
 
+_COMPRESSING = "callboard.compressing"
+"""Where a request says that its answer will be compressed if that is worth it."""
+
 _LEFT_OUT_OF_304 = frozenset((b"content-type", b"content-length", b"content-encoding"))
 
 
@@ -35,6 +38,7 @@ class Surroundings:
             await self._app(scope, receive, send)
             return
         if any(name == b"accept-encoding" and b"gzip" in value for name, value in scope["headers"]):
+            scope[_COMPRESSING] = True
             await self._compressing(scope, receive, send)
         else:
             await self._answer(scope, receive, send)
@@ -63,11 +67,12 @@ class Surroundings:
 class _Answer:
     """One answer on its way out. Its beginning is held back until the tag is known."""
 
-    __slots__ = ("_follower", "_held", "_if_none_match", "_send", "_start", "_tagged", "status")
+    __slots__ = ("_compressing", "_follower", "_held", "_if_none_match", "_send", "_start", "_tagged", "status")
 
     def __init__(self, scope: Scope, send: Send, follower: Follower) -> None:
         self._send = send
         self._follower = follower
+        self._compressing = _COMPRESSING in scope
         self._tagged = scope["method"] in ("GET", "HEAD")
         self._if_none_match = next((value for name, value in scope["headers"] if name == b"if-none-match"), None)
         self._start: Message | None = None
@@ -86,9 +91,12 @@ class _Answer:
     async def _begin(self, message: Message) -> None:
         self.status = message["status"]
         headers = message["headers"]
-        names = {name for name, _ in headers}
-        if b"callboard-offset" not in names:
+        present = dict(headers)
+        if b"callboard-offset" not in present:
             headers.append((b"callboard-offset", b"%d" % self._follower.view.offset))
+        # Where the answer is compressed, who does that says so itself.
+        if not self._compressing or int(present.get(b"content-length", _WORTH_COMPRESSING)) < _WORTH_COMPRESSING:
+            headers.append((b"vary", b"Accept-Encoding"))
         if self._tagged and self.status == 200:
             self._start = message
         else:

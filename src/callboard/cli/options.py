@@ -107,8 +107,8 @@ def server_settings(
     if not (settings.backend.listen.loopback or authentication.enabled(settings) or insecure):
         raise InvalidConfiguration(
             f"refusing to listen on {settings.backend.listen}: nobody would have to log in."
-            " Configure backend.auth, listen on a loopback address, or say --insecure if something in front of Callboard"
-            " checks who comes"
+            " Configure backend.auth, listen on a loopback address, or say --insecure if something in front of"
+            " Callboard checks who comes"
         )
     set_up_logging(settings)
     for warning in settings.warnings:
