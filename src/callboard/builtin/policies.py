@@ -5,7 +5,7 @@ They run in the order of `default_policies`. Each reports everything that it fin
 
 import functools
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
@@ -164,6 +164,13 @@ class DefaultNamespacePolicy:
         return entity
 
 
+def _refuse(violations: Sequence[Violation]) -> None:
+    """Raise InvalidEntity with all of them, if there are any."""
+    if violations:
+        reason = "; ".join(violation.text for violation in violations)
+        raise InvalidEntity(reason, pointer=violations[0].pointer)
+
+
 class NoForeignRootFieldsPolicy:
     """No fields beside the four of an entity: what the catalog itself adds can't come from outside."""
 
@@ -173,10 +180,7 @@ class NoForeignRootFieldsPolicy:
 
     def enforce(self, entity: JsonObject) -> JsonObject:
         """Raise InvalidEntity if there is any other field at the root."""
-        violations = self.violations(entity)
-        if violations:
-            reason = "; ".join(violation.text for violation in violations)
-            raise InvalidEntity(reason, pointer=violations[0].pointer)
+        _refuse(self.violations(entity))
         return entity
 
     def violations(self, entity: JsonObject) -> list[Violation]:
@@ -195,10 +199,7 @@ class FieldFormatsPolicy:
 
     def enforce(self, entity: JsonObject) -> JsonObject:
         """Raise InvalidEntity, naming each field, its value and what was expected. The schema must hold already."""
-        violations = self.violations(entity)
-        if violations:
-            reason = "; ".join(violation.text for violation in violations)
-            raise InvalidEntity(reason, pointer=violations[0].pointer)
+        _refuse(self.violations(entity))
         return entity
 
     def violations(self, entity: JsonObject) -> list[Violation]:
@@ -246,10 +247,7 @@ class DistinctKeysPolicy:
 
     def enforce(self, entity: JsonObject) -> JsonObject:
         """Raise InvalidEntity, naming each pair of keys."""
-        violations = self.violations(entity)
-        if violations:
-            reason = "; ".join(violation.text for violation in violations)
-            raise InvalidEntity(reason, pointer=violations[0].pointer)
+        _refuse(self.violations(entity))
         return entity
 
     def violations(self, entity: JsonObject) -> list[Violation]:
