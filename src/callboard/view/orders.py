@@ -12,7 +12,7 @@ from pyroaring import BitMap
 
 from callboard.errors import InvalidInput
 from callboard.view.columns import Column
-from callboard.view.ids import bitmap
+from callboard.view.ids import Ids, bitmap
 from callboard.view.rosters import Roster
 
 
@@ -88,8 +88,12 @@ class FieldWalk:
             if len(taken) >= count:
                 break
             value = order[at]
+            holders = self.column.find(value)
+            if isinstance(holders, int) and holders not in ids:
+                # Most values of most walks belong to one entity, which a filter has left out.
+                continue
             beyond = after[1] if after is not None and after[0] == value else None
-            among = self._sorted_by(value, ids)
+            among = self._sorted_by(value, holders, ids)
             if isinstance(among, int):
                 uid = self.uids.text(among)
                 if beyond is None or (uid < beyond if falling else uid > beyond):
@@ -99,14 +103,13 @@ class FieldWalk:
                 taken.extend((value, member) for member in members)
         return taken
 
-    def _sorted_by(self, value: str, ids: BitMap) -> int | BitMap | None:
-        """Those of *ids* that are sorted by *value*."""
-        holders = self.column.find(value)
+    def _sorted_by(self, value: str, holders: Ids | None, ids: BitMap) -> Ids | None:
+        """Those of *ids* that have *value*, as *holders* do, and are sorted by it."""
         if holders is None:
             return None
         if isinstance(holders, int):
-            counts = holders in ids and not (self.column.has_several(holders) and self.value(holders) != value)
-            return holders if counts else None
+            elsewhere = self.column.has_several(holders) and self.value(holders) != value
+            return None if elsewhere else holders
         among = holders & ids
         if among and self.column.multiple is not None:
             several = among & bitmap(self.column.multiple)
