@@ -50,7 +50,7 @@ _server = click.option("--server", help="A running server, for example http://lo
 @_save
 @click.pass_context
 def main(context: click.Context, save: Path | None) -> None:
-    """Measure Callboard: ingest, query, follow. Without a command: all of them, small, in about a minute."""
+    """Measure Callboard: ingest, query, follow. Without a command: all of them, small, in a minute or two."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
     if context.invoked_subcommand is None:
         _measure(_everything, save)

@@ -48,6 +48,7 @@ class Wire(asyncio.Protocol):
 
     def __init__(self, host: str) -> None:
         self.host = host
+        self.closed = asyncio.Event()
         self._status = 200
         self._answer: asyncio.Future[bytes] | None = None
         self._parser: httptools.HttpResponseParser | None = None
@@ -65,6 +66,7 @@ class Wire(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell whoever waits for an answer."""
+        self.closed.set()
         self._end(exc or ConnectionResetError("the server has closed the connection"))
 
     def on_body(self, body: bytes) -> None:
@@ -80,6 +82,8 @@ class Wire(asyncio.Protocol):
 
     async def send(self, request: bytes, *, status: int = 200) -> bytes:
         """The body of the answer to an encoded *request*. Raises Unexpected when it has another *status*."""
+        if self.closed.is_set():
+            raise ConnectionResetError("the server has closed the connection, which was idle")
         self._body = []
         self._status = status
         self._parser = httptools.HttpResponseParser(self)

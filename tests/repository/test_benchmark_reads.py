@@ -30,10 +30,16 @@ HELD = Sample(
 
 @pytest.fixture
 async def url() -> AsyncIterator[str]:
-    """A server that answers a GET with 200 and two bytes, a conditional one with 304, and anything else with 404."""
+    """A server that answers a GET with 200 and two bytes, a conditional one with 304, and anything else with 404.
+
+    After `GET /last` it closes the connection.
+    """
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while asked := (await reader.read(65536)).decode():
+            if asked.startswith("GET /last "):
+                writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}")
+                break
             if not asked.startswith("GET "):
                 writer.write(b"HTTP/1.1 404 Not Found\r\ncontent-length: 3\r\n\r\nno!")
             elif "if-none-match" in asked:
@@ -53,9 +59,9 @@ def read_named(name: str, held: Sample = HELD) -> reads.Read:
 
 def test_the_page_says_what_each_read_is() -> None:
     text = (ROOT / "benchmarks" / "README.md").read_text("utf-8")
-    section = text.partition("## The reads")[2].partition("\n## ")[0]
+    table = text.partition("## The reads")[2].partition("| column |")[0]
 
-    described = re.findall(r"^\| `([a-z0-9-]+)` \|", section, re.MULTILINE)
+    described = re.findall(r"^\| `([a-z0-9-]+)` \|", table, re.MULTILINE)
 
     floor = {query.HTTP_ALONE, query.HTTP_AS_MANY_BYTES}
     assert [name for name in described if name not in floor] == [read.name for read in reads.of(HELD)]
@@ -122,6 +128,15 @@ async def test_an_answer_with_another_status_is_told(url: str) -> None:
             await only.send(Ask("/", {}).encoded(only.host))
 
     assert told.value.status == 404
+
+
+async def test_a_connection_that_was_closed_is_told_and_not_waited_for(url: str) -> None:
+    async with asyncio.timeout(10), wire.connected(url, 1) as [only]:
+        await only.get("/last")
+        await only.closed.wait()
+
+        with pytest.raises(ConnectionResetError, match="has closed the connection"):
+            await only.get("/")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems don't tell")
