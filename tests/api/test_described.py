@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from schemathesis.checks import not_a_server_error
 from schemathesis.config import SanitizationConfig
+from schemathesis.core.failures import FailureGroup
 from schemathesis.generation import GenerationMode
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
@@ -24,16 +25,15 @@ from callboard.api.context import MOUNT
 from callboard.extend import Full
 from callboard.model import json
 from tests.api.conftest import Api
-from tests.harness import component, offered
+from tests.harness import component, component_yaml, offered
 
-EXAMPLES = int(os.environ.get("CALLBOARD_TEST_EXAMPLES", "12"))
-"""Requests of each kind to each endpoint."""
+EXAMPLES = int(os.environ.get("CALLBOARD_TEST_EXAMPLES", "20"))
+"""Requests of each kind to the endpoints of each tag."""
 
 DOCUMENT: Any = json.decode(description.described(MOUNT))
-OPERATIONS: dict[str, Any] = {
-    found.ok().label: found.ok() for found in schemathesis.openapi.from_dict(DOCUMENT).get_all_operations()
-}
-REFUSABLE = [label for label, operation in OPERATIONS.items() if len(operation.query) or len(operation.body)]
+FOUND: list[Any] = list(schemathesis.openapi.from_dict(DOCUMENT).get_all_operations())
+OPERATIONS: dict[str, Any] = {found.ok().label: found.ok() for found in FOUND}
+TAGS = [tag["name"] for tag in DOCUMENT["tags"]]
 
 CHECKS = [
     not_a_server_error,
@@ -71,13 +71,14 @@ async def filled(api: Api) -> Api:
 
 async def known(api: Api) -> dict[str, dict[str, str]]:
     """What is there to be asked for, by the name of the parameter of a path; it may go while the examples run."""
-    [location, *_] = [*(await api.get("/locations")).json(), {"data": {"id": "none"}}]
-    [entity, *_] = [*(await api.get("/entities")).json(), {"metadata": {"uid": "none"}}]
+    locations: list[Any] = (await api.get("/locations")).json()
+    entities: list[Any] = (await api.get("/entities")).json()
+    uid = entities[0]["metadata"]["uid"] if entities else "none"
     return {
         "name": {"kind": "component", "namespace": "default", "name": "basket"},
-        "uid": {"uid": entity["metadata"]["uid"]},
-        "entity_id": {"entity_id": entity["metadata"]["uid"]},
-        "id": {"id": location["data"]["id"]},
+        "uid": {"uid": uid},
+        "entity_id": {"entity_id": uid},
+        "id": {"id": locations[0]["data"]["id"] if locations else "none"},
     }
 
 
@@ -86,30 +87,103 @@ async def answer_to(api: Api, case: Any) -> httpx2.Response:
     if "wait" in case.query and str(case.query["wait"]) > "0":
         # A held request takes as long as it asks for.
         case.query["wait"] = 0.01
-    request = prepare_request(case, None, config=SanitizationConfig(enabled=False), base_url=f"http://catalog{MOUNT}")
+    request: Any = prepare_request(
+        case, None, config=SanitizationConfig(enabled=False), base_url=f"http://catalog{MOUNT}"
+    )
     call = api.client.request(request.method, request.url, headers=dict(request.headers), content=request.body)
     # What changes the catalog answers when this process has seen the change.
     return await (api.following(call) if request.method in ("DELETE", "PUT") else call)
 
 
-@pytest.mark.parametrize("label", OPERATIONS)
+BASKET = {"kind": "component", "namespace": "default", "name": "basket"}
+TARGET = {"type": "url", "target": "https://host/read.yaml"}
+GOOD: list[tuple[str, int, dict[str, Any]]] = [
+    ("GET /entities", 200, {"query": {"limit": 1, "fields": ["kind"]}}),
+    ("GET /entities", 200, {"headers": {"accept": "application/x-ndjson"}}),
+    ("GET /entities/by-query", 200, {"query": {"limit": 1, "lastEventOffset": "include"}}),
+    ("GET /entities/by-query", 200, {"query": {"limit": 1}, "headers": {"accept": "application/x-ndjson"}}),
+    ("POST /entities/by-query", 200, {"body": {"query": {"kind": "component"}, "limit": 1}}),
+    ("POST /entities/by-refs", 200, {"body": {"entityRefs": ["component:basket", "component:none"]}}),
+    ("GET /entities/by-name/{kind}/{namespace}/{name}", 200, {"path_parameters": BASKET, "query": {"at": 1}}),
+    ("GET /entities/by-name/{kind}/{namespace}/{name}", 409, {"path_parameters": BASKET, "query": {"at": 1000}}),
+    ("GET /entities/by-name/{kind}/{namespace}/{name}/ancestry", 200, {"path_parameters": BASKET}),
+    (
+        "GET /entities/by-name/{kind}/{namespace}/{name}/history",
+        200,
+        {"path_parameters": BASKET, "query": {"include": "patch"}},
+    ),
+    (
+        "GET /entities/by-name/{kind}/{namespace}/{name}/history",
+        200,
+        {"path_parameters": BASKET, "query": {"include": "entity", "limit": 1}},
+    ),
+    ("GET /entities/unprocessed/failed", 200, {}),
+    ("GET /entities/unprocessed/pending", 200, {}),
+    ("GET /entity-facets", 200, {"query": {"facet": ["kind", "spec.owner"]}}),
+    ("POST /entity-facets", 200, {"body": {"facets": ["kind"], "limit": 1}}),
+    ("GET /events", 200, {"query": {"offset": 0}}),
+    ("GET /events", 200, {"query": {"offset": 2, "filter": ["spec.owner=team"]}}),
+    ("GET /events", 409, {"query": {"offset": 1000}}),
+    ("GET /events", 410, {"query": {"epoch": "another"}}),
+    ("POST /locations", 201, {"body": TARGET}),
+    ("POST /locations", 201, {"body": TARGET, "query": {"dryRun": "true"}}),
+    ("POST /locations", 409, {"body": {"type": "url", "target": "https://host/a.yaml"}}),
+    ("POST /locations/by-query", 200, {"body": {"query": {"type": "url"}, "limit": 1}}),
+    ("GET /locations/by-entity/{kind}/{namespace}/{name}", 200, {"path_parameters": BASKET}),
+    ("POST /analyze-location", 200, {"body": {"location": {"type": "url", "target": "https://host/a.yaml"}}}),
+    ("POST /analyze-location", 200, {"body": {"location": {"type": "url", "target": "https://github.com/a/b"}}}),
+    ("POST /validate-entity", 200, {"body": {"entity": component("new"), "location": "url:https://host/a.yaml"}}),
+    ("POST /validate-entity", 400, {"body": {"entity": component("_"), "location": "url:https://host/a.yaml"}}),
+    ("POST /refresh", 200, {"body": {"entityRef": "component:basket"}}),
+    ("POST /refresh", 401, {"body": {"entityRef": "component:basket", "authorizationToken": "x"}}),
+    ("GET /.well-known/backstage/permissions/metadata", 200, {}),
+]
+
+
+async def test_what_is_usual_is_answered_as_described(filled: Api) -> None:
+    filled.catalog.host.files["https://host/read.yaml"] = component_yaml("read").encode()
+
+    for label, status, asked in GOOD:
+        case = OPERATIONS[label].Case(**asked, **({"media_type": "application/json"} if "body" in asked else {}))
+        answer = await answer_to(filled, case)
+
+        assert answer.status_code == status, f"{label} {asked}"
+        case.validate_response(answer, checks=CHECKS)
+
+
+async def test_an_answer_that_is_not_described_would_be_noticed(filled: Api) -> None:
+    document = json.decode(description.described(MOUNT).replace(b'"totalItems"', b'"another"'))
+    assert isinstance(document, dict)
+    operation = schemathesis.openapi.from_dict(document)["/entities/by-query"]["GET"]
+    case = operation.Case()
+    answer = await answer_to(filled, case)
+
+    with pytest.raises(FailureGroup):
+        case.validate_response(answer, checks=CHECKS)
+
+
+@pytest.mark.parametrize("tag", TAGS)
 @generated
 @given(data=st.data())
-async def test_what_may_be_sent_is_answered_as_described(filled: Api, label: str, data: st.DataObject) -> None:
-    names = [parameter.name for parameter in OPERATIONS[label].path_parameters]
-    there = (await known(filled))[names[-1]] if names and data.draw(st.booleans()) else None
-    case = data.draw(OPERATIONS[label].as_strategy(path_parameters=there))
+async def test_what_may_be_sent_is_answered_as_described(filled: Api, tag: str, data: st.DataObject) -> None:
+    operation = data.draw(st.sampled_from([each for each in OPERATIONS.values() if tag in each.tags]))
+    names = [parameter.name for parameter in operation.path_parameters]
+    is_there: bool = data.draw(st.booleans())
+    there = (await known(filled))[names[-1]] if names and is_there else None
+    case: Any = data.draw(operation.as_strategy(path_parameters=there))
 
     answer = await answer_to(filled, case)
 
     case.validate_response(answer, checks=CHECKS)
 
 
-@pytest.mark.parametrize("label", REFUSABLE)
+@pytest.mark.parametrize("tag", [tag for tag in TAGS if tag != "description"])
 @generated
 @given(data=st.data())
-async def test_what_may_not_be_sent_is_answered_as_described(filled: Api, label: str, data: st.DataObject) -> None:
-    case = data.draw(OPERATIONS[label].as_strategy(generation_mode=GenerationMode.NEGATIVE))
+async def test_what_may_not_be_sent_is_answered_as_described(filled: Api, tag: str, data: st.DataObject) -> None:
+    refusable = [each for each in OPERATIONS.values() if tag in each.tags and (len(each.query) or len(each.body))]
+    operation = data.draw(st.sampled_from(refusable))
+    case: Any = data.draw(operation.as_strategy(generation_mode=GenerationMode.NEGATIVE))
 
     answer = await answer_to(filled, case)
 
