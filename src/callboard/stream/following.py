@@ -3,6 +3,7 @@
 import asyncio
 import bisect
 import contextlib
+import ctypes
 import functools
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -63,6 +64,7 @@ class Follower:
             async for uid, ref, body in found.rows:
                 contents.put(uid, ref, body)
         self.view.replace(contents, offset=found.position.head, epoch=found.position.epoch)
+        _give_memory_back()
         self._recent.clear()
         self._looked(found.position)
         _log.info(
@@ -138,3 +140,9 @@ class Follower:
         # Everybody who waits now is woken; whoever comes later waits for the next event.
         self._moved.set()
         self._moved = asyncio.Event()
+
+
+def _give_memory_back() -> None:
+    """Loading leaves a fifth of what it has used to nobody, and glibc keeps it unless it is told otherwise."""
+    with contextlib.suppress(OSError, AttributeError, TypeError):
+        ctypes.CDLL(None).malloc_trim(0)
