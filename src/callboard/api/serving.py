@@ -32,6 +32,8 @@ async def serve(read_side: ReadSide, stop: asyncio.Event, *, inherited: int | No
         log_config=None,
         access_log=False,
         server_header=False,
+        # Nothing here asks who is behind a proxy.
+        proxy_headers=False,
         backlog=4096,
         timeout_graceful_shutdown=2,
         lifespan="off",
