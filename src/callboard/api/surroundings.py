@@ -67,7 +67,17 @@ class Surroundings:
 class _Answer:
     """One answer on its way out. Its beginning is held back until the tag is known."""
 
-    __slots__ = ("_compressing", "_follower", "_held", "_if_none_match", "_send", "_start", "_tagged", "status")
+    __slots__ = (
+        "_compressing",
+        "_follower",
+        "_held",
+        "_if_none_match",
+        "_known",
+        "_send",
+        "_start",
+        "_tagged",
+        "status",
+    )
 
     def __init__(self, scope: Scope, send: Send, follower: Follower) -> None:
         self._send = send
@@ -76,6 +86,7 @@ class _Answer:
         self._tagged = scope["method"] in ("GET", "HEAD")
         self._if_none_match = next((value for name, value in scope["headers"] if name == b"if-none-match"), None)
         self._start: Message | None = None
+        self._known: bytes | None = None
         self._held = False
         self.status = 0
 
@@ -98,14 +109,14 @@ class _Answer:
         if not self._compressing or int(present.get(b"content-length", _WORTH_COMPRESSING)) < _WORTH_COMPRESSING:
             headers.append((b"vary", b"Accept-Encoding"))
         if self._tagged and self.status == 200:
-            self._start = message
+            self._start, self._known = message, present.get(b"etag")
         else:
             await self._send(message)
 
     async def _tag(self, body: Message) -> None:
         start, self._start = self._start, None
         assert start is not None
-        tag = next((value.decode("latin-1") for name, value in start["headers"] if name == b"etag"), None)
+        tag = None if self._known is None else self._known.decode("latin-1")
         if tag is None and not body.get("more_body", False):
             tag = conditional.tag_of(body.get("body", b""))
             start["headers"].append((b"etag", tag.encode("latin-1")))

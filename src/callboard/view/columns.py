@@ -16,7 +16,7 @@ class Column:
     entry only for what is not written in lower case, which is rare.
     """
 
-    __slots__ = ("_by_entity", "_lowered", "_order", "blank", "exists", "multiple", "values")
+    __slots__ = ("_by_entity", "_lowered", "_order", "_written", "blank", "exists", "multiple", "values")
 
     def __init__(self) -> None:
         self.exists: Ids | None = None
@@ -29,6 +29,7 @@ class Column:
         """Who has which value, as written."""
         self._lowered: dict[str, list[str]] | None = None
         self._order: SortedTexts | None = None
+        self._written: list[str] | None = None
         self._by_entity: dict[int, str | tuple[str, ...]] | None = None
 
     @classmethod
@@ -120,6 +121,12 @@ class Column:
         """Who has a value with *text*, which is lower case, somewhere in it."""
         return union([self.find(value) for value in self.order() if text in value])
 
+    def written(self) -> list[str]:
+        """The values as written, in order; the caller must not change the list."""
+        if self._written is None:
+            self._written = sorted(self.values)
+        return self._written
+
     def order(self) -> list[str]:
         """The lower-case values in order; the caller must not change the list."""
         if self._order is None:
@@ -155,6 +162,7 @@ class Column:
         return self._by_entity
 
     def _appeared(self, value: str) -> None:
+        self._written = None
         lowered = value.lower()
         if lowered != value:
             if self._lowered is None:
@@ -164,6 +172,7 @@ class Column:
             self._order.note(lowered)
 
     def _disappeared(self, value: str) -> None:
+        self._written = None
         lowered = value.lower()
         if lowered != value and self._lowered is not None:
             written = self._lowered[lowered]
