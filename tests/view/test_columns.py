@@ -61,3 +61,34 @@ def test_a_column_that_everybody_left_says_so() -> None:
         left.drop(member, values)
 
     assert (left.exists, left.blank, left.multiple, left.values) == (None, None, None, {})
+
+
+def test_a_search_that_goes_on_finds_what_a_new_one_finds() -> None:
+    names = ("Payments", "payroll", "repay", "apple", "PAY", "pap")
+    going_on = column(*((name,) for name in names))
+
+    for text in ("p", "pa", "pay", "payr", "pay", "ap", "x"):
+        expected = [member for member, name in enumerate(names) if text in name.lower()]
+        assert list(going_on.having(text)) == expected
+        assert list(column(*((name,) for name in names)).having(text)) == expected
+
+
+def test_a_search_sees_values_that_have_come_and_gone() -> None:
+    changing = column(("payments",), ("payroll",))
+    changing.having("pay")
+
+    changing.drop(0, ("payments",))
+    changing.put(2, ("Repay",))
+    changing.put(3, ("payroll",))
+
+    assert list(changing.having("pay")) == [1, 2, 3]
+
+
+def test_many_searches_do_not_pile_up() -> None:
+    searched = column(*((f"value {number}",) for number in range(100)))
+
+    for number in range(100):
+        assert list(searched.having(f"value {number:02}")) == ([number] if number > 9 else [])
+
+    assert searched._searched is not None
+    assert len(searched._searched) <= 8

@@ -8,6 +8,9 @@ from pyroaring import BitMap
 from callboard.view.ids import Ids, bitmap, contains, excluding, including, union
 from callboard.view.sorting import SortedTexts
 
+_SEARCHES = 8
+"""The last few searches for a text are remembered until a value comes or goes."""
+
 
 class Column:
     """The entities by their values of one key.
@@ -16,7 +19,7 @@ class Column:
     entry only for what is not written in lower case, which is rare.
     """
 
-    __slots__ = ("_by_entity", "_lowered", "_order", "_written", "blank", "exists", "multiple", "values")
+    __slots__ = ("_by_entity", "_lowered", "_order", "_searched", "_written", "blank", "exists", "multiple", "values")
 
     def __init__(self) -> None:
         self.exists: Ids | None = None
@@ -30,6 +33,7 @@ class Column:
         self._lowered: dict[str, list[str]] | None = None
         self._order: SortedTexts | None = None
         self._written: list[str] | None = None
+        self._searched: dict[str, list[str]] | None = None
         self._by_entity: dict[int, str | tuple[str, ...]] | None = None
 
     @classmethod
@@ -119,7 +123,24 @@ class Column:
 
     def having(self, text: str) -> BitMap:
         """Who has a value with *text*, which is lower case, somewhere in it."""
-        return union([self.find(value) for value in self.order() if text in value])
+        values = self._values_having(text)
+        if self._lowered is None:
+            return union([self.values[value] for value in values])
+        return union([self.find(value) for value in values])
+
+    def _values_having(self, text: str) -> list[str]:
+        # Somebody who types asks for "pa", "pay", "payr", each time for a page and for a count: what has the longer
+        # text is among what has the shorter one.
+        if self._searched is None:
+            self._searched = {}
+        found = self._searched.get(text)
+        if found is None:
+            wider = [known for part, known in self._searched.items() if part in text]
+            found = [value for value in min(wider, key=len, default=self.order()) if text in value]
+            if len(self._searched) >= _SEARCHES:
+                self._searched.clear()
+            self._searched[text] = found
+        return found
 
     def written(self) -> list[str]:
         """The values as written, in order; the caller must not change the list."""
@@ -162,7 +183,7 @@ class Column:
         return self._by_entity
 
     def _appeared(self, value: str) -> None:
-        self._written = None
+        self._written = self._searched = None
         lowered = value.lower()
         if lowered != value:
             if self._lowered is None:
@@ -172,7 +193,7 @@ class Column:
             self._order.note(lowered)
 
     def _disappeared(self, value: str) -> None:
-        self._written = None
+        self._written = self._searched = None
         lowered = value.lower()
         if lowered != value and self._lowered is not None:
             written = self._lowered[lowered]
