@@ -101,3 +101,31 @@ def test_the_digest_of_a_selection_tells_its_bodies_and_their_order() -> None:
     assert one.select([0, 1]).digest == other.select([2, 1]).digest
     assert one.select([0, 1]).digest != one.select([1, 0]).digest
     assert one.select([0]).digest != one.select([1]).digest
+
+
+def test_what_was_read_is_read_anew_after_a_change() -> None:
+    bodies = Bodies()
+    for number in range(TRAIN_FROM):
+        bodies.put(number, body(number))
+    bodies.compress()
+    read = [bodies.get(number) for number in (1, 2, 1)]
+
+    bodies.put(1, body(-1))
+    bodies.drop(2)
+    bodies.put(2, body(-2))
+
+    assert read == [body(1), body(2), body(1)]
+    assert [bodies.get(number) for number in (1, 2)] == [body(-1), body(-2)]
+
+
+def test_only_so_much_of_what_was_read_is_remembered() -> None:
+    bodies = Bodies()
+    for number in range(3 * TRAIN_FROM):
+        bodies.put(number, body(number))
+    bodies.put(0, b'"%b"' % (b"x" * 100_000))
+    bodies.compress()
+
+    assert [bodies.get(number) for number in range(1, 3 * TRAIN_FROM)] == [body(n) for n in range(1, 3 * TRAIN_FROM)]
+    assert bodies.get(0).count(b"x") == 100_000
+    assert len(bodies._warm) <= 1024
+    assert 0 not in bodies._warm

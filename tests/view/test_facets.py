@@ -1,6 +1,12 @@
+import datetime as dt
+
+from callboard.model.changes import Change, ChangeType
 from callboard.model.predicates import Equals, both
-from callboard.view.facets import facets
+from callboard.view.facets import Narrowing, facets
 from tests.view.samples import entity, view_of
+
+UID = "00000000-0000-0000-0000-000000000001"
+AT = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 
 VIEW = view_of(
     entity("a", tags=["java", "go"], spec={"lifecycle": "production", "flag": True}),
@@ -49,3 +55,28 @@ def test_marks_and_relations_are_facets_too() -> None:
 
 def test_what_has_no_known_value_gives_an_empty_facet() -> None:
     assert facets(VIEW, ["spec.long", "metadata", "nothing"]) == {"spec.long": [], "metadata": [], "nothing": []}
+
+
+def test_a_change_is_counted_at_once() -> None:
+    view = view_of(entity("a", tags=["java"]), entity("b", tags=["java", "web"]))
+    java = Equals("metadata.tags", "java")
+    before = [facets(view, ["metadata.tags"], predicate) for predicate in (None, java)]
+    gone = next(ref for ref in view.refs() if ref.endswith("/b"))
+
+    view.apply(
+        [Change(offset=view.offset + 1, type=ChangeType.REMOVED, ref=gone, uid=UID, body=None, at=AT, cause=None)]
+    )
+    after = [facets(view, ["metadata.tags"], predicate) for predicate in (None, java)]
+
+    assert before[0] == before[1] == {"metadata.tags": [{"value": "java", "count": 2}, {"value": "web", "count": 1}]}
+    assert after[0] == after[1] == {"metadata.tags": [{"value": "java", "count": 1}]}
+
+
+def test_narrowing_leaves_what_is_remembered_alone() -> None:
+    view = view_of(entity("a", tags=["go", "web"]), entity("b", tags=["web"]))
+
+    narrowed = facets(view, ["metadata.tags"], None, Narrowing(limit=1))
+    whole = facets(view, ["metadata.tags"])
+
+    assert narrowed == {"metadata.tags": [{"value": "web", "count": 2}]}
+    assert whole == {"metadata.tags": [{"value": "go", "count": 1}, {"value": "web", "count": 2}]}

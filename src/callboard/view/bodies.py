@@ -16,6 +16,12 @@ TRAIN_FROM = 1000
 TRAIN_AT_LATEST = 20_000
 """While a catalog is loaded, the samples get better with every entity, and the memory gets worse."""
 
+_WARM = 1_024
+"""Bodies that were read last stay as they were read: what is asked for once is mostly asked for again."""
+
+_WARM_BYTES = 8 * 1024
+"""Larger ones don't."""
+
 _SAMPLES = 500
 _DICTIONARY_BYTES = 32 * 1024
 _LEVEL = 3
@@ -24,11 +30,12 @@ _LEVEL = 3
 class Bodies:
     """JSON by entity id. Ids are dense: a new one is at most one beyond the last."""
 
-    __slots__ = ("_codec", "_count", "_digests", "_kept")
+    __slots__ = ("_codec", "_count", "_digests", "_kept", "_warm")
 
     def __init__(self) -> None:
         self._kept: list[bytes | None] = []
         self._digests = array("Q")
+        self._warm: dict[int, bytes] = {}
         self._count = 0
         self._codec: _Codec | None = None
 
@@ -47,6 +54,7 @@ class Bodies:
             self._digests.append(0)
         if self._kept[member] is None:
             self._count += 1
+        self._warm.pop(member, None)
         self._digests[member] = int.from_bytes(hashlib.blake2b(body, digest_size=8).digest())
         self._kept[member] = body if self._codec is None else self._codec.compress(body)
         if self._codec is None and self._count >= TRAIN_AT_LATEST:
@@ -55,13 +63,24 @@ class Bodies:
     def drop(self, member: int) -> None:
         """Forget the body of *member*."""
         self._kept[member] = None
+        self._warm.pop(member, None)
         self._count -= 1
 
     def get(self, member: int) -> bytes:
         """The body of *member*."""
+        body = self._warm.get(member)
+        if body is not None:
+            return body
         kept = self._kept[member]
         assert kept is not None
-        return kept if self._codec is None else self._codec.decompress(kept)
+        if self._codec is None:
+            return kept
+        body = self._codec.decompress(kept)
+        if len(body) <= _WARM_BYTES:
+            if len(self._warm) >= _WARM:
+                del self._warm[next(iter(self._warm))]
+            self._warm[member] = body
+        return body
 
     def select(self, members: Iterable[int]) -> "Selection":
         """The bodies of *members* in their order, as they are at this moment."""

@@ -10,6 +10,12 @@ from callboard.model.predicates import Predicate
 from callboard.view.columns import Column
 from callboard.view.views import View
 
+_REMEMBERED = 100
+"""Facets that are remembered until the view changes,"""
+
+_REMEMBERED_VALUES = 2_000
+"""but for those with more values."""
+
 
 @dataclass(frozen=True, slots=True)
 class Narrowing:
@@ -25,13 +31,25 @@ def facets(
     view: View, keys: Sequence[str], predicate: Predicate | None = None, narrowing: Narrowing | None = None
 ) -> dict[str, list[JsonValue]]:
     """For each of *keys* a list of `{"value", "count"}`, values as written; nothing about other entities counts."""
-    selected = None if predicate is None else view.evaluate(predicate)
     found: dict[str, list[JsonValue]] = {}
     for key in keys:
-        column = view.contents.index.column(key.lower())
-        sizes = [] if column is None else _sizes(column, selected)
-        found[key] = [{"value": value, "count": count} for value, count in _narrowed(sizes, narrowing)]
+        sizes = _narrowed(_counted(view, key.lower(), predicate), narrowing)
+        found[key] = [{"value": value, "count": count} for value, count in sizes]
     return found
+
+
+def _counted(view: View, key: str, predicate: Predicate | None) -> list[tuple[str, int]]:
+    # Each page of a front end asks for the same few facets, and between two changes they stay as they are.
+    known = view.counted.get((key, predicate))
+    if known is not None:
+        return known
+    column = view.contents.index.column(key)
+    sizes = [] if column is None else _sizes(column, None if predicate is None else view.evaluate(predicate))
+    if len(sizes) <= _REMEMBERED_VALUES:
+        if len(view.counted) >= _REMEMBERED:
+            view.counted.clear()
+        view.counted[key, predicate] = sizes
+    return sizes
 
 
 def _sizes(column: Column, selected: BitMap | None) -> list[tuple[str, int]]:
@@ -54,5 +72,4 @@ def _narrowed(sizes: list[tuple[str, int]], narrowing: Narrowing | None) -> list
         sizes = [each for each in sizes if text in each[0].lower()]
     if narrowing.limit is None:
         return sizes
-    sizes.sort(key=lambda each: -each[1])
-    return sizes[: narrowing.limit]
+    return sorted(sizes, key=lambda each: -each[1])[: narrowing.limit]

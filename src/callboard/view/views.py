@@ -13,12 +13,14 @@ from callboard.view.contents import Contents
 class View:
     """All visible entities at `offset` of the stream of `epoch`."""
 
-    __slots__ = ("contents", "epoch", "offset")
+    __slots__ = ("contents", "counted", "epoch", "offset")
 
     def __init__(self) -> None:
         self.offset = 0
         self.epoch = ""
         self.contents = Contents()
+        self.counted: dict[tuple[str, Predicate | None], list[tuple[str, int]]] = {}
+        """What `facets` has counted at this offset."""
 
     def load(self, rows: Iterable[tuple[str, str, bytes]], *, offset: int, epoch: str) -> None:
         """Replace everything by *rows* of (uid, ref, body). When it fails, the view stays as it was."""
@@ -31,6 +33,7 @@ class View:
         """Show *contents*, which were gathered elsewhere, from now on."""
         contents.bodies.compress_when_worthwhile()
         self.contents, self.offset, self.epoch = contents, offset, epoch
+        self.counted.clear()
 
     def apply(self, changes: Sequence[Change]) -> int:
         """Follow the stream by *changes*, in their order; says how many of them were new.
@@ -42,6 +45,7 @@ class View:
         for expected, change in enumerate(news, start=self.offset + 1):
             if change.offset != expected:
                 raise OffsetExpired(f"change {expected} is missing before {change.offset}; load the view again")
+        self.counted.clear()
         for change in news:
             self._apply(change)
             self.offset = change.offset
