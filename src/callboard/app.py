@@ -19,7 +19,7 @@ from callboard.builtin.annotations import AnnotateLocationProcessor
 from callboard.builtin.kinds import BuiltinKindsProcessor
 from callboard.builtin.locations import LocationProcessor
 from callboard.builtin.placeholders import PlaceholderProcessor
-from callboard.builtin.policies import default_policies
+from callboard.builtin.policies import default_policies, last_policies
 from callboard.builtin.readers.allowed_hosts import AllowedHost
 from callboard.builtin.readers.files import FileReader
 from callboard.builtin.readers.http import HttpReader
@@ -160,6 +160,7 @@ def build_pipeline(settings: Settings, client: httpx2.AsyncClient, clock: Clock)
     return Pipeline(
         processors=_ordered(settings, processors),
         policies=default_policies(),
+        last_policies=last_policies(),
         rules=Rules(rules_of(settings)),
         readers=readers,
     )

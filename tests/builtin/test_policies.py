@@ -3,7 +3,14 @@ from typing import Any
 
 import pytest
 
-from callboard.builtin.policies import DEFAULT_FORMATS, FieldFormatsPolicy, Format, default_policies, is_url
+from callboard.builtin.policies import (
+    DEFAULT_FORMATS,
+    FieldFormatsPolicy,
+    Format,
+    default_policies,
+    is_url,
+    last_policies,
+)
 from callboard.errors import InvalidEntity
 
 
@@ -17,7 +24,7 @@ def entity(**metadata: Any) -> dict[str, Any]:
 
 
 def enforce(value: dict[str, Any]) -> Any:
-    for policy in default_policies():
+    for policy in (*default_policies(), *last_policies()):
         value = policy.enforce(value)
     return value
 
@@ -31,7 +38,8 @@ def refusal_of(value: dict[str, Any]) -> InvalidEntity:
 def test_the_order_of_the_policies() -> None:
     names = [policy.name for policy in default_policies()]
 
-    assert names == ["schema", "default-namespace", "no-foreign-root-fields", "field-formats", "distinct-keys"]
+    assert names == ["schema", "default-namespace", "no-foreign-root-fields", "field-formats"]
+    assert [policy.name for policy in last_policies()] == ["distinct-keys"]
 
 
 def test_an_entity_without_a_namespace_gets_the_default_one_in_front() -> None:

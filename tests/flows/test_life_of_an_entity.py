@@ -213,3 +213,29 @@ async def test_only_what_depends_on_the_outside_is_processed_again_on_the_interv
 
     assert processed == 1
     assert catalog.host.requests["https://host/a.yaml"] == 2
+
+
+async def test_an_entity_that_can_not_be_shown_is_related_all_the_same(catalog: Catalog) -> None:
+    def related() -> list[str]:
+        found = catalog.entity("component:default/cart")["relations"]
+        assert isinstance(found, list)
+        return [str(each["targetRef"]) for each in found if isinstance(each, dict) and each["type"] == "dependencyOf"]
+
+    old = component("old", dependsOn=["component:cart"])
+    await catalog.provide("p", Full(offered(component("cart"), old)))
+    await catalog.settle()
+
+    odd = [component(name, dependsOn=["component:cart"], port=1, Port=2) for name in ("old", "new")]
+    await catalog.provide("p", Delta(added=offered(*odd)))
+    await catalog.settle()
+
+    assert related() == ["component:default/new", "component:default/old"]
+    assert catalog.refs() == ["component:default/cart", "component:default/old"]
+    assert "differs from the key" in catalog.status("component:default/old")[0]
+    assert "differs from the key" in (await catalog.failures())["component:default/new"]
+
+    await catalog.provide("p", Delta(added=offered(component("new"))))
+    await catalog.settle()
+
+    assert related() == ["component:default/old"]
+    assert await catalog.failures() == {}

@@ -289,5 +289,9 @@ def default_policies() -> list[Policy]:
         DefaultNamespacePolicy(),
         NoForeignRootFieldsPolicy(),
         FieldFormatsPolicy(),
-        DistinctKeysPolicy(),
     ]
+
+
+def last_policies() -> list[Policy]:
+    """The policies that an entity meets when everything else has gone well."""
+    return [DistinctKeysPolicy()]

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from callboard.builtin.placeholders import PlaceholderProcessor
-from callboard.builtin.policies import Explains, SchemaPolicy, default_policies
+from callboard.builtin.policies import Explains, SchemaPolicy, default_policies, last_policies
 from callboard.builtin.readers.files import FileReader
 from callboard.errors import InvalidDocument, InvalidEntity, LocationNotFound, Unreadable
 from callboard.extend import Content, NotModified, Run
@@ -146,7 +146,7 @@ def _parts(pointer: str) -> list[str]:
 
 
 def _policy_violations(entity: JsonObject) -> Iterator[Violation]:
-    for policy in default_policies():
+    for policy in (*default_policies(), *last_policies()):
         try:
             policy.enforce(entity)
         except InvalidEntity as error:

@@ -8,7 +8,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 import structlog
 
 from callboard.errors import Conflict, InvalidEntity, InvalidInput, InvalidRef, NotAllowed
-from callboard.extend import Child, Policy, Processor, Reader, Run
+from callboard.extend import Child, Policy, Processor, Reader, Relation, Run
 from callboard.model import json
 from callboard.model.entities import check_envelope, entity_ref, location_of, origin_of
 from callboard.model.json import JsonObject, JsonValue
@@ -38,6 +38,8 @@ class Broken:
 
     errors: list[Exception]
     outside: bool
+    relations: frozenset[Relation] | None = None
+    """What the entity is related to where only a last policy keeps it from being shown, as with Backstage."""
 
 
 Outcome = Completed | Broken
@@ -55,6 +57,8 @@ class Pipeline:
     policies: Sequence[Policy]
     rules: Rules
     readers: Mapping[str, Reader]
+    last_policies: Sequence[Policy] = ()
+    """Enforced when everything else has gone well: an entity that breaks one is not shown, but its relations are."""
     fingerprint: str = field(init=False)
     """Changes when the same entity may come out differently: other processors, versions, policies or rules."""
     _pre: tuple[Processor, ...] = field(init=False)
@@ -68,7 +72,7 @@ class Pipeline:
         self._read = _overriding(self.processors, "read_location")
         self._post = _overriding(self.processors, "post_process")
         made_of = [f"{p.name} {p.version}" for p in self.processors]
-        made_of += [policy.name for policy in self.policies]
+        made_of += [policy.name for policy in (*self.policies, *self.last_policies)]
         self.fingerprint = hashlib.sha256(repr((made_of, self.rules.stated)).encode()).hexdigest()[:16]
 
     async def process(self, entity: JsonObject, known: Mapping[str, JsonValue]) -> Outcome:
@@ -87,12 +91,16 @@ class Pipeline:
         if run.errors:
             unexpected = not all(isinstance(error, InvalidInput | NotAllowed) for error in run.errors)
             return Broken(run.errors, outside=run.outside or unexpected)
+        try:
+            entity = self._enforce(entity, run.ref, self.last_policies)
+        except InvalidInput as error:
+            return Broken([error], outside=run.outside, relations=frozenset(run.relations))
         return Completed(entity, run)
 
     async def _steps(self, entity: JsonObject, run: Run) -> JsonObject:
         for processor in self._pre:
             entity = await _guarded("preprocessing", processor, processor.pre_process, entity, run)
-        entity = self._enforce(entity, run.ref)
+        entity = self._enforce(entity, run.ref, self.policies)
         if entity_ref(entity) != run.ref:
             raise Conflict("Fatal: The entity kind, namespace, or name changed during processing")
         check_envelope(entity)
@@ -103,8 +111,8 @@ class Pipeline:
             entity = await _guarded("postprocessing", processor, processor.post_process, entity, run)
         return entity
 
-    def _enforce(self, entity: JsonObject, ref: EntityRef) -> JsonObject:
-        for policy in self.policies:
+    def _enforce(self, entity: JsonObject, ref: EntityRef, policies: Sequence[Policy]) -> JsonObject:
+        for policy in policies:
             try:
                 entity = policy.enforce(entity)
             except InvalidInput as error:

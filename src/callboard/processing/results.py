@@ -1,10 +1,11 @@
 """Results: what a run's outcome means for the tables, and whether it differs from the last one. Pure."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from callboard import errors
+from callboard.extend import Relation
 from callboard.model import json
 from callboard.model.entities import entity_ref
 from callboard.model.hashing import content_hash, digest
@@ -50,6 +51,8 @@ class Bad:
     messages: Sequence[str] = field(default_factory=tuple)
     result_hash: bytes
     outside: bool
+    relations: Sequence[EmittedRelation] | None = None
+    """Those that hold although the entity can't be shown; None leaves the ones that are stored."""
 
     @property
     def changed(self) -> bool:
@@ -93,15 +96,13 @@ def _good(outcome: Completed, due: Due, fingerprint: str) -> Good:
         )
         for child in run.children
     ]
-    relations = sorted(run.relations)
-    if broken := next((r for r in relations if not (r.source.isprintable() and r.target.isprintable())), None):
-        raise ValueError(f"relation {broken.type} between {broken.source!r} and {broken.target!r}: control characters")
+    relations = _checked(run.relations)
     keys = sorted(run.refresh_keys)
     families = _families(children, run.standing, _state(due))
     processed = json.encode(outcome.entity)
     result_hash = digest(
         processed,
-        json.encode([[relation.source, relation.type, relation.target] for relation in relations]),
+        _encoded(relations),
         json.encode(keys),
         json.encode_sorted(families),
         fingerprint.encode(),
@@ -114,9 +115,24 @@ def _good(outcome: Completed, due: Due, fingerprint: str) -> Good:
         outside=run.outside,
         children=children,
         standing=[(source, key) for key in sorted(run.standing)],
-        relations=[EmittedRelation(due.ref, r.source, r.type, r.target) for r in relations],
+        relations=_emitted(relations, due),
         refresh_keys=[(due.ref, key) for key in keys],
     )
+
+
+def _checked(relations: Iterable[Relation]) -> list[Relation]:
+    found = sorted(relations)
+    if broken := next((r for r in found if not (r.source.isprintable() and r.target.isprintable())), None):
+        raise ValueError(f"relation {broken.type} between {broken.source!r} and {broken.target!r}: control characters")
+    return found
+
+
+def _encoded(relations: Sequence[Relation]) -> bytes:
+    return json.encode([[relation.source, relation.type, relation.target] for relation in relations])
+
+
+def _emitted(relations: Sequence[Relation], due: Due) -> list[EmittedRelation]:
+    return [EmittedRelation(due.ref, r.source, r.type, r.target) for r in relations]
 
 
 def _families(children: Sequence[Claim], standing: set[str], state: JsonObject) -> JsonObject:
@@ -149,10 +165,13 @@ def _context(due: Due, fingerprint: str) -> str:
 
 def _bad(outcome: Broken, due: Due, fingerprint: str) -> Bad:
     described = json.encode([errors.describe(error) for error in outcome.errors])
+    relations = None if outcome.relations is None else _checked(outcome.relations)
+    also = () if relations is None else (_encoded(relations),)
     return Bad(
         due=due,
         errors=described.decode(),
         messages=[str(error) for error in outcome.errors],
-        result_hash=digest(b"errors", described, fingerprint.encode()),
+        result_hash=digest(b"errors", described, fingerprint.encode(), *also),
         outside=outcome.outside,
+        relations=None if relations is None else _emitted(relations, due),
     )

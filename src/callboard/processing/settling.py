@@ -131,8 +131,12 @@ async def _save(tx: Transaction, good: Sequence[Good], bad: Sequence[Bad], finge
         [entities.Failed(ref=r.due.ref, errors=r.errors, result_hash=r.result_hash) for r in bad],
         processors=fingerprint,
     )
-    if not good:
+    if good:
+        refs = [result.due.ref for result in good]
+        await refresh_keys.replace(tx, refs, [key for result in good for key in result.refresh_keys])
+    related = [(result.due.ref, result.relations) for result in good]
+    related += [(result.due.ref, result.relations) for result in bad if result.relations is not None]
+    if not related:
         return []
-    refs = [result.due.ref for result in good]
-    await refresh_keys.replace(tx, refs, [key for result in good for key in result.refresh_keys])
-    return await relations.replace(tx, refs, [relation for result in good for relation in result.relations])
+    emitted = [relation for _, found in related for relation in found]
+    return await relations.replace(tx, [ref for ref, _ in related], emitted)
