@@ -1,11 +1,13 @@
 """The table of routes finds what Starlette would find."""
 
+import contextlib
+
 import pytest
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Match
-from starlette.types import Scope
+from starlette.types import Message, Scope
 
 from callboard.api.context import MOUNT
 from callboard.api.dispatch import Dispatch
@@ -72,3 +74,28 @@ def test_the_table_finds_nearly_everything() -> None:
     placed = [path for method, path in ASKED if by_table(method, path)]
 
     assert len(placed) >= len(ASKED) - 4
+
+
+@pytest.mark.parametrize("path", ["/entities/by-name/a/b/c/ancestry", "/entities"])
+async def test_an_unexpected_error_is_answered_once(path: str) -> None:
+    async def failing(request: Request) -> Response:
+        raise ZeroDivisionError
+
+    async def answered(request: Request, error: Exception) -> Response:
+        return Response("sorry", 500)
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b""}
+
+    async def send(message: Message) -> None:
+        sent.append(message["type"])
+
+    sent: list[str] = []
+    routes = [Route("/entities", failing), Route("/entities/by-name/{kind}/{namespace}/{name}/ancestry", failing)]
+    app = Starlette(routes=routes, exception_handlers={Exception: answered})
+    scope: Scope = {"type": "http", "method": "GET", "path": path, "headers": [], "query_string": b""}
+
+    with contextlib.suppress(ZeroDivisionError):
+        await Dispatch(app, routes, mount="", on_error=answered)(scope, receive, send)
+
+    assert sent == ["http.response.start", "http.response.body"]

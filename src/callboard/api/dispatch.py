@@ -40,14 +40,17 @@ class Dispatch:
         request = Request(scope, receive, send)
         try:
             route = self._find(scope)
-            if route is None:
-                await self._app(scope, receive, send)
-                return
-            scope["app"] = self._app
-            scope["route"] = route
-            response: Response = await route.endpoint(request)
+            if route is not None:
+                scope["app"] = self._app
+                scope["route"] = route
+                response: Response = await route.endpoint(request)
         except Exception as error:  # noqa: BLE001 - it becomes the answer, as it does in Starlette
             response = await self._on_error(request, error)
+        else:
+            if route is None:
+                # It answers its errors itself, and raises them again for the server's log.
+                await self._app(scope, receive, send)
+                return
         await response(scope, receive, send)
 
     def _find(self, scope: Scope) -> Route | None:
