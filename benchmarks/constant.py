@@ -9,6 +9,7 @@ import click
 import uvicorn
 from starlette.types import Receive, Scope, Send
 
+from callboard.api.serving import configured
 from callboard.cli.roles import run
 
 
@@ -33,18 +34,7 @@ class Constant:
 @click.option("--port", type=int, required=True)
 def main(port: int) -> None:
     """Serve until SIGTERM."""
-    # As callboard/api/serving.py has it.
-    config = uvicorn.Config(
-        Constant(),
-        port=port,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        backlog=4096,
-        timeout_graceful_shutdown=2,
-        lifespan="off",
-    )
-    run(uvicorn.Server(config).serve())
+    run(uvicorn.Server(configured(Constant(), host="127.0.0.1", port=port)).serve())
 
 
 if __name__ == "__main__":

@@ -40,15 +40,14 @@ class Repository:
 
 async def analyze(request: Request) -> Response:
     """`POST /analyze-location`."""
-    query_of(request, {})
+    parameters = query_of(request, {})
     body = await body_of(request)
     asked = Body(body.required_object("location"))
     target, _ = asked.required_text("target", of="location/"), asked.required_text("type", of="location/")
     filename = body.text("catalogFilename")
     await context.permit(request, LOCATION_ANALYZE)
-    here, visible = context.of(request), await context.visible(request)
-    repository = repository_of(target, here.settings)
-    existing = list(_existing(Reading(here.view, visible), repository, filename))
+    repository = repository_of(target, context.of(request).settings)
+    existing = list(_existing(await context.reading(request, parameters), repository, filename))
     made = [] if existing else [{"entity": _generated(repository), "fields": []}]
     return answers.value({"existingEntityFiles": existing, "generateEntities": made})
 

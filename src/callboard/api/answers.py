@@ -1,6 +1,6 @@
 """Answers: JSON that is put together from the JSON that the view holds, without parsing it."""
 
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 
 from anyio.lowlevel import checkpoint
 from starlette.requests import Request
@@ -63,7 +63,7 @@ def entities(
     lines = wants_lines(request)
     media_type = LINES if lines else JSON
     if len(bodies) < _STREAMED_FROM:
-        return raw(b"".join(_parts(bodies, projection, lines=lines)), headers, media_type)
+        return raw(whole(bodies, projection, lines=lines), headers, media_type)
     # The answer can't be hashed before it is made, so its tag says what it is made of.
     form = repr((lines, projection)).encode()
     tag = conditional.tag_of_digest(digest(bodies.digest, form))
@@ -101,14 +101,14 @@ async def _pieces(parts: Iterator[bytes]) -> AsyncIterator[bytes]:
     yield bytes(piece)
 
 
-def joined(bodies: Sequence[bytes], projection: Projection | None) -> bytes:
-    """The entities as a JSON array, each reduced to what the projection asks for."""
-    return b"[%b]" % b",".join(bodies if projection is None else [reduced(body, projection) for body in bodies])
+def whole(bodies: Iterable[bytes], projection: Projection | None, *, lines: bool = False) -> bytes:
+    """The entities as a JSON array, or a line each, reduced to what the projection asks for."""
+    return b"".join(_parts(bodies, projection, lines=lines))
 
 
-def lined(bodies: Sequence[bytes], projection: Projection | None) -> bytes:
-    """The entities, a line each, reduced to what the projection asks for."""
-    return b"".join(_parts(bodies, projection, lines=True))
+def appended(fields: Mapping[str, int]) -> bytes:
+    """*fields* at the end of a JSON object that has others."""
+    return b"".join(b',"%b":%d' % (name.encode(), number) for name, number in fields.items())
 
 
 def reduced(body: bytes, projection: Projection | None) -> bytes:

@@ -1,5 +1,6 @@
 """What the endpoints of one process share."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -8,10 +9,11 @@ from starlette.requests import Request
 from callboard.access.decisions import NOTHING, Allowed, Conditional, Denied
 from callboard.access.permissions import ENTITY_READ, Permission
 from callboard.access.principals import Anonymous, Principal
-from callboard.api.parameters import Known, Number, Parameters
+from callboard.api.parameters import Known, Number, Parameters, Text
 from callboard.app import ReadSide
 from callboard.errors import NotAllowed, OffsetInTheFuture, Unavailable
 from callboard.model.predicates import Predicate
+from callboard.model.refs import EntityRef
 from callboard.settings import Settings
 from callboard.store import changes
 from callboard.store.database import Database
@@ -22,6 +24,9 @@ MOUNT = "/api/catalog"
 
 READ: Known = {"minOffset": Number()}
 """What every read of the view understands."""
+
+LIST: Known = {**READ, "lastEventOffset": Text(choices=("include", "exclude"))}
+"""What reads understand whose answers are objects around a list."""
 
 PATIENCE = 5.0
 """Seconds that an answer is held back, so that the caller's next read sees what the call has done."""
@@ -73,6 +78,8 @@ class Reading:
     view: View
     visible: Predicate | None
     """What must hold for all that the caller sees; None when that is everything."""
+    said: Mapping[str, int]
+    """The offset, for a body whose caller wants it there, where Backstage has nothing of the kind."""
 
 
 async def reading(request: Request, asked: Parameters) -> Reading:
@@ -89,7 +96,9 @@ async def reading(request: Request, asked: Parameters) -> Reading:
             raise OffsetInTheFuture(f"Offset {wanted} is beyond the head of the stream, {head}")
         if not await here.follower.wait_beyond(wanted - 1, PATIENCE):
             raise Unavailable(f"This process has seen the stream up to {view.offset} and not up to {wanted} yet")
-    return Reading(view, await visible(request))
+    permitted = await visible(request)
+    said = {"lastEventOffset": view.offset} if asked.text("lastEventOffset") == "include" else {}
+    return Reading(view, permitted, said)
 
 
 def principal_of(request: Request) -> Principal:
@@ -120,4 +129,20 @@ async def permits(request: Request, permission: Permission) -> bool:
 async def permit(request: Request, permission: Permission) -> None:
     """Raises NotAllowed unless the caller has *permission*, without conditions."""
     if not await permits(request, permission):
-        raise NotAllowed(f"Permission {permission.name} is not granted to the caller")
+        raise refusal(permission)
+
+
+def refusal(permission: Permission, what: str = "") -> NotAllowed:
+    """The error for a caller without *permission*, or without it for *what*."""
+    return NotAllowed(f"Permission {permission.name} is not granted to the caller{f' for {what}' if what else ''}")
+
+
+def ref_of(request: Request) -> EntityRef:
+    """The entity that a path names in the usual three parts, in any case."""
+    return EntityRef(*(request.path_params[part].lower() for part in ("kind", "namespace", "name")))
+
+
+async def until_visible(here: Context, offset: int | None) -> None:
+    """Hold the answer back until the view has seen *offset*, so that the caller's next read sees it as well."""
+    if offset is not None:
+        await here.follower.wait_beyond(offset - 1, PATIENCE)

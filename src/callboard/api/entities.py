@@ -10,7 +10,7 @@ from callboard.access.decisions import NOTHING
 from callboard.access.permissions import ENTITY_DELETE, ENTITY_READ
 from callboard.api import answers, context, history
 from callboard.api.parameters import Known, Number, Parameters, Text, body_of, query_of
-from callboard.errors import InvalidInput, InvalidRef, NotAllowed, NotFound
+from callboard.errors import InvalidInput, InvalidRef, NotFound
 from callboard.ingestion import deleting
 from callboard.model import json
 from callboard.model.predicates import both, parse_filters
@@ -31,7 +31,7 @@ _LIST: Known = {
     **context.READ,
 }
 _ONE: Known = {**context.READ, **history.AT}
-_BATCH: Known = {"filter": Text(), "lastEventOffset": Text(choices=("include", "exclude")), **context.READ}
+_BATCH: Known = {"filter": Text(), **context.LIST}
 
 
 async def listing(request: Request) -> Response:
@@ -71,10 +71,9 @@ async def by_name(request: Request) -> Response:
     reading = await context.reading(request, asked)
     if (offset := asked.integer("at")) is not None:
         return await history.at(request, offset, reading.visible)
-    kind, namespace, name = (request.path_params[part] for part in ("kind", "namespace", "name"))
-    ref = EntityRef(kind.lower(), namespace.lower(), name.lower())
-    body = reading.view.by_ref(str(ref), predicate=reading.visible)
+    body = reading.view.by_ref(str(context.ref_of(request)), predicate=reading.visible)
     if body is None:
+        kind, namespace, name = (request.path_params[part] for part in ("kind", "namespace", "name"))
         raise NotFound(f"No entity named '{name}' found, with kind '{kind}' in namespace '{namespace}'")
     return answers.raw(body)
 
@@ -94,9 +93,7 @@ async def delete(request: Request) -> Response:
     query_of(request, {})
     here, uid = context.of(request), request.path_params["uid"]
     await _permit_to_delete(request, uid)
-    offset = await deleting.delete(here.database, uid)
-    if offset is not None:
-        await here.follower.wait_beyond(offset - 1, context.PATIENCE)
+    await context.until_visible(here, await deleting.delete(here.database, uid))
     return answers.empty(204)
 
 
@@ -105,7 +102,7 @@ async def _permit_to_delete(request: Request, uid: str) -> None:
     view = context.of(request).view
     # What is not there can be deleted by everybody, unless deleting anything at all is forbidden.
     if allowed is not None and (allowed == NOTHING or (view.by_uid(uid) and not view.by_uid(uid, predicate=allowed))):
-        raise NotAllowed(f"Permission {ENTITY_DELETE.name} is not granted to the caller for this entity")
+        raise context.refusal(ENTITY_DELETE, "this entity")
 
 
 async def by_refs(request: Request) -> Response:
@@ -118,8 +115,7 @@ async def by_refs(request: Request) -> Response:
     reading = await context.reading(request, asked)
     found = reading.view.by_refs(refs, predicate=both(predicate, reading.visible))
     items = [b"null" if entity is None else answers.reduced(entity, projection) for entity in found]
-    offset = b',"lastEventOffset":%d' % reading.view.offset if asked.text("lastEventOffset") == "include" else b""
-    return answers.raw(b'{"items":[%b]%b}' % (b",".join(items), offset))
+    return answers.raw(b'{"items":[%b]%b}' % (b",".join(items), answers.appended(reading.said)))
 
 
 def _canonical(text: str) -> str:
@@ -134,7 +130,7 @@ async def ancestry(request: Request) -> Response:
     """`GET /entities/by-name/{kind}/{namespace}/{name}/ancestry`: the entity, and all that led to it."""
     asked = query_of(request, context.READ)
     here = context.of(request)
-    ref = str(EntityRef(*(request.path_params[part].lower() for part in ("kind", "namespace", "name"))))
+    ref = str(context.ref_of(request))
     async with here.database.transaction() as tx:
         found = await entities.ancestry(tx, ref)
     reading = await context.reading(request, asked)
@@ -146,7 +142,7 @@ async def ancestry(request: Request) -> Response:
         if (body := reading.view.by_ref(member, predicate=reading.visible)) is not None
     }
     if ref not in bodies:
-        raise NotAllowed(f"Permission {ENTITY_READ.name} is not granted to the caller for {ref}")
+        raise context.refusal(ENTITY_READ, ref)
     items = [
         b'{"entity":%b,"parentEntityRefs":%b}' % (bodies[member], json.encode(parents))
         for member, parents in _reached(ref, dict(found), bodies)

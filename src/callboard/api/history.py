@@ -12,7 +12,6 @@ from callboard.model import json
 from callboard.model.changes import Change
 from callboard.model.json import JsonObject, JsonValue
 from callboard.model.predicates import Predicate
-from callboard.model.refs import EntityRef
 from callboard.stream import past
 from callboard.stream.past import Past
 
@@ -38,7 +37,7 @@ async def history(request: Request) -> Response:
     limit = asked.integer("limit")
     found = await past.history(
         here.database,
-        _ref(request),
+        str(context.ref_of(request)),
         before=end if before is None else min(before, end),
         limit=_DEFAULT_LIMIT if limit is None else min(limit, _LARGEST_LIMIT),
         visible=await context.visible(request),
@@ -49,12 +48,8 @@ async def history(request: Request) -> Response:
 
 async def at(request: Request, offset: int, visible: Predicate | None) -> Response:
     """An entity as it was at *offset*, which the answer says as its own."""
-    body = await past.at(context.of(request).database, _ref(request), offset, visible=visible)
+    body = await past.at(context.of(request).database, str(context.ref_of(request)), offset, visible=visible)
     return answers.raw(body, {"callboard-offset": str(offset)})
-
-
-def _ref(request: Request) -> str:
-    return str(EntityRef(*(request.path_params[part].lower() for part in ("kind", "namespace", "name"))))
 
 
 def _page(found: Past, include: str | None) -> bytes:

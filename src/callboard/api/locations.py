@@ -59,7 +59,7 @@ async def by_entity(request: Request) -> Response:
     """`GET /locations/by-entity/{kind}/{namespace}/{name}`: the registered location that led to the entity."""
     query_of(request, {})
     here, visible = context.of(request), await context.visible(request)
-    ref = EntityRef(*(request.path_params[part].lower() for part in ("kind", "namespace", "name")))
+    ref = context.ref_of(request)
     body = here.view.by_ref(str(ref), predicate=visible)
     if body is None:
         raise NotFound(f"found no entity for ref {ref}")
@@ -110,7 +110,7 @@ async def retarget(request: Request) -> Response:
     await context.permit(request, LOCATION_CREATE)
     here = _writable(request)
     changed, offset = await registering.retarget(here.database, request.path_params["id"], location)
-    await _until_visible(here, offset)
+    await context.until_visible(here, offset)
     return answers.value(described(changed))
 
 
@@ -119,7 +119,7 @@ async def unregister(request: Request) -> Response:
     query_of(request, {})
     await context.permit(request, LOCATION_DELETE)
     here = _writable(request)
-    await _until_visible(here, await registering.unregister(here.database, request.path_params["id"]))
+    await context.until_visible(here, await registering.unregister(here.database, request.path_params["id"]))
     return answers.empty(204)
 
 
@@ -136,7 +136,7 @@ async def refresh(request: Request) -> Response:
         raise NotFound(f"Entity {text} not found") from None
     allowed = await context.visible(request, ENTITY_REFRESH)
     if allowed is not None and context.of(request).view.by_ref(str(ref), predicate=allowed) is None:
-        raise NotAllowed(f"Permission {ENTITY_REFRESH.name} is not granted to the caller for {ref}")
+        raise context.refusal(ENTITY_REFRESH, str(ref))
     await refreshing.refresh(context.of(request).database, ref)
     return answers.empty(200)
 
@@ -160,11 +160,6 @@ def _writable(request: Request) -> Context:
 async def _find_target(here: Context, location: LocationRef) -> RegisteredLocation | None:
     async with here.database.transaction() as tx:
         return await locations.find_target(tx, location.type, location.target)
-
-
-async def _until_visible(here: Context, offset: int | None) -> None:
-    if offset is not None:
-        await here.follower.wait_beyond(offset - 1, context.PATIENCE)
 
 
 def _is_dry(asked: Parameters) -> bool:

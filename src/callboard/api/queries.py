@@ -1,6 +1,6 @@
 """Queries and facets, asked by query strings or by predicate objects."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -18,7 +18,6 @@ from callboard.view.orders import Order, parse_order_field
 from callboard.view.queries import DEFAULT_LIMIT, Page, query, resume
 
 _TOTALS = ("include", "exclude")
-_ANY: Known = {**context.READ, "lastEventOffset": Text(choices=_TOTALS)}
 _QUERY: Known = {
     "filter": Text(),
     "fields": Text(),
@@ -29,65 +28,39 @@ _QUERY: Known = {
     "totalItems": Text(choices=_TOTALS),
     "fullTextFilterTerm": Text(),
     "fullTextFilterFields": Text(),
-    **_ANY,
+    **context.LIST,
 }
-_FACETS: Known = {"facet": Text(), "filter": Text(), "limit": Number(), "contains": Text(), **_ANY}
+_FACETS: Known = {"facet": Text(), "filter": Text(), "limit": Number(), "contains": Text(), **context.LIST}
 
 
 async def by_query(request: Request) -> Response:
     """`GET /entities/by-query`."""
     asked = query_of(request, _QUERY)
     reading = await context.reading(request, asked)
-    page = _find(
-        reading,
-        lambda: _query_of_parameters(asked),
-        cursor=asked.text("cursor"),
-        limit=asked.integer("limit"),
-        offset=asked.integer("offset"),
-        total=asked.text("totalItems"),
-    )
-    return _page(request, page, parse_fields(asked.texts("fields")), _offset(asked, reading))
+    page = _find(reading, asked, lambda: _query_of_parameters(asked))
+    return _page(request, page, parse_fields(asked.texts("fields")), reading.said)
 
 
 async def by_query_object(request: Request) -> Response:
     """`POST /entities/by-query`."""
-    asked = query_of(request, _ANY)
+    asked = query_of(request, context.LIST)
     body = await body_of(request, optional=True)
     total = body.text("totalItems")
     if total not in (None, *_TOTALS):
         raise InvalidInput(f"request/body/totalItems must be equal to one of the allowed values: {', '.join(_TOTALS)}")
     reading = await context.reading(request, asked)
-    page = _find(
-        reading,
-        lambda: _query_of_body(body),
-        cursor=body.text("cursor"),
-        limit=body.integer("limit"),
-        offset=body.integer("offset"),
-        total=total,
-    )
-    return _page(request, page, parse_fields(body.texts("fields")), _offset(asked, reading))
+    page = _find(reading, body, lambda: _query_of_body(body))
+    return _page(request, page, parse_fields(body.texts("fields")), reading.said)
 
 
-def _offset(asked: Parameters, reading: Reading) -> dict[str, int]:
-    """The offset of the answer, for the callers who want it in the body, where Backstage has nothing of the kind."""
-    return {"lastEventOffset": reading.view.offset} if asked.text("lastEventOffset") == "include" else {}
-
-
-def _find(
-    reading: Reading,
-    asked: Callable[[], Query],
-    *,
-    cursor: str | None,
-    limit: int | None,
-    offset: int | None,
-    total: str | None,
-) -> Page:
+def _find(reading: Reading, asked: Parameters | Body, query_asked: Callable[[], Query]) -> Page:
     """The page that a cursor leads to, beside which only the limit counts; without a cursor the first page."""
+    cursor, limit, offset = asked.text("cursor"), asked.integer("limit"), asked.integer("offset")
     limit = DEFAULT_LIMIT if limit is None else limit
     if cursor is not None:
         return resume(reading.view, cursor, limit=limit, visible=reading.visible)
-    count = total != "exclude"
-    return query(reading.view, asked(), limit=limit, offset=offset or 0, count=count, visible=reading.visible)
+    count = asked.text("totalItems") != "exclude"
+    return query(reading.view, query_asked(), limit=limit, offset=offset or 0, count=count, visible=reading.visible)
 
 
 def _query_of_parameters(asked: Parameters) -> Query:
@@ -125,17 +98,17 @@ def _text(body: Body) -> TextSearch | None:
     return TextSearch(term, tuple(fields)) if term else None
 
 
-def _page(request: Request, page: Page, projection: Projection | None, offset: dict[str, int]) -> Response:
+def _page(request: Request, page: Page, projection: Projection | None, said: Mapping[str, int]) -> Response:
     if answers.wants_lines(request):
-        return answers.raw(answers.lined(page.bodies, projection), _beside(page), answers.LINES)
+        return answers.raw(answers.whole(page.bodies, projection, lines=True), _beside(page), answers.LINES)
     cursors = {"nextCursor": page.next_cursor, "prevCursor": page.previous_cursor}
     return answers.raw(
         b'{"items":%b,"totalItems":%d,"pageInfo":%b%b}'
         % (
-            answers.joined(page.bodies, projection),
+            answers.whole(page.bodies, projection),
             page.total,
             json.encode({name: cursor for name, cursor in cursors.items() if cursor}),
-            b"".join(b',"%b":%d' % (name.encode(), value) for name, value in offset.items()),
+            answers.appended(said),
         )
     )
 
@@ -159,12 +132,12 @@ async def entity_facets(request: Request) -> Response:
     narrowing = Narrowing(asked.integer("limit"), asked.text("contains") or "")
     reading = await context.reading(request, asked)
     predicate = both(parse_filters(asked.texts("filter")), reading.visible)
-    return answers.value({"facets": facets(reading.view, keys, predicate, narrowing), **_offset(asked, reading)})
+    return answers.value({"facets": facets(reading.view, keys, predicate, narrowing), **reading.said})
 
 
 async def entity_facets_object(request: Request) -> Response:
     """`POST /entity-facets`."""
-    asked = query_of(request, _ANY)
+    asked = query_of(request, context.LIST)
     body = await body_of(request)
     keys = body.texts("facets", required=True)
     if not keys:
@@ -172,4 +145,4 @@ async def entity_facets_object(request: Request) -> Response:
     narrowing = Narrowing(body.integer("limit"), body.text("contains") or "")
     reading = await context.reading(request, asked)
     predicate = both(body.predicate(), reading.visible)
-    return answers.value({"facets": facets(reading.view, keys, predicate, narrowing), **_offset(asked, reading)})
+    return answers.value({"facets": facets(reading.view, keys, predicate, narrowing), **reading.said})

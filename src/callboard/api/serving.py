@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import structlog
 import uvicorn
+from starlette.types import ASGIApp
 
 from callboard.api.routes import application
 from callboard.app import ReadSide
@@ -22,23 +23,26 @@ class _Quiet(uvicorn.Server):
         yield
 
 
-async def serve(read_side: ReadSide, stop: asyncio.Event, *, inherited: int | None) -> None:
-    """Answer requests until *stop* is set, on the *inherited* socket or on the configured address."""
-    listen = read_side.settings.backend.listen
-    config = uvicorn.Config(
-        application(read_side),
-        host=listen.host,
-        port=listen.port,
+def configured(app: ASGIApp, *, host: str, port: int) -> uvicorn.Config:
+    """How uvicorn serves *app*: without all that nobody here asks for."""
+    return uvicorn.Config(
+        app,
+        host=host,
+        port=port,
         log_config=None,
         access_log=False,
         server_header=False,
-        # Nothing here asks who is behind a proxy.
         proxy_headers=False,
         backlog=4096,
         timeout_graceful_shutdown=2,
         lifespan="off",
     )
-    server = _Quiet(config)
+
+
+async def serve(read_side: ReadSide, stop: asyncio.Event, *, inherited: int | None) -> None:
+    """Answer requests until *stop* is set, on the *inherited* socket or on the configured address."""
+    listen = read_side.settings.backend.listen
+    server = _Quiet(configured(application(read_side), host=listen.host, port=listen.port))
     sockets = [socket.socket(fileno=inherited)] if inherited is not None else None
     following = asyncio.create_task(read_side.run(stop))
     serving = asyncio.create_task(server.serve(sockets))

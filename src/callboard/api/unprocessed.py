@@ -31,9 +31,7 @@ async def delete(request: Request) -> Response:
     await context.permit(request, UNPROCESSED_DELETE)
     here = context.of(request)
     uid = request.path_params["entity_id"]
-    offset = await deleting.delete(here.database, uid, find=entities.find_unprocessed)
-    if offset is not None:
-        await here.follower.wait_beyond(offset - 1, context.PATIENCE)
+    await context.until_visible(here, await deleting.delete(here.database, uid, find=entities.find_unprocessed))
     return answers.empty(204)
 
 
