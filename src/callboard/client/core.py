@@ -104,6 +104,11 @@ def _text(value: str | float) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
+def present(**fields: object) -> dict[str, object]:
+    """Those fields of a body that say something: neither nothing nor an empty list."""
+    return {name: value for name, value in fields.items() if value is not None and value != []}
+
+
 def fits(params: Sequence[tuple[str, str]]) -> bool:
     """Whether *params* can stand in a URL; otherwise they go into a body."""
     return len(urlencode(params)) <= _LONGEST_QUERY_STRING

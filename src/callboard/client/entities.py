@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal, TypeAlias, TypedDict, Unpack
 
 from callboard.client import answers
-from callboard.client.core import Call, by_name, canonical, fits, optional, quoted
+from callboard.client.core import Call, by_name, canonical, fits, optional, present, quoted
 from callboard.client.filters import Filters, Query, predicate, texts
 from callboard.client.results import Ancestry, Entity, EntityPage, Facets, Listing
 from callboard.model.refs import EntityRef
@@ -94,7 +94,7 @@ def listing(**wanted: Unpack[EntityList]) -> Call[Listing[Entity]]:
 def batches(refs: Sequence[str | EntityRef], **wanted: Unpack[EntityBatch]) -> Iterator[Call[Listing[Entity | None]]]:
     """The entities with these refs, in as many calls as it takes."""
     params = optional(minOffset=wanted.get("min_offset"))
-    extra = _present(
+    extra = present(
         fields=list(wanted.get("fields", ())),
         query=predicate(wanted.get("filters", ()), wanted.get("query")),
     )
@@ -136,8 +136,8 @@ def first_page(**wanted: Unpack[EntityQuery]) -> Call[EntityPage]:
 
 
 def _asked(wanted: EntityQuery) -> Mapping[str, object]:
-    text = _present(term=wanted.get("text"), fields=list(wanted.get("text_fields", ())))
-    return _present(
+    text = present(term=wanted.get("text"), fields=list(wanted.get("text_fields", ())))
+    return present(
         query=predicate(wanted.get("filters", ()), wanted.get("query")),
         fields=list(wanted.get("fields", ())),
         limit=wanted.get("limit"),
@@ -155,7 +155,7 @@ def page_at(
     params = optional(cursor=cursor, limit=limit, fields=",".join(fields) or None)
     if fits(params):
         return _page(params, min_offset)
-    return _page(_present(cursor=cursor, limit=limit, fields=list(fields)), min_offset)
+    return _page(present(cursor=cursor, limit=limit, fields=list(fields)), min_offset)
 
 
 def _page(asked: Sequence[tuple[str, str]] | Mapping[str, object], min_offset: int | None) -> Call[EntityPage]:
@@ -181,7 +181,7 @@ def facets(
     at_least = optional(minOffset=min_offset)
     if query is None and fits(params):
         return Call(path="/entity-facets", params=[*params, *at_least], read=answers.facets)
-    body = _present(facets=list(paths), query=predicate(filters, query))
+    body = present(facets=list(paths), query=predicate(filters, query))
     return Call(method="POST", path="/entity-facets", params=at_least, body=body, read=answers.facets)
 
 
@@ -193,10 +193,6 @@ def remove(uid: str) -> Call[int]:
 def refresh(ref: str | EntityRef) -> Call[None]:
     """Read an entity again at its source."""
     return Call(method="POST", path="/refresh", body={"entityRef": str(canonical(ref))}, read=answers.nothing)
-
-
-def _present(**fields: object) -> dict[str, object]:
-    return {name: value for name, value in fields.items() if value is not None and value != []}
 
 
 def _order(text: str) -> tuple[str, str]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Literal, TypeAlias
 
 from callboard.client import answers, location_answers
-from callboard.client.core import Call, by_name, optional, quoted
+from callboard.client.core import Call, by_name, optional, present, quoted
 from callboard.client.filters import Query
 from callboard.client.results import AddedLocation, Location, LocationAnalysis, LocationPage, Validation
 from callboard.model.refs import EntityRef, LocationRef
@@ -20,8 +20,7 @@ def listing() -> Call[list[Location]]:
 
 def page(query: Query | None = None, *, limit: int | None = None, cursor: str | None = None) -> Call[LocationPage]:
     """A page of the registered locations that are meant. A cursor holds the query."""
-    asked = {"query": query, "limit": limit, "cursor": cursor}
-    body = {name: value for name, value in asked.items() if value is not None}
+    body = present(query=query, limit=limit, cursor=cursor)
     return Call(method="POST", path="/locations/by-query", body=body, read=location_answers.page)
 
 
