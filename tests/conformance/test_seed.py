@@ -11,6 +11,7 @@ import httpx2
 import pytest
 
 from callboard.settings import LocationSetting, ReadingRule, Settings, defaults
+from callboard.stitching.assembly import CONFLICT
 from callboard.store.database import Database
 from callboard.testing import FakeClock, FakeHost
 from tests.harness import Catalog
@@ -64,7 +65,11 @@ def _comparable(entity: dict[str, Any]) -> dict[str, Any]:
     metadata = {key: value for key, value in entity["metadata"].items() if key != "uid"}
     if metadata.get("etag") != "hand-written-etag":
         del metadata["etag"]
-    return {**entity, "metadata": metadata}
+    shown = {**entity, "metadata": metadata}
+    if all(item["type"] == CONFLICT for item in shown.get("status", {}).get("items", ())):
+        # Backstage tells its log alone that two files offer an entity.
+        shown.pop("status", None)
+    return shown
 
 
 @pytest.mark.slow

@@ -24,6 +24,7 @@ def due(content: str = "{}", *, after: Good | Bad | None = None) -> Due:
         lease=1,
         attempts=0,
         priority=Priority.CHANGED,
+        because="changed",
         content=content,
         result_hash=after.result_hash if after else None,
         state=after.state if isinstance(after, Good) else None,

@@ -45,7 +45,7 @@ class Surprises(Processor):
 async def due_in(catalog: Catalog, ref: str) -> float | None:
     """Seconds until the entity is due."""
     async with catalog.database.transaction() as tx:
-        due_at = await tx.connection.fetchval("select due_at from schedule where ref = $1", ref)
+        due_at = await tx.connection.fetchval("select nullif(due_at, 'infinity') from schedule where ref = $1", ref)
     return None if due_at is None else float((due_at - catalog.clock.now()).total_seconds())
 
 

@@ -17,12 +17,19 @@ def parts(
     *,
     errors: str | None = None,
     source: str | None = "provider:ci",
+    rivals: str | None = None,
     published: bytes | None = None,
     uid: str = _UID,
 ) -> ToStitch:
     processed = json.dumps(entity or component("a"))
     return ToStitch(
-        ref="component:default/a", uid=uid, processed=processed, errors=errors, source=source, published_hash=published
+        ref="component:default/a",
+        uid=uid,
+        processed=processed,
+        errors=errors,
+        source=source,
+        rivals=rivals,
+        published_hash=published,
     )
 
 
@@ -140,3 +147,30 @@ def test_an_etag_that_the_source_gives_is_kept() -> None:
 
 def test_metadata_comes_first_for_whoever_reads_it_by_eye() -> None:
     assert next(iter(body_of(assembled(parts())))) == "metadata"
+
+
+def test_an_entity_that_others_offer_as_well_says_so_in_its_status_and_in_its_cause() -> None:
+    final = assembled(parts(rivals='[{"source":"provider:two","locationKey":"k"}]'))
+
+    assert body_of(final)["status"] == {
+        "items": [
+            {
+                "type": "callboard/conflict",
+                "level": "warning",
+                "message": "Conflict: provider:two offers this entity as well; what provider:ci offers is shown",
+            }
+        ]
+    }
+    assert json.loads(final.cause or "") == {
+        "source": "provider:ci",
+        "conflict": [{"source": "provider:two", "locationKey": "k"}],
+    }
+
+
+def test_errors_come_before_conflicts() -> None:
+    final = assembled(parts(errors='[{"name":"E","message":"bad"}]', rivals='[{"source":"provider:two"}]'))
+
+    status = body_of(final)["status"]
+    assert isinstance(status, dict)
+    assert isinstance(status["items"], list)
+    assert [item["level"] for item in status["items"] if isinstance(item, dict)] == ["error", "warning"]

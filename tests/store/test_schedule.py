@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from callboard.store import claims, schedule
 from callboard.store.claims import Claim
 from callboard.store.database import Database
-from callboard.store.schedule import Due, Priority, Settled
+from callboard.store.schedule import Because, Due, Outcome, Priority, Settled
 from callboard.testing import FakeClock
 from tests.waiting import until_blocked
 
@@ -34,8 +34,16 @@ async def claim(database: Database, batch: int = 10) -> list[Due]:
 
 
 async def settle(database: Database, due: Due, *, due_at: dt.datetime | None = None, attempts: int = 0) -> None:
+    work = Settled(
+        ref=due.ref,
+        ticket=due.ticket,
+        due_at=due_at,
+        attempts=attempts,
+        because=due.because,
+        outcome=Outcome.CHANGED,
+    )
     async with database.transaction() as tx:
-        await schedule.settle(tx, [Settled(ref=due.ref, ticket=due.ticket, due_at=due_at, attempts=attempts)])
+        await schedule.settle(tx, [work])
 
 
 def refs(found: Sequence[Due]) -> list[str]:
@@ -146,6 +154,20 @@ async def test_what_is_settled_for_a_while_is_due_again_with_the_least_priority(
 
     (again,) = await claim(database)
     assert (again.priority, again.attempts) == (Priority.PERIODIC, 2)
+
+
+async def test_what_a_run_came_to_is_remembered_with_its_reason(database: Database, clock: FakeClock) -> None:
+    await request(database, A)
+    (due,) = await claim(database)
+    async with database.transaction() as tx:
+        await schedule.request(tx, [A], Priority.ASKED, because=Because.REFRESH)
+
+    await settle(database, due)
+
+    async with database.transaction() as tx:
+        row = await tx.connection.fetchrow("select ran_at, ran_because, outcome, because from schedule")
+    assert row is not None
+    assert tuple(row) == (clock.now(), "changed", "changed", "refresh")
 
 
 async def test_an_old_ticket_does_not_settle_a_newer_request(database: Database, clock: FakeClock) -> None:

@@ -114,3 +114,37 @@ async def test_what_is_marked_in_an_open_transaction_is_not_claimed_before_it_en
         meanwhile = await claim(database)
 
     assert (meanwhile, [ticket.ref for ticket in await claim(database)]) == ([], [A])
+
+
+async def is_fulfilled(database: Database, watermark: int) -> bool:
+    async with database.transaction() as tx:
+        return await stitch_queue.fulfilled(tx, watermark)
+
+
+async def test_what_is_marked_again_and_again_does_not_hold_up_those_who_wait_for_an_earlier_mark(
+    database: Database,
+) -> None:
+    await mark(database, A)
+    async with database.transaction() as tx:
+        watermark = await stitch_queue.watermark(tx)
+        (held,) = await stitch_queue.claim(tx, batch=1, lease=LEASE)
+    await mark(database, A)
+    while_held = await is_fulfilled(database, watermark)
+
+    async with database.transaction() as tx:
+        await stitch_queue.settle(tx, [held])
+        later = await stitch_queue.watermark(tx)
+
+    assert while_held is False
+    assert await is_fulfilled(database, watermark) is True
+    assert await is_fulfilled(database, later) is False
+
+
+async def test_a_mark_that_only_makes_it_more_urgent_leaves_the_first_one_open(database: Database) -> None:
+    await mark(database, neighbours=(A,))
+    async with database.transaction() as tx:
+        watermark = await stitch_queue.watermark(tx)
+
+    await mark(database, A)
+
+    assert await is_fulfilled(database, watermark) is False

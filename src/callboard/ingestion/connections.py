@@ -48,7 +48,7 @@ class Connection:
 
         async def work(tx: Transaction) -> int:
             refs = await claims.lock_targets(tx, await refresh_keys.holders(tx, keys))
-            await schedule.request(tx, list(refs), schedule.Priority.ASKED)
+            await schedule.request(tx, list(refs), schedule.Priority.ASKED, because=schedule.Because.REFRESH)
             return len(refs)
 
         return await self.database.run(work)

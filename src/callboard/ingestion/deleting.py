@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from callboard.model import json
 from callboard.store import claims, entities, publication, removal, schedule, stitch_queue
 from callboard.store.database import Database, Overtaken, Transaction
+from callboard.store.schedule import Because
 
 Find = Callable[[Transaction, str], Awaitable[str | None]]
 """The ref of the entity with a uid, if it is one that may be meant."""
@@ -32,7 +33,9 @@ async def delete(database: Database, uid: str, *, find: Find = entities.find_by_
         removed = await removal.remove(tx, [ref])
         decision = await claims.decide(tx, removed.offered_by_others)
         await entities.forget_results(tx, parents)
-        await schedule.request(tx, list({*parents, *decision.to_process}), schedule.Priority.ASKED)
+        await schedule.request(
+            tx, list({*parents, *decision.to_process}), schedule.Priority.ASKED, because=Because.REMOVED
+        )
         await stitch_queue.mark(tx, decision.to_stitch, neighbours=list(removed.neighbours))
         return await publication.retract(tx, [ref], cause=json.encode({"reason": "deleted"}).decode())
 

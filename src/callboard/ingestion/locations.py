@@ -126,7 +126,7 @@ async def _register_again(tx: Transaction, existing: RegisteredLocation, on_conf
         case OnConflict.REFRESH:
             refs = list(await claims.lock_targets(tx, [existing.entity_ref]))
             await entities.forget_results(tx, refs)
-            await schedule.request(tx, refs, schedule.Priority.ASKED)
+            await schedule.request(tx, refs, schedule.Priority.ASKED, because=schedule.Because.REFRESH)
             return existing
         case _:
             assert_never(on_conflict)

@@ -13,7 +13,7 @@ async def refresh(database: Database, ref: EntityRef) -> list[str]:
         refs = await claims.lock_targets(tx, await entities.with_location_ancestors(tx, str(ref)))
         if str(ref) not in refs:
             raise NotFound(f"Entity {ref} not found")
-        await schedule.request(tx, sorted(refs), schedule.Priority.ASKED)
+        await schedule.request(tx, sorted(refs), schedule.Priority.ASKED, because=schedule.Because.REFRESH)
         return sorted(refs)
 
     return await database.run(work)

@@ -20,7 +20,7 @@ from callboard.processing.pipeline import Broken, Pipeline, parse_unprocessed
 from callboard.processing.results import Bad, Good, Result
 from callboard.store import claims, entities, schedule
 from callboard.store.database import Database, Transaction
-from callboard.store.schedule import Due, Settled
+from callboard.store.schedule import Because, Due, Outcome, Settled
 
 _log = structlog.get_logger(__name__)
 
@@ -183,20 +183,20 @@ class Worker:
 
     async def _after_a_deploy(self, tx: Transaction) -> None:
         refs = list(await claims.lock_targets(tx, await entities.processed_by_others(tx, self.pipeline.fingerprint)))
-        await schedule.request(tx, refs, schedule.Priority.PERIODIC)
+        await schedule.request(tx, refs, schedule.Priority.PERIODIC, because=Because.DEPLOY)
         if refs:
             _log.info("processing.deployed", entities=len(refs), fingerprint=self.pipeline.fingerprint)
 
     def _next_due(self, result: Result, now: dt.datetime) -> Settled:
         due = result.due
         if not result.outside:
-            return Settled(ref=due.ref, ticket=due.ticket, due_at=None, attempts=0)
+            return _settled(result, due_at=None, attempts=0)
         wait = dt.timedelta(seconds=self.chance.uniform(*self.options.interval))
         attempts = due.attempts + 1 if isinstance(result, Bad) else 0
         if attempts > 1:
             # A failure that repeats is tried less and less often; a success resets it.
             wait = max(wait, min(wait * 2 ** min(attempts - 1, 10), _MOST_PATIENT))
-        return Settled(ref=due.ref, ticket=due.ticket, due_at=now + wait, attempts=attempts)
+        return _settled(result, due_at=now + wait, attempts=attempts)
 
     def _tell(self, result: Result) -> None:
         match result:
@@ -208,3 +208,14 @@ class Worker:
                 self.tally.errors += 1
                 if changed:
                     _log.warning("processing.failed", ref=due.ref, errors=list(messages))
+
+
+def _settled(result: Result, *, due_at: dt.datetime | None, attempts: int) -> Settled:
+    due = result.due
+    if isinstance(result, Bad):
+        outcome = Outcome.FAILED
+    else:
+        outcome = Outcome.CHANGED if result.changed else Outcome.UNCHANGED
+    return Settled(
+        ref=due.ref, ticket=due.ticket, due_at=due_at, attempts=attempts, because=due.because, outcome=outcome
+    )

@@ -9,6 +9,9 @@ from callboard.model.json import JsonObject, JsonValue
 from callboard.store.entities import ToStitch
 from callboard.store.publication import FinalEntity
 
+CONFLICT = "callboard/conflict"
+"""The type of the status item that names a claim which lost."""
+
 _REJECTED_URL = "https://backstage.io/annotation-rejected-for-security-reasons"
 
 
@@ -20,8 +23,9 @@ def assemble(parts: ToStitch, relations: Sequence[tuple[str, str]]) -> FinalEnti
     assert isinstance(metadata, dict)
     _annotate(metadata, orphan=parts.source is None)
     entity["relations"] = [{"type": kind, "targetRef": target} for kind, target in relations]
-    if parts.errors:
-        entity["status"] = {"items": _status_items(parts.errors)}
+    rivals = _rivals(parts.rivals)
+    if items := [*_error_items(parts.errors), *_conflict_items(parts.source, rivals)]:
+        entity["status"] = {"items": items}
     metadata["uid"] = parts.uid
     given_etag = metadata.pop("etag", None)
     fingerprint = content_hash([entity, given_etag])
@@ -33,7 +37,7 @@ def assemble(parts: ToStitch, relations: Sequence[tuple[str, str]]) -> FinalEnti
         uid=parts.uid,
         body=json.encode({"metadata": metadata, **entity}).decode(),
         hash=fingerprint,
-        cause=json.encode({"source": parts.source}).decode() if parts.source else None,
+        cause=_cause(parts.source, rivals),
     )
 
 
@@ -49,8 +53,34 @@ def _annotate(metadata: JsonObject, *, orphan: bool) -> None:
         metadata["annotations"] = {**(annotations if isinstance(annotations, dict) else {}), ORPHAN: "true"}
 
 
-def _status_items(errors: str) -> list[JsonValue]:
-    found = json.decode(errors)
+def _cause(source: str | None, rivals: list[JsonObject]) -> str | None:
+    if source is None:
+        return None
+    cause: JsonObject = {"source": source}
+    if rivals:
+        cause["conflict"] = [*rivals]
+    return json.encode(cause).decode()
+
+
+def _rivals(text: str | None) -> list[JsonObject]:
+    found = json.decode(text) if text else []
+    assert isinstance(found, list)
+    return [rival for rival in found if isinstance(rival, dict)]
+
+
+def _conflict_items(source: str | None, rivals: list[JsonObject]) -> list[JsonValue]:
+    return [
+        {
+            "type": CONFLICT,
+            "level": "warning",
+            "message": f"Conflict: {rival['source']} offers this entity as well; what {source} offers is shown",
+        }
+        for rival in rivals
+    ]
+
+
+def _error_items(errors: str | None) -> list[JsonValue]:
+    found = json.decode(errors) if errors else []
     assert isinstance(found, list)
     return [
         {

@@ -39,6 +39,8 @@ class ToStitch:
     processed: str
     errors: str | None
     source: str | None
+    rivals: str | None
+    """JSON array of the claims that lost: source and location key of each. None when there is no conflict."""
     published_hash: bytes | None
 
 

@@ -15,6 +15,25 @@ CHANNEL = "callboard_schedule"
 """Notified when entities become due."""
 
 
+class Because(enum.StrEnum):
+    """Why an entity is due. Other reasons are free texts, for people."""
+
+    CHANGED = "changed"
+    INTERVAL = "interval"
+    DEPLOY = "deploy"
+    REFRESH = "refresh"
+    REMOVED = "removed"
+    """It was deleted, and its parents are asked whether they still have it."""
+
+
+class Outcome(enum.StrEnum):
+    """What a run came to."""
+
+    CHANGED = "changed"
+    UNCHANGED = "unchanged"
+    FAILED = "failed"
+
+
 class Priority(enum.IntEnum):
     """Who goes first."""
 
@@ -32,6 +51,8 @@ class Due:
     lease: int
     attempts: int
     priority: Priority
+    because: str | None
+    """Why it was due."""
     content: str
     """Unprocessed, as JSON."""
     result_hash: bytes | None
@@ -47,14 +68,23 @@ class Settled:
     ticket: int
     due_at: dt.datetime | None
     attempts: int
+    because: str | None
+    outcome: Outcome
 
 
 async def request(
-    tx: Transaction, refs: Sequence[str], priority: Priority = Priority.CHANGED, *, due_at: dt.datetime | None = None
+    tx: Transaction,
+    refs: Sequence[str],
+    priority: Priority = Priority.CHANGED,
+    *,
+    because: str = Because.CHANGED,
+    due_at: dt.datetime | None = None,
 ) -> None:
-    """Ask for these entities to be processed at *due_at* (default: now)."""
+    """Ask for these entities to be processed at *due_at* (default: now), and say why."""
     if refs:
-        await tx.rows(_SQL["request"], refs=list(refs), priority=priority.value, due_at=due_at or tx.now)
+        await tx.rows(
+            _SQL["request"], refs=list(refs), priority=priority.value, because=because, due_at=due_at or tx.now
+        )
 
 
 async def claim(tx: Transaction, *, batch: int, lease: dt.timedelta) -> list[Due]:
@@ -67,6 +97,7 @@ async def claim(tx: Transaction, *, batch: int, lease: dt.timedelta) -> list[Due
             lease=row["lease"],
             attempts=row["attempts"],
             priority=Priority(row["priority"]),
+            because=row["because"],
             content=row["content"],
             result_hash=row["result_hash"],
             state=row["state"],
@@ -108,6 +139,8 @@ async def settle(tx: Transaction, work: Sequence[Settled]) -> None:
         tickets=[item.ticket for item in work],
         dues=[item.due_at for item in work],
         attempts=[item.attempts for item in work],
+        reasons=[item.because for item in work],
+        outcomes=[item.outcome for item in work],
         now=tx.now,
     )
 

@@ -62,6 +62,20 @@ async def settle(tx: Transaction, tickets: Sequence[Ticket]) -> None:
     )
 
 
+async def watermark(tx: Transaction) -> int:
+    """A ticket at or above those of all requests that are committed now."""
+    row = await tx.row(_SQL["watermark"])
+    assert row is not None
+    return int(row[0])
+
+
+async def fulfilled(tx: Transaction, watermark: int) -> bool:
+    """Whether all requests up to *watermark* have been stitched and published, however often they were repeated."""
+    row = await tx.row(_SQL["fulfilled"], ticket=watermark)
+    assert row is not None
+    return bool(row[0])
+
+
 async def next_due(tx: Transaction) -> dt.datetime | None:
     """When the next request becomes due; None when there is none."""
     row = await tx.row(_SQL["next_due"])

@@ -74,27 +74,36 @@ where e.ref = withdrawn.target_ref and e.source = withdrawn.source and e.locatio
 
 -- name: decide
 -- Who wins: a claim with a key before one without; among keys the one that holds the entity now, whichever source
--- brought it, else the one that came first; among claims that share this key the one that changed last.
-with ranked as (
+-- brought it, else the one that came first; among claims that share this key the one that changed last. The claims under
+-- other keys are its rivals: that is a conflict, told with the entity.
+with considered as (
+    select target_ref, source, content_hash, location_key, claimed, changed,
+        min(claimed) over (partition by target_ref, location_key) as key_claimed
+    from claims where target_ref = any(:refs::text[])
+), ranked as (
     select distinct on (c.target_ref) c.target_ref as ref, c.source, c.location_key, c.content_hash
-    from (
-        select target_ref, source, content_hash, location_key, changed,
-            min(claimed) over (partition by target_ref, location_key) as key_claimed
-        from claims where target_ref = any(:refs::text[])
-    ) c
-    join entities e on e.ref = c.target_ref
+    from considered c join entities e on e.ref = c.target_ref
     order by c.target_ref, c.location_key = '', coalesce(c.location_key = e.location_key, false) desc,
         c.key_claimed, c.changed desc
+), contested as (
+    select c.target_ref as ref,
+        json_agg(
+            json_build_object('source', c.source, 'locationKey', nullif(c.location_key, '')) order by c.source, c.location_key
+        )::text as rivals
+    from considered c join ranked r on r.ref = c.target_ref and r.location_key <> c.location_key
+    group by c.target_ref
 ), before as (
-    select ref, source, location_key, unprocessed_hash from entities where ref = any(:refs::text[])
+    select ref, source, location_key, unprocessed_hash, rivals from entities where ref = any(:refs::text[])
 )
 update entities e set
     source = ranked.source, location_key = ranked.location_key,
     unprocessed_hash = coalesce(ranked.content_hash, e.unprocessed_hash),
-    kept = case when ranked.source is null then e.kept end
-from before left join ranked on ranked.ref = before.ref
+    kept = case when ranked.source is null then e.kept end,
+    rivals = contested.rivals
+from before left join ranked on ranked.ref = before.ref left join contested on contested.ref = before.ref
 where e.ref = before.ref and (
-    (before.source, before.location_key) is distinct from (ranked.source, ranked.location_key)
+    (before.source, before.location_key, before.rivals)
+        is distinct from (ranked.source, ranked.location_key, contested.rivals)
     or ranked.content_hash is not null and before.unprocessed_hash is distinct from ranked.content_hash
 )
 returning e.ref, before.unprocessed_hash is null as created,

@@ -19,7 +19,7 @@ from unnest(:refs::text[], :states::text[]) as saved (ref, state)
 where e.ref = saved.ref;
 
 -- name: to_stitch
-select e.ref, e.uid::text as uid, e.processed, e.errors, e.source, f.hash as published_hash
+select e.ref, e.uid::text as uid, e.processed, e.errors, e.source, e.rivals, f.hash as published_hash
 from entities e
 left join final_entities f on f.ref = e.ref and f.removed_at is null
 where e.ref = any(:refs::text[]) and e.processed is not null
@@ -50,7 +50,7 @@ update entities set result_hash = null, state = '{}' where ref = any(:refs::text
 -- name: failed
 -- Never processed well: these are invisible to readers, and this is where they can be seen.
 select e.ref, e.uid::text as uid, coalesce(c.content, e.kept) as content, e.processed, e.errors, e.state,
-    s.due_at, e.discovered_at, e.location_key, e.result_hash, e.unprocessed_hash
+    nullif(s.due_at, 'infinity') as due_at, e.discovered_at, e.location_key, e.result_hash, e.unprocessed_hash
 from entities e
 left join claims c
     on c.source = e.source and c.target_ref = e.ref and c.location_key = e.location_key
@@ -60,7 +60,7 @@ order by e.ref;
 
 -- name: pending
 select e.ref, e.uid::text as uid, coalesce(c.content, e.kept) as content, e.processed, e.errors, e.state,
-    s.due_at, e.discovered_at, e.location_key, e.result_hash, e.unprocessed_hash
+    nullif(s.due_at, 'infinity') as due_at, e.discovered_at, e.location_key, e.result_hash, e.unprocessed_hash
 from entities e
 left join claims c
     on c.source = e.source and c.target_ref = e.ref and c.location_key = e.location_key

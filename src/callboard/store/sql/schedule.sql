@@ -1,12 +1,12 @@
 -- name: request
 -- A request for an entity that is being worked on replaces its ticket, so that it stays due when the work is settled.
 with requested as (
-    insert into schedule (ref, priority, due_at, ticket)
-    select ref, :priority, :due_at, nextval('tickets') from unnest(:refs::text[]) as entity (ref)
+    insert into schedule (ref, priority, due_at, ticket, because)
+    select ref, :priority, :due_at, nextval('tickets'), :because from unnest(:refs::text[]) as entity (ref)
     order by ref collate "C"
     on conflict (ref) do update set
         priority = least(schedule.priority, excluded.priority), due_at = least(schedule.due_at, excluded.due_at),
-        ticket = excluded.ticket, attempts = 0
+        ticket = excluded.ticket, attempts = 0, because = excluded.because
     returning ref
 )
 select pg_notify('callboard_schedule', '') where exists (select from requested);
@@ -14,12 +14,12 @@ select pg_notify('callboard_schedule', '') where exists (select from requested);
 -- name: claim
 with due as materialized (
     select ref from schedule
-    where due_at <= :now and (leased_until is null or leased_until <= :now)
+    where due_at <= :now and due_at < 'infinity' and (leased_until is null or leased_until <= :now)
     order by priority, due_at limit :batch for update skip locked
 ), taken as (
     update schedule s set lease = (select nextval('leases_taken')), leased_until = :until
     from due where s.ref = due.ref
-    returning s.ref, s.ticket, s.lease, s.attempts, s.priority
+    returning s.ref, s.ticket, s.lease, s.attempts, s.priority, s.because
 )
 select taken.*, coalesce(c.content, e.kept) as content, e.result_hash, e.state, e.source
 from taken
@@ -56,26 +56,27 @@ with held as materialized (
 update schedule s set lease = null, leased_until = null from held where s.ref = held.ref;
 
 -- name: settle
--- Due again when the worker says so, never when it does not, and at once when somebody asked again meanwhile.
+-- Due again when the worker says so, never when it does not, and at once when somebody asked again meanwhile. What is
+-- never due keeps its row, with what the run came to: nothing else says that there was one, if it changed nothing.
 with work as (
-    select * from unnest(:refs::text[], :tickets::bigint[], :dues::timestamptz[], :attempts::integer[])
-        as work (ref, ticket, due_at, attempts)
-), finished as (
-    delete from schedule s using work
-    where s.ref = work.ref and s.ticket = work.ticket and work.due_at is null
+    select * from unnest(
+        :refs::text[], :tickets::bigint[], :dues::timestamptz[], :attempts::integer[], :reasons::text[], :outcomes::text[]
+    ) as work (ref, ticket, due_at, attempts, because, outcome)
 )
 update schedule s set
     lease = null, leased_until = null,
-    due_at = case when s.ticket = work.ticket then work.due_at else :now end,
+    due_at = case when s.ticket = work.ticket then coalesce(work.due_at, 'infinity') else :now end,
     priority = case when s.ticket = work.ticket then 2 else s.priority end,
-    attempts = case when s.ticket = work.ticket then work.attempts else 0 end
-from work where s.ref = work.ref and (work.due_at is not null or s.ticket <> work.ticket);
+    attempts = case when s.ticket = work.ticket then work.attempts else 0 end,
+    because = case when s.ticket = work.ticket then 'interval' else s.because end,
+    ran_at = :now, ran_because = work.because, outcome = work.outcome
+from work where s.ref = work.ref;
 
 -- name: remove
 delete from schedule where ref = any(:refs::text[]);
 
 -- name: next_due
-select min(due_at) from schedule where leased_until is null;
+select min(due_at) from schedule where leased_until is null and due_at < 'infinity';
 
 -- name: length
-select count(*) filter (where due_at <= :now) as due, count(*) as all from schedule;
+select count(*) filter (where due_at <= :now) as due, count(*) as all from schedule where due_at < 'infinity';

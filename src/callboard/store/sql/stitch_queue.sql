@@ -4,13 +4,16 @@
 -- nobody holds the row, nothing has been read: then it only has to stay as it is until this transaction ends, and the
 -- lock that comes with the conflict sees to that. What relations point at need not exist.
 with marked as (
-    insert into stitch_queue (ref, due_at, ticket)
-    select ref, min(due_at), nextval('tickets')
-    from unnest(:refs::text[], :dues::timestamptz[]) as wanted (ref, due_at)
-    where exists (select from entities e where e.ref = wanted.ref)
-    group by ref order by ref collate "C"
+    insert into stitch_queue (ref, due_at, ticket, since)
+    select ref, due_at, ticket, ticket from (
+        select ref, min(due_at) as due_at, nextval('tickets') as ticket
+        from unnest(:refs::text[], :dues::timestamptz[]) as wanted (ref, due_at)
+        where exists (select from entities e where e.ref = wanted.ref)
+        group by ref order by ref collate "C"
+    ) as wanted
     on conflict (ref) do update set
-        ticket = excluded.ticket, due_at = least(stitch_queue.due_at, excluded.due_at)
+        ticket = excluded.ticket, due_at = least(stitch_queue.due_at, excluded.due_at),
+        again = case when stitch_queue.lease is not null then coalesce(stitch_queue.again, excluded.ticket) end
         where stitch_queue.lease is not null or stitch_queue.due_at > excluded.due_at
     returning ref
 )
@@ -22,7 +25,7 @@ with due as materialized (
     where due_at <= :now and (leased_until is null or leased_until <= :now)
     order by due_at limit :batch for update skip locked
 )
-update stitch_queue q set lease = (select nextval('leases_taken')), leased_until = :until
+update stitch_queue q set lease = (select nextval('leases_taken')), leased_until = :until, again = null
 from due where q.ref = due.ref
 returning q.ref, q.ticket, q.lease;
 
@@ -38,7 +41,8 @@ with work as (
     delete from stitch_queue q using work
     where q.ref = work.ref and q.ticket = work.ticket and q.lease = work.lease
 )
-update stitch_queue q set lease = null, leased_until = null, due_at = :again_at
+update stitch_queue q set
+    lease = null, leased_until = null, due_at = :again_at, since = coalesce(q.again, q.since), again = null
 from work where q.ref = work.ref and q.lease = work.lease and q.ticket <> work.ticket;
 
 -- name: next_due
@@ -46,3 +50,12 @@ select min(due_at) from stitch_queue where leased_until is null;
 
 -- name: length
 select count(*) from stitch_queue;
+
+-- name: watermark
+-- Every wish that is committed by now has a ticket up to this one.
+select last_value from tickets;
+
+-- name: fulfilled
+-- Whether nothing waits any more of what was wished for up to a ticket. A row that is marked again and again does not
+-- hold this up: it tells since when there is a wish that no stitcher has begun with.
+select not exists (select from stitch_queue where since <= :ticket) as fulfilled;
