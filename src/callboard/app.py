@@ -24,8 +24,10 @@ from callboard.builtin.readers.allowed_hosts import AllowedHost
 from callboard.builtin.readers.files import FileReader
 from callboard.builtin.readers.http import HttpReader
 from callboard.clock import Clock
+from callboard.errors import RemovalRefused
 from callboard.extend import EntityProvider, Processor, Reader
 from callboard.ingestion.connections import Connection
+from callboard.ingestion.guards import Guard
 from callboard.ingestion.locations import ConfiguredLocations, RegisteredLocations
 from callboard.loop import Loop
 from callboard.metrics import Metrics
@@ -83,8 +85,14 @@ class Engine:
         _log.info("engine.stopped")
 
     async def _connect(self, provider: EntityProvider) -> None:
+        connection = Connection(self.database, provider.name, guard_of(self.settings, provider.name))
+
         async def connect() -> float:
-            await provider.connect(Connection(self.database, provider.name))
+            try:
+                await provider.connect(connection)
+            except RemovalRefused:
+                # It has been told and written down. Somebody may let it through, or the source may recover.
+                return _RETRY_PROVIDER
             loop.stop()
             return _RETRY_PROVIDER
 
@@ -205,6 +213,17 @@ def processing_options(settings: Settings) -> ProcessingOptions:
         in_flight=own.concurrency,
         lease=dt.timedelta(seconds=own.lease_seconds),
         delete_orphans=settings.catalog.orphan_strategy is OrphanStrategy.DELETE,
+    )
+
+
+def guard_of(settings: Settings, provider: str) -> Guard:
+    """How much *provider* may withdraw at once in this installation."""
+    usual, own = settings.callboard.removal_guard, settings.catalog.provider_options.get(provider)
+    percent = own.max_removal_percent if own else None
+    empty = own.refuse_empty if own else None
+    return Guard(
+        max_removal_percent=usual.max_removal_percent if percent is None else percent,
+        refuse_empty=usual.refuse_empty if empty is None else empty,
     )
 
 

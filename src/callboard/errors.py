@@ -5,12 +5,16 @@
     │   ├── InvalidConfiguration    a configuration file says something that can't be used
     │   ├── InvalidDocument         a file is not the YAML or JSON that it should be
     │   ├── InvalidEntity           an entity broke an envelope rule, a kind schema or a policy
-    │   └── InvalidRef              a text is not an entity ref or a location ref
+    │   ├── InvalidRef              a text is not an entity ref or a location ref
+    │   └── InvalidRows             some entities of a set can't be taken over
     ├── Unauthenticated             it is not known who calls, or the proof is not valid
     ├── NotAllowed                  the rules forbid it
     ├── NotFound                    there is no such thing
     │   └── LocationNotFound        nothing can be read at a location
     ├── Conflict                    it clashes with what is there
+    │   ├── KeyReused               an idempotency key that has stood for another request
+    │   ├── PreconditionFailed      what is there is not the version that the caller knows
+    │   ├── RemovalRefused          a mutation would remove more than its provider may
     │   └── OffsetInTheFuture       a stream position that this catalog has not reached
     ├── Gone                        it was there once; start again
     │   └── OffsetExpired           a stream position below the tombstone floor, or of another epoch
@@ -23,12 +27,19 @@ Each class has a stable `code`, and the `name` under which clients of the Backst
 `callboard.api.errors` knows about HTTP.
 """
 
+from collections.abc import Mapping, Sequence
+
 
 class CallboardError(Exception):
     """Something that a caller of Callboard can understand and act on."""
 
     code = "error"
     name = "Error"
+
+    @property
+    def details(self) -> Mapping[str, object]:
+        """What a program can act on, beside the message."""
+        return {}
 
 
 class InvalidInput(CallboardError):
@@ -80,6 +91,27 @@ class InvalidRef(InvalidInput):
     code = "invalid_ref"
 
 
+class InvalidRows(InvalidInput):
+    """Some entities of a set can't be taken over, so that nothing of it was.
+
+    *rejected* names the first of them, each with its row, counted from 1; *count* says how many there are.
+    """
+
+    code = "invalid_rows"
+
+    def __init__(self, rejected: Sequence[Mapping[str, object]], count: int) -> None:
+        self.rejected = rejected
+        self.count = count
+        first = rejected[0]
+        more = f", and {count - 1} more" if count > 1 else ""
+        super().__init__(f"nothing was stored: row {first['row']}: {first['reason']}{more}")
+
+    @property
+    def details(self) -> Mapping[str, object]:
+        """The rows that were rejected."""
+        return {"rejected": self.rejected, "rejectedCount": self.count}
+
+
 class Unauthenticated(CallboardError):
     """It is not known who calls, or the proof is not valid."""
 
@@ -112,6 +144,40 @@ class Conflict(CallboardError):
 
     code = "conflict"
     name = "ConflictError"
+
+
+class KeyReused(Conflict):
+    """An idempotency key that has stood for another request."""
+
+    code = "key_reused"
+    name = "IdempotencyKeyReusedError"
+
+
+class PreconditionFailed(Conflict):
+    """What is there is not the version that the caller knows."""
+
+    code = "precondition_failed"
+    name = "PreconditionFailedError"
+
+
+class RemovalRefused(Conflict):
+    """A mutation would remove more than its provider may at once, so that nothing of it was done.
+
+    *held* counts the entities that the provider has, *removed* those that it would withdraw.
+    """
+
+    code = "removal_refused"
+
+    def __init__(self, reason: str, *, held: int, removed: int) -> None:
+        self.reason = reason
+        self.held = held
+        self.removed = removed
+        super().__init__(reason)
+
+    @property
+    def details(self) -> Mapping[str, object]:
+        """How many entities it is about."""
+        return {"held": self.held, "removed": self.removed}
 
 
 class OffsetInTheFuture(Conflict):

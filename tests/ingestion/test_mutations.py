@@ -91,7 +91,7 @@ async def test_what_is_broken_now_and_was_fine_before_is_not_withdrawn(catalog: 
 async def test_an_entity_that_is_offered_twice_counts_once_and_is_reported_when_it_differs(catalog: Catalog) -> None:
     prepared = mutations.prepare("ci", Full(offered(component("a"), component("a"), component("a", type="website"))))
 
-    assert len(prepared.offered) == 1
+    assert prepared.offer.count == 1
     assert [rejected.entity for rejected in prepared.rejected] == ["component:default/a"]
 
 

@@ -18,6 +18,8 @@ STATUS: dict[type[errors.CallboardError], int] = {
     errors.NotAllowed: 403,
     errors.NotFound: 404,
     errors.Conflict: 409,
+    errors.PreconditionFailed: 412,
+    errors.KeyReused: 422,
     errors.Gone: 410,
     errors.Unreadable: 502,
     errors.Unavailable: 503,
@@ -26,7 +28,7 @@ STATUS: dict[type[errors.CallboardError], int] = {
 
 _HEADERS = {401: {"www-authenticate": "Bearer"}, 503: {"retry-after": "1"}}
 
-_WITH_CODE = (errors.OffsetExpired, errors.OffsetInTheFuture)
+_WITH_CODE = (errors.InvalidRows, errors.OffsetExpired, errors.OffsetInTheFuture, errors.RemovalRefused)
 """Their names are those of other errors, about which there is something else to do."""
 
 
@@ -38,15 +40,15 @@ def status_of(error: errors.CallboardError) -> int:
 def answer(request: Request, error: Exception, *, mount: str, extra: dict[str, object] | None = None) -> Response:
     """The envelope for *error*. What the caller can't do anything about is told to the log alone."""
     if isinstance(error, errors.CallboardError):
-        status, described = status_of(error), errors.describe(error)
+        status, described, details = status_of(error), errors.describe(error), error.details
         if isinstance(error, _WITH_CODE):
             described["code"] = error.code
     else:
-        status, number = 500, uuid.uuid4().hex[:16]
+        status, number, details = 500, uuid.uuid4().hex[:16], {}
         described = {"name": "Error", "message": f"An internal error occurred logId={number}"}
         _log.error("request.failed", log_id=number, path=request.scope["path"], exc_info=error)
     body = {
-        "error": {**described, **(extra or {})},
+        "error": {**described, **details, **(extra or {})},
         "request": {"method": request.method, "url": _url(request, mount)},
         "response": {"statusCode": status},
     }

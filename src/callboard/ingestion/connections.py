@@ -7,10 +7,12 @@ from dataclasses import dataclass
 import structlog
 
 from callboard.extend import Mutation
-from callboard.ingestion import mutations
+from callboard.ingestion import guards, mutations
+from callboard.ingestion.guards import OPEN, Guard
 from callboard.ingestion.mutations import Applied
 from callboard.store import claims, refresh_keys, schedule
 from callboard.store.database import Database, Transaction
+from callboard.store.providers import ProviderKind
 
 _log = structlog.get_logger(__name__)
 
@@ -21,16 +23,21 @@ class Connection:
 
     database: Database
     provider: str
+    guard: Guard = OPEN
 
     async def apply(self, mutation: Mutation) -> None:
-        """Store the mutation; returns when it is committed."""
+        """Store the mutation; returns when it is committed. Raises RemovalRefused."""
         await self.apply_and_tell(mutation)
 
     async def apply_and_tell(self, mutation: Mutation) -> Applied:
         """Store the mutation and return what it did."""
         started = time.monotonic()
-        prepared = mutations.prepare(self.provider, mutation)
-        applied = await self.database.run(lambda tx: mutations.apply(tx, prepared))
+        prepared = mutations.prepare(self.provider, mutation, guard=self.guard)
+
+        async def work() -> Applied:
+            return await self.database.run(lambda tx: mutations.apply(tx, prepared))
+
+        applied = await guards.remembering(self.database, self.provider, ProviderKind.ENGINE, work)
         _log.info(
             "ingestion.applied",
             provider=self.provider,

@@ -216,5 +216,4 @@ def _offered(row: RegisteredLocation) -> Offered:
 
 
 def _claim(row: RegisteredLocation) -> Claim:
-    [claim] = mutations.prepare(REGISTERED, Delta(added=[_offered(row)])).offered
-    return claim
+    return mutations.claim_of(_SOURCE, _offered(row))

@@ -2,17 +2,21 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import structlog
 
 from callboard.errors import InvalidInput
 from callboard.extend import Delta, Full, Mutation, Offered
+from callboard.ingestion import guards
+from callboard.ingestion.guards import OPEN, Guard
 from callboard.model import json
 from callboard.model.entities import check_envelope, entity_ref
 from callboard.model.hashing import content_hash
-from callboard.store import claims, leases, publication, removal, schedule, stitch_queue
-from callboard.store.claims import Claim
+from callboard.store import claims, leases, providers, publication, removal, schedule, stitch_queue
+from callboard.store.claims import Claim, ClaimKey, Difference
 from callboard.store.database import Transaction
+from callboard.store.providers import ProviderKind
 
 _log = structlog.get_logger(__name__)
 
@@ -26,17 +30,83 @@ class Rejected:
     reason: str
 
 
+class Offer(Protocol):
+    """What a mutation brings: a few entities in memory, or a whole set that is staged in the database."""
+
+    @property
+    def count(self) -> int:
+        """How many entities it has."""
+        ...
+
+    async def differing(self, tx: Transaction, source: str) -> list[Difference]:
+        """Those of them that *source* does not claim like this yet."""
+        ...
+
+    async def missing(self, tx: Transaction, source: str) -> list[ClaimKey]:
+        """What *source* claims and is to be withdrawn, after the offer."""
+        ...
+
+    async def store(self, tx: Transaction, source: str, refs: Sequence[str]) -> None:
+        """Claim those with these *refs*, of the differing ones."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Carried:
+    """An offer in memory."""
+
+    full: bool
+    offered: Sequence[Claim]
+    mentioned: Sequence[tuple[str, str | None]] = ()
+    """(ref, key) of all that is offered, and (ref, None) of what was rejected: what is broken is not withdrawn."""
+    withdrawn: Sequence[str] = ()
+
+    @property
+    def count(self) -> int:
+        """How many entities it has."""
+        return len(self.offered)
+
+    async def differing(self, tx: Transaction, source: str) -> list[Difference]:
+        """Those that are new, or other than before."""
+        found = await claims.compared(tx, self.offered) if self.offered else []
+        return [Difference(claim.ref, new) for claim, new in found]
+
+    async def missing(self, tx: Transaction, source: str) -> list[ClaimKey]:
+        """What a full set does not mention, or what a delta withdraws."""
+        if self.full:
+            return await claims.absent(tx, source, self.mentioned)
+        refs = [*self.withdrawn, *(claim.ref for claim in self.offered)]
+        return await claims.superseded(tx, source, refs, self.offered) if refs else []
+
+    async def store(self, tx: Transaction, source: str, refs: Sequence[str]) -> None:
+        """Claim them."""
+        wanted = set(refs)
+        await claims.offer(tx, [claim for claim in self.offered if claim.ref in wanted])
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prepared:
     """A mutation that has been checked and is ready to be stored."""
 
     provider: str
     full: bool
-    offered: Sequence[Claim]
-    mentioned: Sequence[tuple[str, str | None]]
-    """(ref, key) of all that is offered, and (ref, None) of what was rejected: what is broken is not withdrawn."""
-    withdrawn: Sequence[str]
-    rejected: Sequence[Rejected]
+    offer: Offer
+    rejected: Sequence[Rejected] = ()
+    kind: ProviderKind = ProviderKind.ENGINE
+    guard: Guard = OPEN
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """What a mutation has written so far. What it removes is still visible, until it is retracted."""
+
+    source: str
+    offered: int
+    differing: Sequence[Difference] = ()
+    withdrawn: Sequence[str] = ()
+    """What the provider claims no more."""
+    gone: Sequence[str] = ()
+    """What is in the catalog no more: that, unless somebody else keeps it, and all that only hung on it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +121,7 @@ class Applied:
     rejected: Sequence[Rejected] = field(default_factory=tuple)
 
 
-def prepare(provider: str, mutation: Mutation) -> Prepared:
+def prepare(provider: str, mutation: Mutation, *, guard: Guard = OPEN) -> Prepared:
     """Check every entity of the *mutation*. Pure: this part of the work needs no transaction."""
     withdrawn: Sequence[str] = ()
     match mutation:
@@ -66,7 +136,7 @@ def prepare(provider: str, mutation: Mutation) -> Prepared:
     for item in offered:
         try:
             check_envelope(item.entity)
-            claim = _claim(source, item)
+            claim = claim_of(source, item)
         except (InvalidInput, TypeError) as error:
             ref = _named(item)
             rejected.append(Rejected(ref or _best_name(item), str(error)))
@@ -75,56 +145,81 @@ def prepare(provider: str, mutation: Mutation) -> Prepared:
         if accepted.setdefault(claim.ref, claim) != claim:
             rejected.append(Rejected(claim.ref, "is offered twice in one mutation, with different content"))
     mentioned += [(claim.ref, claim.location_key) for claim in accepted.values()]
-    return Prepared(
-        provider=provider,
-        full=full,
-        offered=list(accepted.values()),
-        mentioned=mentioned,
-        withdrawn=withdrawn,
-        rejected=rejected,
-    )
+    offer = Carried(full=full, offered=list(accepted.values()), mentioned=mentioned, withdrawn=withdrawn)
+    return Prepared(provider=provider, full=full, offer=offer, rejected=rejected, guard=guard)
 
 
 async def apply(tx: Transaction, prepared: Prepared) -> Applied:
-    """Store a prepared mutation. Must be the last thing that the transaction does, for it may publish removals."""
-    source = claims.of_provider(prepared.provider)
-    await leases.hold_for_transaction(tx, source)
-    changed = await claims.differing(tx, prepared.offered) if prepared.offered else []
-    withdrawn = await _withdrawn(tx, source, prepared)
+    """Store a prepared mutation. Must be the last thing that the transaction does, for it may publish removals.
+
+    Raises RemovalRefused when the guard does not let it pass.
+    """
     for rejection in prepared.rejected:
         _log.warning("ingestion.rejected", provider=prepared.provider, ref=rejection.entity, reason=rejection.reason)
-    if not changed and not withdrawn:
-        return Applied(offered=len(prepared.offered), rejected=prepared.rejected)
-
-    refs = [claim.ref for claim in changed]
-    lost = [key.ref for key in withdrawn]
-    await removal.lock_trees(tx, lost, create=refs)
-    await claims.withdraw(tx, withdrawn)
-    await claims.offer(tx, changed)
-    gone = await removal.remove(tx, await removal.unreachable(tx, lost))
-    touched = ({*refs, *lost} - set(gone.refs)) | set(gone.offered_by_others)
-    decision = await claims.decide(tx, sorted(touched))
-    await schedule.request(tx, decision.to_process)
-    await stitch_queue.mark(tx, decision.to_stitch, neighbours=gone.neighbours)
-    offset = await publication.retract(tx, gone.refs, cause=json.encode({"source": source}).decode())
+    written = await write(tx, prepared)
     return Applied(
-        offered=len(prepared.offered),
-        changed=len(changed),
-        removed=len(gone.refs),
-        offset=offset,
+        offered=written.offered,
+        changed=len(written.differing),
+        removed=len(written.gone),
+        offset=await retract(tx, written),
         rejected=prepared.rejected,
     )
 
 
-async def _withdrawn(tx: Transaction, source: str, prepared: Prepared) -> list[claims.ClaimKey]:
-    if prepared.full:
-        return await claims.absent(tx, source, prepared.mentioned)
-    refs = [*prepared.withdrawn, *(claim.ref for claim in prepared.offered)]
-    return await claims.superseded(tx, source, refs, prepared.offered) if refs else []
+async def write(tx: Transaction, prepared: Prepared) -> Written:
+    """Store a prepared mutation, but for the retraction of what goes, which has to come last in the transaction."""
+    source, offer = claims.of_provider(prepared.provider), prepared.offer
+    await leases.hold_for_transaction(tx, source)
+    differing = await offer.differing(tx, source)
+    withdrawn = await offer.missing(tx, source)
+    if not differing and not withdrawn:
+        return Written(source=source, offered=offer.count)
+    changed = [difference.ref for difference in differing]
+    lost = sorted({key.ref for key in withdrawn})
+    # A claim that is replaced by one under another key is none that goes.
+    leaving = sorted(set(lost).difference(changed))
+    await _ask_the_guard(tx, prepared, source, removed=len(leaving))
+    await removal.lock_trees(tx, lost, create=changed)
+    await claims.withdraw(tx, withdrawn)
+    await offer.store(tx, source, changed)
+    gone = await removal.remove(tx, await removal.unreachable(tx, lost))
+    touched = ({*changed, *lost} - set(gone.refs)) | set(gone.offered_by_others)
+    decision = await claims.decide(tx, sorted(touched))
+    await schedule.request(tx, decision.to_process)
+    await _note(tx, prepared, changed=len(changed), removed=len(gone.refs))
+    await stitch_queue.mark(tx, decision.to_stitch, neighbours=gone.neighbours)
+    return Written(source=source, offered=offer.count, differing=differing, withdrawn=leaving, gone=gone.refs)
 
 
-def _claim(source: str, item: Offered) -> Claim:
-    """Raises InvalidInput for what can't be a claim, TypeError for an entity that can't be written as JSON."""
+async def retract(tx: Transaction, written: Written) -> int | None:
+    """Make what has gone invisible, and return the last offset of that; the end of the transaction."""
+    return await publication.retract(tx, written.gone, cause=json.encode({"source": written.source}).decode())
+
+
+async def _ask_the_guard(tx: Transaction, prepared: Prepared, source: str, *, removed: int) -> None:
+    if not removed or prepared.guard == OPEN:
+        return
+    held = await claims.count(tx, source)
+    objection = prepared.guard.objection(held=held, removed=removed, full=prepared.full, offered=prepared.offer.count)
+    await guards.pass_through(tx, prepared.provider, objection, held=held, removed=removed)
+
+
+async def _note(tx: Transaction, prepared: Prepared, *, changed: int, removed: int) -> None:
+    told = {
+        "full": prepared.full,
+        "offered": prepared.offer.count,
+        "changed": changed,
+        "removed": removed,
+        "rejected": len(prepared.rejected),
+    }
+    await providers.add(tx, prepared.provider, prepared.kind)
+    await providers.note_mutation(tx, prepared.provider, json.encode(told).decode())
+
+
+def claim_of(source: str, item: Offered) -> Claim:
+    """The claim that *source* makes with *item*.
+
+    Raises InvalidInput for what can't be a claim, TypeError for an entity that can't be written as JSON."""
     ref, location_key = str(entity_ref(item.entity)), item.location_key or ""
     claims.check_names(ref, location_key)
     return Claim(

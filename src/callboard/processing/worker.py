@@ -212,10 +212,21 @@ class Worker:
 
 def _settled(result: Result, *, due_at: dt.datetime | None, attempts: int) -> Settled:
     due = result.due
-    if isinstance(result, Bad):
-        outcome = Outcome.FAILED
-    else:
-        outcome = Outcome.CHANGED if result.changed else Outcome.UNCHANGED
     return Settled(
-        ref=due.ref, ticket=due.ticket, due_at=due_at, attempts=attempts, because=due.because, outcome=outcome
+        ref=due.ref,
+        ticket=due.ticket,
+        due_at=due_at,
+        attempts=attempts,
+        because=due.because,
+        outcome=_outcome(result),
     )
+
+
+def _outcome(result: Result) -> Outcome:
+    match result:
+        case Bad():
+            return Outcome.FAILED
+        case Good(changed=True):
+            return Outcome.CHANGED
+        case Good():
+            return Outcome.UNCHANGED

@@ -38,6 +38,7 @@ from callboard.settings.own import (
     LogLevel,
     ProcessingSettings,
     ReadingSettings,
+    RemovalGuardSettings,
     StreamSettings,
 )
 from callboard.settings.permissions import DecidingSettings, PermissionRuleSetting, PermissionSettings
@@ -78,6 +79,7 @@ __all__ = [
     "ProviderOptions",
     "ReadingRule",
     "ReadingSettings",
+    "RemovalGuardSettings",
     "RuleLocationSetting",
     "RuleSetting",
     "Settings",

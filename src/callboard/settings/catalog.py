@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Annotated, Final, TypeAlias
 
 from callboard.settings import durations, forms
-from callboard.settings.forms import Adjusted, Form, Key, Raw, Seconds, Shorthand
+from callboard.settings.forms import Adjusted, Form, Key, Percentage, Raw, Seconds, Shorthand
 from callboard.settings.values import JsonValue, Value
 
 _SPREAD = 1.5
@@ -139,6 +139,14 @@ class ProviderOptions:
 
     disabled: bool = False
     """Leaves the provider out. What it has provided stays; see `catalog.orphanProviderStrategy`."""
+
+    max_removal_percent: Percentage | None = None
+    """Percent of what the provider holds that one mutation may withdraw; one beyond that is refused as a whole. Without
+    it, what `callboard.removalGuard` says."""
+
+    refuse_empty: bool | None = None
+    """Whether a full set without a single entity is refused, once there have been some. Without it, what
+    `callboard.removalGuard` says."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -127,6 +127,13 @@ def absolute(path: str, folder: Path) -> str:
     return os.path.normpath((folder / path).absolute())
 
 
+def _percentage(value: Value) -> float:
+    share = number_of(value)
+    if not 0 <= share <= 100:
+        raise Refused
+    return share
+
+
 def _flag(value: Value) -> bool:
     match value.content:
         case bool() as flag:
@@ -184,6 +191,7 @@ FLAG = Form("true or false", _flag)
 TEXT = Form("a text", text_of)
 NUMBER = Form("a number", number_of)
 WHOLE_NUMBER = Form("a whole number", whole_number_of)
+PERCENTAGE = Form("a number from 0 to 100", _percentage)
 PATH = Form("a path", lambda value: Path(absolute(text_of(value), value.position.folder)))
 DURATION = Form(durations.EXPECTED, _positive_duration)
 PORT = Form(f"a port from 0 to {LARGEST_PORT}", port_of)
@@ -197,5 +205,6 @@ PLAIN: Mapping[object, Form] = {bool: FLAG, str: TEXT, float: NUMBER, int: WHOLE
 
 Seconds: TypeAlias = Annotated[float, DURATION]
 Bytes: TypeAlias = Annotated[int, SIZE]
+Percentage: TypeAlias = Annotated[float, PERCENTAGE]
 Count: TypeAlias = Annotated[int, at_least(1)]
 Raw: TypeAlias = Annotated[Mapping[str, JsonValue], RAW]

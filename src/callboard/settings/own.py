@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 from callboard.settings.auth import BackstageSettings
-from callboard.settings.forms import Bytes, Count, Key, Seconds
+from callboard.settings.forms import Bytes, Count, Key, Percentage, Seconds
 from callboard.settings.permissions import DecidingSettings
 
 
@@ -41,6 +41,18 @@ class ProcessingSettings:
     concurrency: Count = 600
     """Entities that one engine holds at once. Most take microseconds; the number is for those that wait for a slow
     host, which must not stop the others."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemovalGuardSettings:
+    """How much a provider may withdraw at once, where `catalog.providerOptions` says nothing about it."""
+
+    max_removal_percent: Percentage | None = None
+    """Percent of what the provider holds. Without it everything may go, as in Backstage: a small provider drops half of
+    its entities with one."""
+
+    refuse_empty: bool = False
+    """Whether a full set without a single entity is refused, once there have been some."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +108,9 @@ class CallboardSettings:
 
     processing: ProcessingSettings = field(default_factory=ProcessingSettings)
     """How an engine works off entities that are due."""
+
+    removal_guard: RemovalGuardSettings = field(default_factory=RemovalGuardSettings)
+    """How much a provider may withdraw at once."""
 
     reading: ReadingSettings = field(default_factory=ReadingSettings)
     """The limits of reading URLs."""

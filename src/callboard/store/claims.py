@@ -40,6 +40,21 @@ class Claim:
     content_hash: bytes
 
 
+class Difference(NamedTuple):
+    """An entity that a source is about to claim in another way than before, or for the first time."""
+
+    ref: str
+    new: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What a source says of an entity."""
+
+    content: str
+    hash: bytes
+
+
 @dataclass(frozen=True, slots=True)
 class Decision:
     """What became of entities whose claims have changed."""
@@ -86,6 +101,11 @@ async def lock_targets(tx: Transaction, refs: Sequence[str], *, create: Sequence
 
 async def differing(tx: Transaction, offered: Sequence[Claim]) -> list[Claim]:
     """Those of the claims that are new, or differ from what is stored."""
+    return [claim for claim, _ in await compared(tx, offered)]
+
+
+async def compared(tx: Transaction, offered: Sequence[Claim]) -> list[tuple[Claim, bool]]:
+    """Those of the claims that differ from what is stored, and whether they are new."""
     rows = await tx.rows(
         _SQL["differing"],
         sources=[claim.source for claim in offered],
@@ -93,7 +113,7 @@ async def differing(tx: Transaction, offered: Sequence[Claim]) -> list[Claim]:
         keys=[claim.location_key for claim in offered],
         hashes=[claim.content_hash for claim in offered],
     )
-    return [offered[row["position"] - 1] for row in rows]
+    return [(offered[row["position"] - 1], row["new"]) for row in rows]
 
 
 async def offer(tx: Transaction, offered: Sequence[Claim]) -> None:
@@ -154,6 +174,43 @@ async def withdraw(tx: Transaction, gone: Sequence[ClaimKey]) -> None:
     if gone:
         sources, refs, keys = zip(*gone, strict=True)
         await tx.run(_SQL["withdraw"], sources=list(sources), refs=list(refs), keys=list(keys))
+
+
+async def find(tx: Transaction, key: ClaimKey) -> Stored | None:
+    """What is claimed under *key*."""
+    row = await tx.row(_SQL["find"], source=key.source, ref=key.ref, key=key.location_key)
+    return Stored(row["content"], row["content_hash"]) if row else None
+
+
+async def count(tx: Transaction, source: str) -> int:
+    """How many entities *source* claims."""
+    row = await tx.row(_SQL["count"], source=source)
+    assert row is not None
+    return int(row[0])
+
+
+async def page(tx: Transaction, source: str, *, after: str, limit: int) -> list[tuple[str, str]]:
+    """(ref, content) of up to *limit* entities that *source* claims, by ref, behind the ref *after*."""
+    rows = await tx.rows(_SQL["page"], source=source, after=after, limit=limit)
+    return [(row["target_ref"], row["content"]) for row in rows]
+
+
+async def contents(tx: Transaction, source: str, refs: Sequence[str]) -> dict[str, str]:
+    """What *source* says of *refs*, as far as it claims them."""
+    return {row["ref"]: row["content"] for row in await tx.rows(_SQL["contents"], source=source, refs=list(refs))}
+
+
+async def beaten(tx: Transaction, source: str, refs: Sequence[str]) -> list[str]:
+    """Those of *refs* that *source* claims, but another claim holds."""
+    return await tx.refs(_SQL["beaten"], source=source, refs=list(refs))
+
+
+async def holders(tx: Transaction, refs: Sequence[str]) -> dict[str, list[ClaimKey]]:
+    """Who claims each of *refs*, in the order in which they came."""
+    found: dict[str, list[ClaimKey]] = {}
+    for ref, source, key in await tx.rows(_SQL["holders"], refs=list(refs)) if refs else ():
+        found.setdefault(ref, []).append(ClaimKey(source, ref, key))
+    return found
 
 
 async def parents(tx: Transaction, ref: str) -> list[str]:

@@ -12,7 +12,7 @@ returning ref;
 
 -- name: differing
 -- Which of these offers are not yet stored like this: only their content has to travel.
-select offered.position
+select offered.position, c.source is null as new
 from unnest(:sources::text[], :refs::text[], :keys::text[], :hashes::bytea[]) with ordinality
     as offered (source, ref, key, hash, position)
 left join claims c on c.source = offered.source and c.target_ref = offered.ref and c.location_key = offered.key
@@ -108,6 +108,29 @@ where e.ref = before.ref and (
 )
 returning e.ref, before.unprocessed_hash is null as created,
     before.unprocessed_hash is distinct from e.unprocessed_hash as changed, e.source is null as orphaned;
+
+-- name: find
+select content, content_hash from claims where source = :source and target_ref = :ref and location_key = :key;
+
+-- name: count
+select count(distinct target_ref) from claims where source = :source;
+
+-- name: page
+-- What a source claims, in the order of the refs.
+select target_ref, content from claims where source = :source and target_ref > :after order by target_ref limit :limit;
+
+-- name: contents
+select target_ref as ref, content from claims where source = :source and target_ref = any(:refs::text[]);
+
+-- name: beaten
+-- Which of these entities the source claims in vain, since a claim under another key holds them.
+select c.target_ref from claims c join entities e on e.ref = c.target_ref
+where c.source = :source and c.target_ref = any(:refs::text[]) and e.location_key <> c.location_key
+order by c.target_ref;
+
+-- name: holders
+-- Who claims these entities.
+select target_ref, source, location_key from claims where target_ref = any(:refs::text[]) order by target_ref, claimed;
 
 -- name: parents
 select distinct substr(source, 8) as ref from claims where target_ref = :ref and source like 'entity:%' order by ref;

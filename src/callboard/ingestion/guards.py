@@ -1,0 +1,70 @@
+"""Removal guards: a source that is ill must not empty the catalog."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import structlog
+
+from callboard.errors import RemovalRefused
+from callboard.model import json
+from callboard.store import providers
+from callboard.store.database import Database, Transaction
+from callboard.store.providers import ProviderKind
+
+_log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """How much a provider may withdraw at once."""
+
+    max_removal_percent: float | None = None
+    """Of what it holds. None: everything."""
+    refuse_empty: bool = False
+    """Whether a full set without a single entity is a mistake, once there have been some."""
+
+    def objection(self, *, held: int, removed: int, full: bool, offered: int) -> str | None:
+        """Why a mutation may not withdraw *removed* of the entities that the provider has; None when it may."""
+        if self.refuse_empty and full and not offered and held:
+            return f"the set is empty, and the provider has {held} entities (refuseEmpty)"
+        limit = self.max_removal_percent
+        if limit is not None and held and removed * 100 > limit * held:
+            share = removed * 100 / held
+            return (
+                f"it would withdraw {removed} of the {held} entities that the provider has, {share:.3g} %,"
+                f" where at most {limit:g} % may go at once (maxRemovalPercent)"
+            )
+        return None
+
+
+OPEN = Guard()
+"""Lets everything through."""
+
+
+async def pass_through(tx: Transaction, provider: str, objection: str | None, *, held: int, removed: int) -> None:
+    """Raise RemovalRefused when there is an objection, unless somebody has said to let it through, once."""
+    if objection is None:
+        return
+    if await providers.use_let_through(tx, provider):
+        _log.warning("ingestion.let_through", provider=provider, reason=objection, held=held, removed=removed)
+        return
+    raise RemovalRefused(f"The removal guard of provider {provider} refused: {objection}", held=held, removed=removed)
+
+
+async def remembering(database: Database, provider: str, kind: ProviderKind, work: Callable[[], Awaitable[T]]) -> T:
+    """The result of *work*. If its mutation is refused, that is written down before the error goes on."""
+    try:
+        return await work()
+    except RemovalRefused as refusal:
+        told = {"reason": refusal.reason, "held": refusal.held, "removed": refusal.removed}
+
+        async def note(tx: Transaction) -> None:
+            await providers.add(tx, provider, kind)
+            await providers.note_refusal(tx, provider, json.encode(told).decode())
+
+        await database.run(note)
+        _log.warning("ingestion.refused", provider=provider, **told)
+        raise
