@@ -34,7 +34,7 @@ class Endpoint:
     """Good parameters of the path."""
     known: Sequence[str] = ()
     """The names of its query parameters."""
-    body: dict[str, Any] | None = None
+    body: Any = None
     cursor: dict[str, Any] | None = None
     """What a good cursor of it says."""
 

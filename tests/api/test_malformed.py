@@ -72,7 +72,8 @@ QUESTION = {
     "resourceType": "catalog-entity",
     "conditions": {"anyOf": [LABELLED, {"not": LABELLED}]},
 }
-BODIES: dict[tuple[str, str], dict[str, Any]] = {
+ENTITY = "/providers/{name}/entities/{kind}/{namespace}/{entity}"
+BODIES: dict[tuple[str, str], Any] = {
     ("POST", "/entities/by-query"): QUERY,
     ("POST", "/entities/by-refs"): {"entityRefs": ["component:basket"], "query": PREDICATE, "fields": ["kind"]},
     ("POST", "/entity-facets"): {"facets": ["kind"], "query": PREDICATE, "limit": 1, "contains": "a"},
@@ -84,6 +85,9 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
         "catalogFilename": "a.yaml",
     },
     ("POST", "/validate-entity"): {"entity": component("new"), "location": "url:https://host/a.yaml"},
+    ("PUT", "/providers/{name}/entities"): [component("basket"), component("other")],
+    ("POST", "/providers/{name}/delta"): {"added": [component("basket")], "removed": ["component:other"]},
+    ("PUT", ENTITY): component("basket"),
     ("POST", "/refresh"): {"entityRef": "component:basket"},
     ("POST", f"{WELL_KNOWN}/apply-conditions"): {"items": [QUESTION]},
 }
@@ -155,7 +159,9 @@ def endpoints(ids: dict[str, str]) -> Iterable[Endpoint]:
             listed = paths[route.path][method.lower()].get("parameters", [])
             parameters = [shared[each["$ref"].rsplit("/", 1)[1]] if "$ref" in each else each for each in listed]
             # What is deleted should not be there, so that good requests have the same answers afterwards.
-            known = {**NAME, "uid": NOWHERE, "entity_id": NOWHERE, "id": NOWHERE} | ({} if method == "DELETE" else ids)
+            known = {**NAME, "entity": "basket", "uid": NOWHERE, "entity_id": NOWHERE, "id": NOWHERE} | (
+                {} if method == "DELETE" else ids
+            )
             yield Endpoint(
                 method=method,
                 path=route.path,

@@ -39,6 +39,8 @@ LOCATION_READ = Permission("catalog.location.read", "read")
 LOCATION_CREATE = Permission("catalog.location.create", "create")
 LOCATION_DELETE = Permission("catalog.location.delete", "delete")
 LOCATION_ANALYZE = Permission("catalog.location.analyze")
+INGESTION_READ = Permission("catalog.ingestion.read", "read")
+INGESTION_MANAGE = Permission("catalog.ingestion.manage", "update")
 UNPROCESSED_READ = Permission("catalog.entities.unprocessed.read", "read")
 UNPROCESSED_DELETE = Permission("catalog.entities.unprocessed.delete", "delete")
 
@@ -52,6 +54,8 @@ ALL = (
     LOCATION_CREATE,
     LOCATION_DELETE,
     LOCATION_ANALYZE,
+    INGESTION_READ,
+    INGESTION_MANAGE,
     UNPROCESSED_READ,
     UNPROCESSED_DELETE,
 )

@@ -4,7 +4,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from callboard.access.permissions import ENTITY_REFRESH, LOCATION_CREATE, LOCATION_DELETE, LOCATION_READ
-from callboard.api import answers, context
+from callboard.api import answers, context, waiting
 from callboard.api.context import Context
 from callboard.api.parameters import Body, Known, Parameters, Text, body_of, query_of
 from callboard.errors import InvalidEntity, InvalidInput, InvalidRef, NotAllowed, NotFound, Unauthenticated
@@ -18,6 +18,7 @@ from callboard.model.refs import EntityRef, LocationRef
 from callboard.processing import trial
 from callboard.store import locations
 from callboard.store.locations import RegisteredLocation
+from callboard.store.progress import Part
 
 _ALLOWED_TYPES = ("url",)
 _CREATE: Known = {"onConflict": Text(choices=("reject", "refresh")), "dryRun": Text()}
@@ -53,6 +54,17 @@ async def by_id(request: Request) -> Response:
     if found is None or not await context.permits(request, LOCATION_READ):
         raise NotFound(f"Found no location with ID {location_id}")
     return answers.value(described(found))
+
+
+async def status(request: Request) -> Response:
+    """`GET /locations/{id}/status`: how far all that a registered location has led to has come."""
+    asked = query_of(request, waiting.WAIT)
+    location_id = request.path_params["id"]
+    async with context.of(request).database.transaction() as tx:
+        found = await locations.find(tx, location_id)
+    if found is None or not await context.permits(request, LOCATION_READ):
+        raise NotFound(f"Found no location with ID {location_id}")
+    return await waiting.status(request, Part(refs=[found.entity_ref]), waiting.seconds(asked))
 
 
 async def by_entity(request: Request) -> Response:
@@ -124,8 +136,9 @@ async def unregister(request: Request) -> Response:
 
 
 async def refresh(request: Request) -> Response:
-    """`POST /refresh`."""
-    query_of(request, {})
+    """`POST /refresh`; with `wait` the answer comes when that has been done, and says what came of it."""
+    asked = query_of(request, waiting.WAIT)
+    patience = waiting.seconds(asked)
     body = await body_of(request)
     text = body.required_text("entityRef")
     await _check_older_token(request, body.text("authorizationToken"))
@@ -137,8 +150,14 @@ async def refresh(request: Request) -> Response:
     allowed = await context.visible(request, ENTITY_REFRESH)
     if allowed is not None and context.of(request).view.by_ref(str(ref), predicate=allowed) is None:
         raise context.refusal(ENTITY_REFRESH, str(ref))
-    await refreshing.refresh(context.of(request).database, ref)
-    return answers.empty(200)
+    refreshed = await refreshing.refresh(context.of(request).database, ref)
+    if patience is None:
+        return answers.empty(200)
+    found = await waiting.wait(request, Part(refs=refreshed), patience)
+    return answers.value(
+        {"entityRef": str(ref), "refreshed": refreshed, "status": waiting.described(found)},
+        headers={"callboard-offset": str(found.offset)},
+    )
 
 
 async def _check_older_token(request: Request, token: str | None) -> None:

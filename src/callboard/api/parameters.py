@@ -1,7 +1,7 @@
 """Query strings and bodies, checked as Backstage's request validator checks them."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import parse_qsl
 
@@ -191,25 +191,9 @@ async def body_of(request: Request, *, optional: bool = False) -> Body:
         raise InvalidInput(f"request/body is not valid JSON: {error}") from None
     if not isinstance(value, dict):
         raise InvalidInput("request/body must be object")
-    if data.count(b"{") + data.count(b"[") > DEEPEST_BODY and _is_deeper(value, DEEPEST_BODY):
+    if data.count(b"{") + data.count(b"[") > DEEPEST_BODY and json.is_deeper(value, DEEPEST_BODY):
         raise InvalidInput(f"request/body is nested deeper than {DEEPEST_BODY} levels")
     return Body(value)
-
-
-def _is_deeper(value: JsonValue, levels: int) -> bool:
-    pending = [value]
-    for _ in range(levels):
-        inner = (_members(each) for each in pending)
-        pending = [member for members in inner for member in members if isinstance(member, dict | list)]
-        if not pending:
-            return False
-    return True
-
-
-def _members(value: JsonValue) -> Iterable[JsonValue]:
-    if isinstance(value, dict):
-        return value.values()
-    return value if isinstance(value, list) else ()
 
 
 async def _content(request: Request) -> bytes:

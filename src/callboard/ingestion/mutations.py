@@ -28,6 +28,8 @@ class Rejected:
     entity: str
     """Its ref, or whatever names it best."""
     reason: str
+    row: int | None = None
+    """Where it stands in the set, from 1 on, if that is known."""
 
 
 class Offer(Protocol):
@@ -138,7 +140,7 @@ def prepare(provider: str, mutation: Mutation, *, guard: Guard = OPEN) -> Prepar
             check_envelope(item.entity)
             claim = claim_of(source, item)
         except (InvalidInput, TypeError) as error:
-            ref = _named(item)
+            ref = ref_in(item.entity)
             rejected.append(Rejected(ref or _best_name(item), str(error)))
             mentioned += [(ref, None)] if ref else []
             continue
@@ -231,13 +233,16 @@ def claim_of(source: str, item: Offered) -> Claim:
     )
 
 
-def _named(item: Offered) -> str | None:
-    kind, metadata = item.entity.get("kind"), item.entity.get("metadata")
+def ref_in(entity: object) -> str | None:
+    """The ref that a broken *entity* would have; None if that can't be told."""
+    if not isinstance(entity, dict):
+        return None
+    kind, metadata = entity.get("kind"), entity.get("metadata")
     if not isinstance(kind, str) or not isinstance(metadata, dict) or not isinstance(metadata.get("name"), str):
         return None
     if not isinstance(metadata.get("namespace", ""), str):
         return None
-    ref = str(entity_ref(item.entity))
+    ref = str(entity_ref(entity))
     return ref if _storable(ref) else None
 
 

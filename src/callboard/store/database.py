@@ -9,7 +9,7 @@ import contextlib
 import datetime as dt
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import asyncpg
 import structlog
@@ -69,6 +69,13 @@ class Overtaken(Exception):
 
     Asking for more locks instead would be out of order, and with that a deadlock.
     """
+
+
+class _RolledBack(Exception):
+    """Carries the result of work that is not to be kept out of its transaction."""
+
+    def __init__(self, result: Any) -> None:
+        self.result = result
 
 
 @dataclass(slots=True)
@@ -163,6 +170,18 @@ class Database:
                 _log.warning("transaction.retried", attempt=attempt, reason=str(error))
                 await self._clock.sleep(min(_LONGEST_PAUSE, 0.02 * 2**attempt))
         raise DatabaseUnavailable(f"a transaction came to no end in {_RETRIES} attempts")
+
+    async def try_out(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
+        """The result of *work*, as `run` would have it; whatever it writes is rolled back."""
+
+        async def attempt(tx: Transaction) -> T:
+            raise _RolledBack(await work(tx))
+
+        try:
+            return await self.run(attempt)
+        except _RolledBack as rolled_back:
+            result: T = rolled_back.result
+            return result
 
     async def listen(
         self, channels: Sequence[str], wake: Callable[[str], None], lost: Callable[[], None]

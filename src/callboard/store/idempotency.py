@@ -26,6 +26,11 @@ async def find(tx: Transaction, provider: str, key: str) -> Answered | None:
     return Answered(row["request"], row["answer"]) if row else None
 
 
+async def remove(tx: Transaction, provider: str) -> None:
+    """Forget all that a provider was answered."""
+    await tx.run(_SQL["remove"], provider=provider)
+
+
 async def save(tx: Transaction, provider: str, key: str, answered: Answered) -> None:
     """Keep an answer, and drop some that are too old."""
     await tx.run(_SQL["save"], provider=provider, key=key, request=answered.request, answer=answered.answer, now=tx.now)

@@ -7,6 +7,9 @@ values (:provider, :key, :request, :answer, :now)
 on conflict (provider, key) do update set
     request = excluded.request, answer = excluded.answer, answered_at = excluded.answered_at;
 
+-- name: remove
+delete from idempotency where provider = :provider;
+
 -- name: forget
 -- A few at a time: whoever saves an answer takes away what is too old.
 delete from idempotency where (provider, key) in (

@@ -1,0 +1,76 @@
+"""Settledness: has everything that a change caused been processed, stitched and published?
+
+Two things have to be waited for. What hangs below the changed entities must not be due any more: since a run and the
+children that it emits are stored together, there is no moment in which nothing of it is due and more is to come. Then,
+what had been marked for stitching by that time must have been published, neighbours outside of the tree included.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from callboard.clock import Clock
+from callboard.store import changes, progress, stitch_queue
+from callboard.store.database import Database, Transaction
+from callboard.store.progress import Failure, Part, Progress
+
+Pause = Callable[[float], Awaitable[object]]
+"""Lets seconds pass."""
+
+_SHORTEST_PAUSE = 0.02
+_LONGEST_PAUSE = 0.5
+_NAMED = 100
+"""So many failures are named."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """How far a part of the catalog has come, and what went wrong there."""
+
+    settled: bool
+    """Everything that the part had been asked for is visible, at *offset* or before, or has failed."""
+    progress: Progress
+    offset: int
+    failures: Sequence[Failure]
+
+
+async def status(database: Database, clock: Clock, part: Part, *, wait: float, pause: Pause) -> Status:
+    """How far *part* has come, as soon as it has settled; some *wait* seconds at most are spent on that.
+
+    *pause* lets a number of seconds pass, or fewer when this process is about to end.
+    """
+    until, left, step = clock.monotonic() + wait, wait, _SHORTEST_PAUSE
+    waiting = _Waiting(part)
+    found = await database.run(waiting.look)
+    while not found.settled and left > 0:
+        await pause(min(step, left))
+        left = min(left - step, until - clock.monotonic())
+        # A look at a large part costs the database something; it is taken less and less often.
+        step = min(_LONGEST_PAUSE, step * 1.5)
+        found = await database.run(waiting.look)
+    return found
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """One wait, and the marks that it waits for."""
+
+    part: Part
+    watermark: int | None = None
+
+    async def look(self, tx: Transaction) -> Status:
+        """How far the part is now."""
+        found = await progress.look(tx, self.part)
+        if found.due:
+            self.watermark = None
+        elif self.watermark is None:
+            self.watermark = await stitch_queue.watermark(tx)
+        settled = self.watermark is not None and await stitch_queue.fulfilled(tx, self.watermark)
+        if settled and found.pending:
+            # Somebody was stitched between the two looks, or is marked once more by others.
+            found = await progress.look(tx, self.part)
+        return Status(
+            settled=settled,
+            progress=found,
+            offset=(await changes.position(tx)).head,
+            failures=await progress.failures(tx, self.part, limit=_NAMED) if found.failed else (),
+        )
