@@ -71,3 +71,69 @@ def test_an_error_is_described_with_what_caused_it() -> None:
 def test_the_place_of_a_broken_document_is_in_its_message() -> None:
     assert str(errors.InvalidDocument("no colon", line=3, column=7)) == "no colon at line 3, column 7"
     assert str(errors.InvalidDocument("no colon")) == "no colon"
+
+
+def test_an_error_is_where_it_befell_something_unless_it_knows_better() -> None:
+    plain = errors.NotAllowed("not you")
+    pointed = errors.InvalidEntity("no owner", pointer="/spec/owner")
+    elsewhere = errors.InvalidDocument("no colon", line=3, column=7).at("url:https://host/other.yaml")
+
+    here = ("url:https://host/a.yaml", 12)
+    assert errors.place_of(plain, *here) == {}
+    assert errors.describe_with_places(plain, *here) == {
+        "name": "NotAllowedError",
+        "message": "not you",
+        "location": "url:https://host/a.yaml",
+        "line": 12,
+    }
+    assert errors.place_of(pointed, *here) == {
+        "location": "url:https://host/a.yaml",
+        "line": 12,
+        "pointer": "/spec/owner",
+    }
+    assert errors.place_of(elsewhere, *here) == {"location": "url:https://host/other.yaml", "line": 3, "column": 7}
+
+
+def test_an_error_is_where_its_cause_is_and_each_cause_at_its_own_place() -> None:
+    error = RuntimeError("a processor failed")
+    error.__cause__ = errors.InvalidEntity("can't be used", pointer="/spec/definition")
+    error.__cause__.__cause__ = errors.InvalidDocument("no colon", line=3, column=7).at("url:https://host/api.yaml")
+    error.__cause__.__cause__.__cause__ = KeyError("x")
+
+    described = errors.describe_with_places(error, "url:https://host/a.yaml", 12)
+
+    here = {"location": "url:https://host/a.yaml", "line": 12, "pointer": "/spec/definition"}
+    assert described == {
+        "name": "RuntimeError",
+        "message": "a processor failed",
+        **here,
+        "cause": {
+            "name": "InputError",
+            "message": "can't be used",
+            **here,
+            "cause": {
+                "name": "InputError",
+                "message": "no colon at line 3, column 7",
+                "location": "url:https://host/api.yaml",
+                "line": 3,
+                "column": 7,
+                "cause": {"name": "KeyError", "message": "'x'"},
+            },
+        },
+    }
+
+
+def test_a_line_of_no_known_file_is_not_told() -> None:
+    assert errors.describe_with_places(errors.InvalidDocument("no colon", line=3)).keys() == {"name", "message"}
+    assert errors.describe_with_places(errors.InvalidEntity("no", pointer=""), None, 4)["pointer"] == ""
+
+
+def test_what_an_error_and_its_causes_know_of_their_place_stays() -> None:
+    known = errors.NotFound("gone").at("url:https://host/b.yaml", 4)
+    error = errors.NotFound("can't be read")
+    error.__cause__ = known
+
+    error.at("url:https://host/a.yaml").at("url:https://host/c.yaml", 5)
+
+    assert (error.location, error.line) == ("url:https://host/a.yaml", 5)
+    assert (known.location, known.line) == ("url:https://host/b.yaml", 4)

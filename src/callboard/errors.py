@@ -27,14 +27,32 @@ Each class has a stable `code`, and the `name` under which clients of the Backst
 `callboard.api.errors` knows about HTTP.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Self
 
 
 class CallboardError(Exception):
-    """Something that a caller of Callboard can understand and act on."""
+    """Something that a caller of Callboard can understand and act on.
+
+    It may know its place: a *location* such as `url:https://…`, *line* and *column* there, counted from 1, and the JSON
+    *pointer* of a value. A pointer without a location leads into the entity that is being processed.
+    """
 
     code = "error"
     name = "Error"
+    location: str | None = None
+    line: int | None = None
+    column: int | None = None
+    pointer: str | None = None
+
+    def at(self, location: str, line: int | None = None) -> Self:
+        """The same error, found at *location*, and on *line*. What it or a cause knows already stays."""
+        for error in _chain(self):
+            if isinstance(error, CallboardError) and error.pointer is None:
+                error.location = error.location or location
+        self.location = self.location or location
+        self.line = self.line or line
+        return self
 
     @property
     def details(self) -> Mapping[str, object]:
@@ -233,3 +251,53 @@ def describe(error: BaseException) -> dict[str, object]:
     if error.__cause__ is not None:
         described["cause"] = describe(error.__cause__)
     return described
+
+
+def describe_with_places(
+    error: BaseException, location: str | None = None, line: int | None = None
+) -> dict[str, object]:
+    """The same, and where it is: `location`, `line`, `column` and `pointer`, as far as they are known.
+
+    The error befell something that begins on *line* of *location*, and is there unless it, or a cause, knows better.
+    """
+    place = place_of(error, location, line) or _told(location, line)
+    return _describe_at(place, error, location, line)
+
+
+def _describe_at(
+    place: dict[str, object], error: BaseException, location: str | None, line: int | None
+) -> dict[str, object]:
+    described = {**describe(error), **place}
+    if (cause := error.__cause__) is not None:
+        described.pop("cause")
+        described["cause"] = _describe_at(place_of(cause, location, line), cause, location, line)
+    return described
+
+
+def place_of(error: BaseException, location: str | None = None, line: int | None = None) -> dict[str, object]:
+    """Where *error* is, or the nearest of its causes that knows; empty if none does.
+
+    What has a pointer only is on *line* of *location*, if these are given.
+    """
+    for found in _chain(error):
+        if isinstance(found, CallboardError):
+            if found.location is not None:
+                return _told(found.location, found.line, found.column, found.pointer)
+            if found.pointer is not None:
+                return _told(location, line, None, found.pointer)
+    return {}
+
+
+def _told(
+    location: str | None, line: int | None, column: int | None = None, pointer: str | None = None
+) -> dict[str, object]:
+    # A line of nobody knows which file says nothing.
+    fields = {"location": location, "line": line, "column": column} if location is not None else {}
+    return {name: value for name, value in {**fields, "pointer": pointer}.items() if value is not None}
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """An error and its causes."""
+    while error is not None:
+        yield error
+        error = error.__cause__

@@ -8,7 +8,7 @@ from callboard.builtin.placeholders import DEFAULT_RESOLVERS, PlaceholderProcess
 from callboard.builtin.readers.allowed_hosts import AllowedHost
 from callboard.builtin.readers.files import FileReader
 from callboard.builtin.readers.http import HttpReader
-from callboard.errors import InvalidEntity, Unreadable
+from callboard.errors import InvalidEntity, Unreadable, place_of
 from callboard.extend import Run
 from callboard.model.json import JsonObject, JsonValue
 from callboard.model.refs import EntityRef, LocationRef
@@ -151,8 +151,32 @@ async def test_a_placeholder_that_can_not_be_replaced_is_named(placeholder: Json
 
 
 async def test_a_target_that_may_be_back_soon_does_not_make_the_entity_invalid() -> None:
-    with pytest.raises(Unreadable, match=r"Placeholder \$text at /spec/a could not read ./x: .*503"):
+    with pytest.raises(Unreadable, match=r"Placeholder \$text at /spec/a could not read ./x: .*503") as error:
         await process({"a": {"$text": "./x"}}, {"/team/x": 503})
+
+    assert error.value.pointer == "/spec/a"
+
+
+@pytest.mark.parametrize(
+    ("placeholder", "held", "place"),
+    [
+        ("$yaml", b"a: 1\nb: c: d\n", {"line": 2, "column": 5}),
+        ("$json", b'{"a":\n  nothing}', {"line": 2, "column": 3}),
+        ("$text", b"one\ntwo\n\xff", {"line": 3}),
+        ("$yaml", b"a: 1\n---\nb: 2\n", {}),
+        ("$text", 404, {}),
+        ("$text", 503, {}),
+    ],
+)
+async def test_an_error_leads_to_the_placeholder_and_its_cause_to_the_file(
+    placeholder: str, held: bytes | int, place: Mapping[str, int]
+) -> None:
+    with pytest.raises((InvalidEntity, Unreadable)) as error:
+        await process({"a": {placeholder: "./x"}}, {"/team/x": held})
+
+    assert error.value.__cause__ is not None
+    assert place_of(error.value) == {"pointer": "/spec/a"}
+    assert place_of(error.value.__cause__) == {"location": "url:https://host/team/x", **place}
 
 
 async def test_an_entity_from_nowhere_has_nothing_to_embed() -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from json import JSONDecodeError
 
 from callboard.errors import CallboardError, InvalidDocument, InvalidEntity, Unreadable
 from callboard.extend import Content, PlaceholderResolver, Processor, Reader, Run
@@ -22,7 +23,9 @@ class TextResolver:
         try:
             return data.decode()
         except UnicodeDecodeError as error:
-            raise InvalidDocument(f"{target} is not UTF-8 text: {error.reason} at byte {error.start}") from error
+            broken = InvalidDocument(f"{target} is not UTF-8 text: {error.reason} at byte {error.start}")
+            broken.line = data.count(b"\n", 0, error.start) + 1
+            raise broken from error
 
 
 class JsonResolver:
@@ -35,7 +38,10 @@ class JsonResolver:
         try:
             return decode(data)
         except ValueError as error:
-            raise InvalidDocument(f"{target} is not JSON: {error}") from error
+            broken = InvalidDocument(f"{target} is not JSON: {error}")
+            if isinstance(error, JSONDecodeError):
+                broken.line, broken.column = error.lineno, error.colno
+            raise broken from error
 
 
 class YamlResolver:
@@ -102,7 +108,7 @@ class PlaceholderProcessor(Processor):
             run.emit_refresh_key(f"{run.location.type}:{target}")
         contents = await _read_all(self._readers[run.location.type], targets)
         for site, target in zip(sites, targets, strict=True):
-            site.put(self._value(site, target, contents[target]))
+            site.put(self._value(site, LocationRef(run.location.type, target), contents[target]))
         return entity
 
     def _target(self, site: Site, location: LocationRef) -> str:
@@ -120,17 +126,19 @@ class PlaceholderProcessor(Processor):
             raise site.refuse(f"is not allowed to embed {target}: it is outside of what {location} belongs to")
         return target
 
-    def _value(self, site: Site, target: str, content: Content | CallboardError) -> JsonValue:
+    def _value(self, site: Site, target: LocationRef, content: Content | CallboardError) -> JsonValue:
         if isinstance(content, Unreadable):
-            raise Unreadable(
+            unreadable = Unreadable(
                 f"Placeholder {site.placeholder} at {site.pointer} could not read {site.argument}: {content}"
-            ) from content
+            )
+            unreadable.pointer = site.pointer
+            raise unreadable from content.at(str(target))
         if isinstance(content, CallboardError):
-            raise site.refuse(f"could not read {site.argument}: {content}") from content
+            raise site.refuse(f"could not read {site.argument}: {content}") from content.at(str(target))
         try:
-            return self._resolvers[site.placeholder].resolve(content.data, target)
+            return self._resolvers[site.placeholder].resolve(content.data, target.target)
         except InvalidDocument as error:
-            raise site.refuse(f"could not use {site.argument}: {error}") from error
+            raise site.refuse(f"could not use {site.argument}: {error}") from error.at(str(target))
 
 
 def _may_have_placeholders(entity: JsonObject) -> bool:
