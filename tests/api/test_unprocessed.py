@@ -125,3 +125,18 @@ async def test_there_is_nothing_else_to_ask_for(api: Api) -> None:
     answer = await api.get("/entities/unprocessed/failed", limit=1)
 
     assert complaint(answer) == (400, "InputError", "Unknown query parameter 'limit'")
+
+
+async def test_each_error_says_where_it_is(api: Api) -> None:
+    broken = component("broken", lifecycle=None)
+    await api.catalog.provide("p", Full(offered(broken)))
+    api.catalog.host.put("https://host/a.yaml", "kind: API\nmetadata: a: b")
+    await api.catalog.register("https://host/a.yaml")
+    await api.catalog.settle()
+
+    failed = (await api.get("/entities/unprocessed/failed")).json()["entities"]
+
+    [of_entity], [of_location] = [row["errors"] for row in failed]
+    assert (of_entity["location"], of_entity["pointer"]) == ("url:https://host/a.yaml", "/spec/lifecycle")
+    assert "line" not in of_entity
+    assert (of_location["location"], of_location["line"], of_location["column"]) == ("url:https://host/a.yaml", 2, 12)

@@ -8,7 +8,7 @@ from callboard.builtin.locations import LocationProcessor
 from callboard.builtin.readers.allowed_hosts import AllowedHost
 from callboard.builtin.readers.files import FileReader
 from callboard.builtin.readers.http import HttpReader
-from callboard.errors import InvalidDocument, InvalidInput, LocationNotFound, NotAllowed, Unreadable
+from callboard.errors import InvalidDocument, InvalidInput, LocationNotFound, NotAllowed, Unreadable, place_of
 from callboard.extend import Content, NotModified, Run
 from callboard.model.documents import parse_entities
 from callboard.model.json import JsonObject, JsonValue
@@ -97,6 +97,16 @@ async def test_a_document_that_is_not_yet_an_entity_is_emitted_as_well() -> None
     assert [child.entity for child in run.children] == [{"just": "data"}]
 
 
+async def test_entities_come_with_the_line_on_which_they_begin() -> None:
+    run = await read({"a.yaml": (b"# All of them\n---\n" + CART + b"---\n" + CART, None), "b.yaml": (CART, None)})
+
+    assert [(child.location_key, child.line) for child in run.children] == [
+        ("shelf:a.yaml", 3),
+        ("shelf:a.yaml", 6),
+        ("shelf:b.yaml", 1),
+    ]
+
+
 async def test_children_come_in_the_order_of_their_targets() -> None:
     held = {f"{number:03}": (b"name: %d" % number, None) for number in range(50)}
 
@@ -133,6 +143,7 @@ async def test_a_syntax_error_names_place_and_position() -> None:
     assert isinstance(error, InvalidDocument)
     assert "YAML error at shelf:a.yaml" in str(error)
     assert f"line {error.line}, column {error.column}" in str(error)
+    assert error.location == "shelf:a.yaml"
 
 
 async def test_a_document_that_is_no_object_is_an_error_with_its_place() -> None:
@@ -140,7 +151,7 @@ async def test_a_document_that_is_no_object_is_an_error_with_its_place() -> None
 
     (error,) = run.errors
     assert "shelf:a.yaml: Expected object at root" in str(error)
-    assert (error.line, error.column) == (1, 1)  # type: ignore[attr-defined]
+    assert place_of(error) == {"location": "shelf:a.yaml", "line": 1, "column": 1}
 
 
 async def test_a_failing_target_does_not_stop_the_others() -> None:
@@ -158,6 +169,7 @@ async def test_a_failing_target_does_not_stop_the_others() -> None:
     assert [type(error) for error in run.errors] == [Unreadable, InvalidDocument, LocationNotFound, NotAllowed]
     assert str(run.errors[0]) == "Unable to read shelf, a: it is on fire"
     assert str(run.errors[2]) == "Unable to read shelf, nothing was found at c"
+    assert [place_of(error)["location"] for error in run.errors] == ["shelf:a", "shelf:b", "shelf:c", "shelf:e"]
 
 
 async def test_an_optional_target_may_be_missing() -> None:

@@ -1,7 +1,9 @@
 """The life of an entity, as stories."""
 
 from callboard.extend import Delta, Full
+from callboard.model import json
 from callboard.model.changes import ChangeType
+from callboard.model.json import JsonObject
 from callboard.model.refs import EntityRef
 from tests.harness import Catalog, component, component_yaml, location_yaml, offered
 
@@ -239,3 +241,48 @@ async def test_an_entity_that_can_not_be_shown_is_related_all_the_same(catalog: 
 
     assert related() == ["component:default/old"]
     assert await catalog.failures() == {}
+
+
+async def test_a_failure_shows_from_the_first_run_on_and_stays_at_its_line(catalog: Catalog) -> None:
+    broken = component_yaml("broken").replace("  lifecycle: production\n", "")
+    catalog.host.put("https://host/a.yaml", component_yaml("fine") + "---\n" + broken)
+    await catalog.register("https://host/a.yaml")
+    await catalog.process()
+    await catalog.process()
+    at_once = errors_in((await catalog.failures())["component:default/broken"])
+    await catalog.settle()
+    events, runs_with_errors = len(await catalog.history()), catalog.engine.worker.tally.errors
+
+    catalog.host.put("https://host/a.yaml", "# Ours\n\n" + component_yaml("fine") + "---\n" + broken)
+    await catalog.refresh("component:default/fine")
+    moved = errors_in((await catalog.failures())["component:default/broken"])
+
+    assert [(error["location"], error["line"], error["pointer"]) for error in at_once] == [
+        ("url:https://host/a.yaml", 10, "/spec")
+    ]
+    assert [error["line"] for error in moved] == [12]
+    assert len(await catalog.history()) == events
+    assert catalog.engine.worker.tally.errors == runs_with_errors
+
+
+async def test_a_status_says_where_it_is_wrong(catalog: Catalog) -> None:
+    catalog.host.put("https://host/a.yaml", component_yaml("a"))
+    location = await catalog.register("https://host/a.yaml")
+    await catalog.settle()
+
+    catalog.host.put("https://host/a.yaml", "kind: API\nmetadata: a: b")
+    await catalog.refresh("component:default/a")
+
+    status = catalog.entity(location.entity_ref)["status"]
+    assert isinstance(status, dict)
+    [item] = errors_in(json.encode(status["items"]))
+    error = item["error"]
+    assert isinstance(error, dict)
+    assert (error["location"], error["line"]) == ("url:https://host/a.yaml", 2)
+
+
+def errors_in(text: str | bytes) -> list[JsonObject]:
+    """The errors in a JSON array."""
+    errors = json.decode(text)
+    assert isinstance(errors, list)
+    return [error for error in errors if isinstance(error, dict)]

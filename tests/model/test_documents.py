@@ -9,7 +9,7 @@ import yaml
 from hypothesis import given
 
 from callboard.errors import InvalidDocument
-from callboard.model.documents import MAX_DEPTH, Document, locate, parse_documents, parse_entities
+from callboard.model.documents import MAX_DEPTH, Document, RawEntity, locate, parse_documents, parse_entities
 from callboard.model.json import JsonValue
 from callboard.model.refs import LocationRef
 
@@ -280,10 +280,10 @@ def test_a_document_may_ask_for_yaml_1_1() -> None:
     assert second == {"a": "yes", "b": 12}
 
 
-def test_entities_are_the_documents_that_are_objects() -> None:
-    entities = parse_entities(b"---\nkind: A\n---\n# nothing\n---\nkind: B\n", LOCATION)
+def test_entities_are_the_documents_that_are_objects_each_with_its_line() -> None:
+    entities = parse_entities(b"---\nkind: A\n---\n# nothing\n---\n\n# the second\nkind: B\n", LOCATION)
 
-    assert entities == [{"kind": "A"}, {"kind": "B"}]
+    assert entities == [RawEntity({"kind": "A"}, 2), RawEntity({"kind": "B"}, 8)]
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from callboard.errors import InvalidEntity, NotAllowed, Unreadable
+from callboard.errors import InvalidEntity, NotAllowed, Unreadable, place_of
 from callboard.extend import Policy, Processor, Reader, Relation, Run
 from callboard.model.json import JsonObject, JsonValue
 from callboard.model.refs import LocationRef
@@ -18,8 +18,9 @@ class Accepts(Processor):
 
     name = "accepts"
 
-    def __init__(self) -> None:
+    def __init__(self, *, reads: bool = True) -> None:
         self.steps: list[str] = []
+        self._reads = reads
 
     async def pre_process(self, entity: JsonObject, run: Run) -> JsonObject:
         self.steps.append("pre_process")
@@ -31,7 +32,7 @@ class Accepts(Processor):
 
     async def read_location(self, location: LocationRef, run: Run, *, optional: bool) -> bool:
         self.steps.append(f"read {location}{' if it is there' if optional else ''}")
-        return True
+        return self._reads
 
     async def post_process(self, entity: JsonObject, run: Run) -> JsonObject:
         self.steps.append("post_process")
@@ -56,12 +57,13 @@ class Emits(Processor):
 
     name = "emits"
 
-    def __init__(self, *children: JsonObject) -> None:
+    def __init__(self, *children: JsonObject, line: int | None = None) -> None:
         self._children = children
+        self._line = line
 
     async def post_process(self, entity: JsonObject, run: Run) -> JsonObject:
         for child in self._children:
-            run.emit_entity(child)
+            run.emit_entity(child, line=self._line)
         return entity
 
 
@@ -213,6 +215,31 @@ async def test_a_child_that_is_no_entity_breaks_its_parent() -> None:
     (message,) = await errors_of(pipeline(Accepts(), Emits({"kind": "Component"})), component("a"))
 
     assert message.startswith("url:https://host/a.yaml holds something that is not an entity")
+
+
+async def test_what_is_wrong_with_a_child_is_where_the_child_begins() -> None:
+    processor = Emits({"apiVersion": "v1", "kind": "Component", "metadata": {}}, component("b"), line=7)
+    only_apis = Rules([Rule((AllowedKind("API", None),), None)])
+
+    outcome = await pipeline(Accepts(), processor, rules=only_apis).process(component("a"), {})
+
+    assert isinstance(outcome, Broken)
+    assert [place_of(error) for error in outcome.errors] == [
+        {"location": "url:https://host/a.yaml", "line": 7, "pointer": "/metadata"},
+        {"location": "url:https://host/a.yaml", "line": 7},
+    ]
+
+
+async def test_a_target_that_nobody_can_read_is_pointed_at() -> None:
+    entity = location(target="ftp://host/1", targets=["", "ftp://host/2"], type="ftp")
+
+    outcome = await pipeline(Accepts(reads=False)).process(entity, {})
+
+    assert isinstance(outcome, Broken)
+    assert [place_of(error) for error in outcome.errors] == [
+        {"pointer": "/spec/target"},
+        {"pointer": "/spec/targets/1"},
+    ]
 
 
 async def test_other_processors_policies_or_rules_make_another_fingerprint() -> None:

@@ -4,6 +4,7 @@ import dataclasses
 
 from callboard.errors import InvalidEntity
 from callboard.extend import Relation, Run
+from callboard.model import json
 from callboard.model.json import JsonObject
 from callboard.model.refs import EntityRef, LocationRef
 from callboard.processing import results
@@ -141,6 +142,40 @@ def test_the_same_errors_again_are_no_change() -> None:
     assert first.changed
     assert not bad(InvalidEntity("a"), InvalidEntity("b"), at=due(after=first)).changed
     assert bad(InvalidEntity("a"), at=due(after=first)).changed
+
+
+def test_errors_are_where_the_entity_begins() -> None:
+    entity = json.encode(component("a", location="url:https://host/a.yaml")).decode()
+    at = dataclasses.replace(due(entity), line=12)
+
+    result = bad(InvalidEntity("no owner", pointer="/spec/owner"), KeyError("surprise"), at=at)
+
+    here = {"location": "url:https://host/a.yaml", "line": 12}
+    assert json.decode(result.errors) == [
+        {"name": "InputError", "message": "no owner", **here, "pointer": "/spec/owner"},
+        {"name": "KeyError", "message": "'surprise'", **here},
+    ]
+
+
+def test_the_same_errors_on_another_line_are_no_change() -> None:
+    entity = json.encode(component("a")).decode()
+    first = bad(InvalidEntity("a"), at=dataclasses.replace(due(entity), line=12))
+
+    again = bad(InvalidEntity("a"), at=dataclasses.replace(due(entity, after=first), line=14))
+
+    assert not again.changed
+    assert '"line":14' in again.errors
+
+
+def test_a_child_on_another_line_is_to_be_stored() -> None:
+    first = good(full_run())
+    moved = full_run()
+    moved.children = [dataclasses.replace(child, line=2) for child in moved.children]
+
+    again = good(moved, at=due(after=first))
+
+    assert again.changed
+    assert [claim.line for claim in again.children] == [2, 2]
 
 
 def test_the_same_good_result_after_an_error_is_a_change() -> None:

@@ -79,6 +79,6 @@ def test_the_files_hold_the_catalog_without_a_providers_annotations(tmp_path: Pa
     pattern = generate.write_files(COUNT, tmp_path, per_file=30)
 
     files = sorted(tmp_path.glob(str(Path(pattern).relative_to(tmp_path))))
-    found = [entity for file in files for entity in parse_entities(file.read_bytes(), LocationRef("file", str(file)))]
+    found = [raw.entity for file in files for raw in parse_entities(file.read_bytes(), LocationRef("file", str(file)))]
     assert len(files) == 7
     assert json.encode(found) == json.encode(list(generate.entities(COUNT, managed=False)))

@@ -8,16 +8,23 @@ import pytest
 
 from callboard.errors import InvalidInput
 from callboard.store import claims, removal
-from callboard.store.claims import Claim, ClaimKey, Decision
+from callboard.store.claims import Claim, ClaimKey, Decision, Differences
 from callboard.store.database import Database
 from tests.waiting import until_blocked
 
 X = "component:default/x"
 
 
-def claim(source: str, key: str = "", content: str = "{}", ref: str = X) -> Claim:
+def claim(source: str, key: str = "", content: str = "{}", ref: str = X, line: int | None = None) -> Claim:
     digest = hashlib.sha256(content.encode()).digest()
-    return Claim(source=source, ref=ref, location_key=key, content=content, content_hash=digest)
+    return Claim(source=source, ref=ref, location_key=key, content=content, content_hash=digest, line=line)
+
+
+async def lines(database: Database) -> list[int | None]:
+    """The lines of all claims, by key."""
+    async with database.transaction() as tx:
+        rows = await tx.connection.fetch("select line from claims order by location_key")
+        return [row["line"] for row in rows]
 
 
 async def offer(database: Database, *offered: Claim) -> Decision:
@@ -164,6 +171,40 @@ async def test_only_claims_that_differ_from_what_is_stored_are_named(database: D
         differing = await claims.differing(tx, [same, edited_now, new])
 
     assert differing == [edited_now, new]
+
+
+async def test_what_moved_in_its_file_is_told_from_what_was_edited(database: Database) -> None:
+    await offer(database, claim("one", "a", line=1), claim("one", "b", line=5), claim("one", "c", line=9))
+    edited, moved, new = claim("one", "a", "[]", line=1), claim("one", "b", line=6), claim("one", "d", line=12)
+
+    async with database.transaction() as tx:
+        found = await claims.compare(tx, [edited, moved, claim("one", "c", line=9), new])
+        differing = await claims.differing(tx, [moved])
+
+    assert found == Differences(changed=[edited, new], moved=[moved])
+    assert differing == [moved]
+
+
+async def test_another_line_is_stored_and_nothing_else(database: Database) -> None:
+    await offer(database, claim("one", "a", line=1), claim("one", "b"))
+
+    async with database.transaction() as tx:
+        await claims.move(tx, [claim("one", "a", "[]", line=7), claim("nobody", "a", line=8)])
+        unchanged = await claims.compare(tx, [claim("one", "a", line=7), claim("one", "b")])
+
+    assert await lines(database) == [7, None]
+    assert unchanged == Differences(changed=[], moved=[])
+
+
+async def test_what_is_offered_again_on_another_line_has_not_changed(database: Database) -> None:
+    await offer(database, claim("one", "same", line=1))
+    await offer(database, claim("two", "same", line=1))
+
+    decision = await offer(database, claim("one", "same", line=2))
+
+    assert decision == Decision([], [], [])
+    assert await winner(database) == "two"
+    assert set(await lines(database)) == {1, 2}
 
 
 async def test_a_full_set_leaves_out_what_it_does_not_mention(database: Database) -> None:

@@ -22,7 +22,7 @@ async def request(
     async with database.transaction() as tx:
         await claims.lock_targets(tx, [], create=refs)
         await claims.offer(
-            tx, [Claim(source="one", ref=ref, location_key="", content="{}", content_hash=b"") for ref in refs]
+            tx, [Claim(source="one", ref=ref, location_key="", content="{}", content_hash=b"", line=3) for ref in refs]
         )
         await claims.decide(tx, refs)
         await schedule.request(tx, refs, priority, due_at=due_at)
@@ -58,6 +58,12 @@ async def test_the_most_urgent_come_first(database: Database) -> None:
     order = [refs(await claim(database, batch=1)) for _ in range(3)]
 
     assert order == [[C], [B], [A]]
+
+
+async def test_what_is_claimed_comes_with_its_line(database: Database) -> None:
+    await request(database, A)
+
+    assert [due.line for due in await claim(database)] == [3]
 
 
 async def test_what_one_has_claimed_nobody_else_gets(database: Database) -> None:

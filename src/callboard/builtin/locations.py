@@ -14,7 +14,7 @@ from callboard.builtin import annotations
 from callboard.errors import CallboardError, InvalidDocument, InvalidInput, LocationNotFound, NotAllowed, Unreadable
 from callboard.extend import Content, NotModified, Processor, Reader, Run
 from callboard.extend.processors import ParseEntities, Readers
-from callboard.model.json import JsonObject
+from callboard.model.documents import RawEntity
 from callboard.model.refs import LocationRef
 
 _FILES_AT_ONCE = 100
@@ -38,7 +38,7 @@ class Parsed:
 
     target: str
     version: str | None
-    entities: list[JsonObject]
+    entities: list[RawEntity]
 
 
 Outcome = Parsed | NotModified | CallboardError
@@ -127,9 +127,9 @@ class LocationProcessor(Processor):
 
 def _emit_parsed(location: LocationRef, parsed: Parsed, run: Run) -> None:
     run.emit_refresh_key(str(location))
-    for entity in parsed.entities:
-        annotations.mark_managed(entity, location, run.origin)
-        run.emit_entity(entity, location=location)
+    for raw in parsed.entities:
+        annotations.mark_managed(raw.entity, location, run.origin)
+        run.emit_entity(raw.entity, location=location, line=raw.line)
     if parsed.version is not None:
         run.remember(str(location), parsed.version)
 
@@ -160,13 +160,13 @@ def _expected(outcome: Outcome | BaseException) -> Outcome:
 
 
 def _described(error: CallboardError, location: LocationRef) -> CallboardError:
-    """The same error with the target in its message."""
+    """The same error, with the target in its message and as its place."""
     reason = str(error)
     if location.target not in reason:
         reason = f"{location.target}: {reason}"
     described = _alike(error)(f"Unable to read {location.type}, {reason}")
     described.__cause__ = error
-    return described
+    return described.at(str(location))
 
 
 def _alike(error: CallboardError) -> type[CallboardError]:
@@ -178,12 +178,12 @@ def _alike(error: CallboardError) -> type[CallboardError]:
 
 
 def _located(error: InvalidDocument, location: LocationRef) -> InvalidDocument:
-    """The error with its location in the message, where the parser has not put it there."""
+    """The error with its location as its place, and in the message, where the parser has not put it there."""
     if str(location) in error.reason:
-        return error
+        return error.at(str(location))
     located = InvalidDocument(f"{location}: {error.reason}", line=error.line, column=error.column)
     located.__cause__ = error
-    return located
+    return located.at(str(location))
 
 
 def _batches(targets: Sequence[str], size: int) -> list[list[str]]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from callboard.extend.readers import Reader
+from callboard.model.documents import RawEntity
 from callboard.model.json import JsonObject, JsonValue
 from callboard.model.refs import EntityRef, LocationRef
 
@@ -29,6 +30,8 @@ class Child:
     entity: JsonObject
     location: LocationRef
     location_key: str | None
+    line: int | None = None
+    """Where it begins in the file at *location*, counted from 1. Shown with its errors; no part of the entity."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -54,10 +57,10 @@ class Run:
     errors: list[Exception] = field(default_factory=list)
     outside: bool = False
 
-    def emit_entity(self, entity: JsonObject, *, location: LocationRef | None = None) -> None:
-        """Claim that *entity* exists. It was read at *location* (default: where this entity was read)."""
+    def emit_entity(self, entity: JsonObject, *, location: LocationRef | None = None, line: int | None = None) -> None:
+        """Claim that *entity* exists. It was read at *location* (default: where this one was), from *line* on."""
         at = location or self.location
-        self.children.append(Child(entity, at, str(at)))
+        self.children.append(Child(entity, at, str(at), line))
 
     def emit_standing(self, location: LocationRef) -> None:
         """All children that earlier runs read at *location* stand as they are: it was not modified."""
@@ -128,5 +131,5 @@ class PlaceholderResolver(Protocol):
 Readers = Mapping[str, Reader]
 """The readers of an installation by location type."""
 
-ParseEntities = Callable[[bytes, LocationRef], list[JsonObject]]
+ParseEntities = Callable[[bytes, LocationRef], list[RawEntity]]
 """Turns the content of a location into raw entities. Raises InvalidDocument."""

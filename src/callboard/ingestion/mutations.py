@@ -70,8 +70,10 @@ class Carried:
 
     async def differing(self, tx: Transaction, source: str) -> list[Difference]:
         """Those that are new, or other than before."""
-        found = await claims.compared(tx, self.offered) if self.offered else []
-        return [Difference(claim.ref, new) for claim, new in found]
+        if not self.offered:
+            return []
+        found = await claims.compare(tx, self.offered)
+        return [Difference(claim.ref, claim.ref in found.new) for claim in found.changed]
 
     async def missing(self, tx: Transaction, source: str) -> list[ClaimKey]:
         """What a full set does not mention, or what a delta withdraws."""

@@ -71,7 +71,15 @@ def parse_documents(
     ]
 
 
-def parse_entities(data: bytes, location: LocationRef) -> list[JsonObject]:
+@dataclass(frozen=True, slots=True)
+class RawEntity:
+    """One document of a file that holds entities, as it stands there, and the line that it starts on."""
+
+    entity: JsonObject
+    line: int
+
+
+def parse_entities(data: bytes, location: LocationRef) -> list[RawEntity]:
     """The raw entities of the file that was read at *location*. Raises InvalidDocument if any document is not one."""
     try:
         documents = parse_documents(data)
@@ -79,10 +87,10 @@ def parse_entities(data: bytes, location: LocationRef) -> list[JsonObject]:
         raise InvalidDocument(
             f"YAML error at {location}, {error.reason}", line=error.line, column=error.column
         ) from error
-    entities: list[JsonObject] = []
+    entities: list[RawEntity] = []
     for index, document in enumerate(documents):
         if isinstance(document.value, dict):
-            entities.append(document.value)
+            entities.append(RawEntity(document.value, document.line))
         elif document.value is not None:
             line, column = locate(data, index, "")
             name = _TYPE_NAMES[type(document.value)]

@@ -7,7 +7,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 import structlog
 
-from callboard.errors import Conflict, InvalidEntity, InvalidInput, InvalidRef, NotAllowed
+from callboard.errors import CallboardError, Conflict, InvalidEntity, InvalidInput, InvalidRef, NotAllowed
 from callboard.extend import Child, Policy, Processor, Reader, Relation, Run
 from callboard.model import json
 from callboard.model.entities import check_envelope, entity_ref, location_of, origin_of
@@ -127,7 +127,8 @@ class Pipeline:
         if not found:
             raise InvalidEntity(
                 f"No processor recognized the entity {run.ref} as valid,"
-                " possibly caused by a foreign kind or apiVersion"
+                " possibly caused by a foreign kind or apiVersion",
+                pointer="/kind",
             )
 
     async def _read_targets(self, entity: JsonObject, run: Run) -> None:
@@ -136,24 +137,24 @@ class Pipeline:
             return
         optional = spec.get("presence") == "optional"
         kind = spec.get("type") or run.location.type
-        for target in _targets(spec):
-            try:
-                location = self._resolve(str(kind), target, run.location)
-            except InvalidRef as error:
-                run.emit_error(error)
-                continue
-            if location.type == _LOCAL and run.origin.type != _LOCAL:
-                run.emit_error(
-                    NotAllowed(f"{location} can't be read for {run.origin}: only the configuration names files")
-                )
-                continue
-            await self._read_location(location, run, optional=optional)
+        for pointer, target in _targets(spec):
+            obstacle = await self._read_target(str(kind), target, run, optional=optional)
+            if obstacle is not None:
+                obstacle.pointer = pointer
+                run.emit_error(obstacle)
 
-    async def _read_location(self, location: LocationRef, run: Run, *, optional: bool) -> None:
+    async def _read_target(self, kind: str, target: str, run: Run, *, optional: bool) -> CallboardError | None:
+        """Let it be read; returns what keeps everybody from reading it."""
+        try:
+            location = self._resolve(kind, target, run.location)
+        except InvalidRef as error:
+            return error
+        if location.type == _LOCAL and run.origin.type != _LOCAL:
+            return NotAllowed(f"{location} can't be read for {run.origin}: only the configuration names files")
         for processor in self._read:
             if await _guarded("reading", processor, processor.read_location, location, run, optional=optional):
-                return
-        run.emit_error(InvalidEntity(f"No processor was able to handle reading of {location}"))
+                return None
+        return InvalidEntity(f"No processor was able to handle reading of {location}")
 
     def _resolve(self, kind: str, target: str, base: LocationRef) -> LocationRef:
         reader = self.readers.get(kind)
@@ -169,7 +170,8 @@ class Pipeline:
                 check_envelope(child.entity)
                 ref = entity_ref(child.entity)
             except InvalidInput as error:
-                run.emit_error(InvalidEntity(f"{child.location} holds something that is not an entity: {error}"))
+                reason = f"{child.location} holds something that is not an entity: {error}"
+                run.emit_error(InvalidEntity(reason, pointer=error.pointer).at(str(child.location), child.line))
                 continue
             if ref == run.ref:
                 _log.warning("processing.own_child_ignored", ref=str(ref), location=str(child.location))
@@ -183,13 +185,16 @@ class Pipeline:
         spec = child.entity.get("spec")
         spec_type = spec.get("type") if isinstance(spec, dict) else None
         if not self.rules.allows(ref.kind, spec_type if isinstance(spec_type, str) else None, run.origin):
-            run.emit_error(NotAllowed(refusal(ref, child.location, run.origin)))
+            refused = NotAllowed(refusal(ref, child.location, run.origin))
+            run.emit_error(refused.at(str(child.location), child.line))
 
 
-def _targets(spec: JsonObject) -> list[str]:
-    found = [spec["target"]] if "target" in spec else []
+def _targets(spec: JsonObject) -> list[tuple[str, str]]:
+    """What a Location names, each with the pointer to it."""
     more = spec.get("targets")
-    return [str(target) for target in [*found, *(more if isinstance(more, list) else [])] if target]
+    found = [("/spec/target", spec.get("target"))]
+    found += [(f"/spec/targets/{index}", target) for index, target in enumerate(more if isinstance(more, list) else [])]
+    return [(pointer, str(target)) for pointer, target in found if target]
 
 
 async def _guarded(

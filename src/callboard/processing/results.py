@@ -5,12 +5,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from callboard import errors
+from callboard.errors import InvalidInput
 from callboard.extend import Relation
 from callboard.model import json
-from callboard.model.entities import entity_ref
+from callboard.model.entities import check_envelope, entity_ref, location_of
 from callboard.model.hashing import content_hash, digest
 from callboard.model.json import JsonObject, JsonValue
-from callboard.processing.pipeline import Broken, Completed, Outcome
+from callboard.processing.pipeline import Broken, Completed, Outcome, parse_unprocessed
 from callboard.store import claims
 from callboard.store.claims import Claim
 from callboard.store.relations import EmittedRelation
@@ -93,6 +94,7 @@ def _good(outcome: Completed, due: Due, fingerprint: str) -> Good:
             location_key=child.location_key or "",
             content=json.encode(child.entity).decode(),
             content_hash=content_hash(child.entity),
+            line=child.line,
         )
         for child in run.children
     ]
@@ -136,10 +138,10 @@ def _emitted(relations: Sequence[Relation], due: Due) -> list[EmittedRelation]:
 
 
 def _families(children: Sequence[Claim], standing: set[str], state: JsonObject) -> JsonObject:
-    """A digest of the children by the location that they came from; what stands keeps the one it had."""
+    """A digest of children and lines, by the location that they came from; what stands keeps the one it had."""
     members: defaultdict[str, list[bytes]] = defaultdict(list)
     for child in children:
-        members[child.location_key].append(child.ref.encode() + child.content_hash)
+        members[child.location_key].append(child.ref.encode() + child.content_hash + str(child.line).encode())
     families: JsonObject = {key: digest(*sorted(found)).hex()[:16] for key, found in members.items()}
     before = state.get("families")
     for key in standing:
@@ -163,15 +165,28 @@ def _context(due: Due, fingerprint: str) -> str:
     return digest(due.content.encode(), fingerprint.encode()).hex()[:16]
 
 
+def _location(due: Due) -> str | None:
+    """Where the entity was read, if it says so."""
+    entity = parse_unprocessed(due.content)
+    try:
+        check_envelope(entity)
+        return str(location_of(entity))
+    except InvalidInput:
+        return None
+
+
 def _bad(outcome: Broken, due: Due, fingerprint: str) -> Bad:
-    described = json.encode([errors.describe(error) for error in outcome.errors])
+    location = _location(due)
+    described = json.encode([errors.describe_with_places(error, location, due.line) for error in outcome.errors])
+    # The same errors further down in the file are no others.
+    lineless = json.encode([errors.describe_with_places(error, location) for error in outcome.errors])
     relations = None if outcome.relations is None else _checked(outcome.relations)
     also = () if relations is None else (_encoded(relations),)
     return Bad(
         due=due,
         errors=described.decode(),
         messages=[str(error) for error in outcome.errors],
-        result_hash=digest(b"errors", described, fingerprint.encode(), *also),
+        result_hash=digest(b"errors", lineless, fingerprint.encode(), *also),
         outside=outcome.outside,
         relations=None if relations is None else _emitted(relations, due),
     )

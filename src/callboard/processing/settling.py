@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from callboard.model import json
+from callboard.processing import lines
 from callboard.processing.results import Bad, Good, Result
 from callboard.store import claims, entities, publication, refresh_keys, relations, removal, schedule, stitch_queue
-from callboard.store.claims import Claim, ClaimKey, Decision
+from callboard.store.claims import Claim, ClaimKey, Decision, Differences
 from callboard.store.database import Overtaken, Transaction
 from callboard.store.removal import Removed
 from callboard.store.schedule import Settled
@@ -37,7 +38,7 @@ async def settle(
     held = await schedule.holding(tx, [(result.due.ref, result.due.lease) for result in results])
     results = [result for result in results if (result.due.ref, result.due.lease) in held]
     family = await _family(tx, _good(results), delete_orphans=delete_orphans)
-    others = [*(result.due.ref for result in results), *family.lost]
+    others = [*(result.due.ref for result in results), *family.lost, *(claim.ref for claim in family.moved)]
     await removal.lock_trees(tx, family.doomed, others=others, create=family.found)
     held = await schedule.holding(tx, list(held), lock=True)
     asked_again = [r.due.ref for r in results if held.get((r.due.ref, r.due.lease), r.due.ticket) != r.due.ticket]
@@ -47,6 +48,7 @@ async def settle(
     removed, decision = await _reassign(tx, family)
     results = [result for result in results if result.due.ref not in removed.refs]
     neighbours = {*removed.neighbours, *await _save(tx, _good(results), _bad(results), fingerprint)}
+    await lines.follow(tx, family.moved, failed=[result.due.ref for result in _bad(results)])
     await entities.save_states(tx, [(r.due.ref, r.state) for r in results if isinstance(r, Good) and r.only_remembers])
     # Whoever asked may have wanted that everything is emitted anew, which these results would make unnecessary.
     await entities.forget_results(tx, asked_again)
@@ -64,6 +66,7 @@ class _Family:
     """How the children of a batch differ from those that are stored."""
 
     offered: Sequence[Claim]
+    moved: Sequence[Claim]
     severed: Sequence[ClaimKey]
     delete_orphans: bool
 
@@ -74,7 +77,8 @@ class _Family:
             # Entities were created for these claims, so it doesn't do to leave the claims out.
             raise Overtaken("a parent was taken over")
         severed = [key for key in self.severed if key.source in staying]
-        return dataclasses.replace(self, severed=severed)
+        moved = [claim for claim in self.moved if claim.source in staying]
+        return dataclasses.replace(self, moved=moved, severed=severed)
 
     @property
     def found(self) -> list[str]:
@@ -93,11 +97,11 @@ class _Family:
 async def _family(tx: Transaction, good: Sequence[Good], *, delete_orphans: bool) -> _Family:
     emitted = [child for result in good for child in result.children]
     standing = [item for result in good for item in result.standing]
-    offered = await claims.differing(tx, emitted) if emitted else []
+    found = await claims.compare(tx, emitted) if emitted else Differences(changed=[], moved=[])
     # Only what has emitted before can have lost a child.
     parents = [claims.of_entity(result.due.ref) for result in good if result.due.state is not None]
     severed = await claims.severed(tx, parents, emitted, standing) if parents else []
-    return _Family(offered, severed, delete_orphans)
+    return _Family(found.changed, found.moved, severed, delete_orphans)
 
 
 async def _reassign(tx: Transaction, family: _Family) -> tuple[Removed, Decision]:

@@ -38,6 +38,20 @@ class Claim:
     """Empty for none."""
     content: str
     content_hash: bytes
+    line: int | None = None
+    """Where the content begins in its file. No part of the content."""
+
+
+@dataclass(frozen=True, slots=True)
+class Differences:
+    """How claims differ from what is stored."""
+
+    changed: list[Claim]
+    """New, or with other content."""
+    moved: list[Claim]
+    """The same content on another line."""
+    new: frozenset[str]
+    """The refs that the sources have not claimed before."""
 
 
 class Difference(NamedTuple):
@@ -101,19 +115,25 @@ async def lock_targets(tx: Transaction, refs: Sequence[str], *, create: Sequence
 
 async def differing(tx: Transaction, offered: Sequence[Claim]) -> list[Claim]:
     """Those of the claims that are new, or differ from what is stored."""
-    return [claim for claim, _ in await compared(tx, offered)]
+    found = await compare(tx, offered)
+    return [*found.changed, *found.moved]
 
 
-async def compared(tx: Transaction, offered: Sequence[Claim]) -> list[tuple[Claim, bool]]:
-    """Those of the claims that differ from what is stored, and whether they are new."""
+async def compare(tx: Transaction, offered: Sequence[Claim]) -> Differences:
+    """How the claims differ from what is stored."""
     rows = await tx.rows(
         _SQL["differing"],
         sources=[claim.source for claim in offered],
         refs=[claim.ref for claim in offered],
         keys=[claim.location_key for claim in offered],
         hashes=[claim.content_hash for claim in offered],
+        lines=[claim.line for claim in offered],
     )
-    return [(offered[row["position"] - 1], row["new"]) for row in rows]
+    found: dict[bool, list[Claim]] = {False: [], True: []}
+    for row in rows:
+        found[row["moved"]].append(offered[row["position"] - 1])
+    new = frozenset(offered[row["position"] - 1].ref for row in rows if row["new"])
+    return Differences(changed=found[False], moved=found[True], new=new)
 
 
 async def offer(tx: Transaction, offered: Sequence[Claim]) -> None:
@@ -127,6 +147,19 @@ async def offer(tx: Transaction, offered: Sequence[Claim]) -> None:
             keys=[claim.location_key for claim in chunk],
             contents=[claim.content for claim in chunk],
             hashes=[claim.content_hash for claim in chunk],
+            lines=[claim.line for claim in chunk],
+        )
+
+
+async def move(tx: Transaction, moved: Sequence[Claim]) -> None:
+    """Let these claims, whose content is stored as it is, begin on other lines. It decides nothing anew."""
+    if moved:
+        await tx.run(
+            _SQL["move"],
+            sources=[claim.source for claim in moved],
+            refs=[claim.ref for claim in moved],
+            keys=[claim.location_key for claim in moved],
+            lines=[claim.line for claim in moved],
         )
 
 

@@ -31,6 +31,16 @@ class Failed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Failing:
+    """An entity whose last run ended with errors, and the line on which it begins now."""
+
+    ref: str
+    errors: str
+    location_key: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ToStitch:
     """What stitching reads of one entity."""
 
@@ -85,6 +95,18 @@ async def save_failed(tx: Transaction, results: Sequence[Failed], *, processors:
             processors=processors,
             now=tx.now,
         )
+
+
+async def failing(tx: Transaction, refs: Sequence[str]) -> list[Failing]:
+    """Those of *refs* that fail, and of which it is known where they begin."""
+    return [Failing(**row) for row in await tx.rows(_SQL["failing"], refs=list(refs))] if refs else []
+
+
+async def correct_errors(tx: Transaction, corrected: Sequence[tuple[str, str]]) -> None:
+    """Store the errors of failing entities in other words, given as (ref, JSON)."""
+    if corrected:
+        refs, errors = zip(*corrected, strict=True)
+        await tx.run(_SQL["correct_errors"], refs=list(refs), errors=list(errors))
 
 
 async def save_states(tx: Transaction, states: Sequence[tuple[str, str | None]]) -> None:

@@ -58,6 +58,8 @@ class Due:
     result_hash: bytes | None
     state: str | None
     source: str | None
+    line: int | None = None
+    """Where the content begins in the file that it was read from."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +104,7 @@ async def claim(tx: Transaction, *, batch: int, lease: dt.timedelta) -> list[Due
             result_hash=row["result_hash"],
             state=row["state"],
             source=row["source"],
+            line=row["line"],
         )
         for row in rows
     ]

@@ -11,22 +11,30 @@ on conflict (ref) do nothing
 returning ref;
 
 -- name: differing
--- Which of these offers are not yet stored like this: only their content has to travel.
-select offered.position, c.source is null as new
-from unnest(:sources::text[], :refs::text[], :keys::text[], :hashes::bytea[]) with ordinality
-    as offered (source, ref, key, hash, position)
+-- Which of these offers are not yet stored like this: only their content has to travel. Where just the line is another
+-- one, not even that has to.
+select offered.position, c.source is null as new, c.content_hash is not distinct from offered.hash as moved
+from unnest(:sources::text[], :refs::text[], :keys::text[], :hashes::bytea[], :lines::integer[]) with ordinality
+    as offered (source, ref, key, hash, line, position)
 left join claims c on c.source = offered.source and c.target_ref = offered.ref and c.location_key = offered.key
-where c.source is null or c.content_hash <> offered.hash;
+where c.source is null or c.content_hash <> offered.hash or c.line is distinct from offered.line;
 
 -- name: offer
 -- Of two claims that one parent makes at once, for one entity under two keys, the one that it named first came first.
-insert into claims (source, target_ref, location_key, content, content_hash, changed)
-select source, ref, key, content, hash, nextval('claim_changes')
-from unnest(:sources::text[], :refs::text[], :keys::text[], :contents::text[], :hashes::bytea[]) with ordinality
-    as offered (source, ref, key, content, hash, position)
+-- What is offered again as it was, on another line perhaps, has not changed.
+insert into claims (source, target_ref, location_key, content, content_hash, line, changed)
+select source, ref, key, content, hash, line, nextval('claim_changes')
+from unnest(:sources::text[], :refs::text[], :keys::text[], :contents::text[], :hashes::bytea[], :lines::integer[])
+    with ordinality as offered (source, ref, key, content, hash, line, position)
 order by ref, position
 on conflict (source, target_ref, location_key) do update set
-    content = excluded.content, content_hash = excluded.content_hash, changed = excluded.changed;
+    content = excluded.content, content_hash = excluded.content_hash, line = excluded.line,
+    changed = case claims.content_hash when excluded.content_hash then claims.changed else excluded.changed end;
+
+-- name: move
+update claims c set line = moved.line
+from unnest(:sources::text[], :refs::text[], :keys::text[], :lines::integer[]) as moved (source, ref, key, line)
+where c.source = moved.source and c.target_ref = moved.ref and c.location_key = moved.key;
 
 -- name: absent
 -- What this source claims and does not mention any more. A mention without a key stands for all keys.

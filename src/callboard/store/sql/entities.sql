@@ -13,6 +13,16 @@ update entities e set errors = saved.errors, result_hash = saved.result_hash, pr
 from unnest(:refs::text[], :errors::text[], :hashes::bytea[]) as saved (ref, errors, result_hash)
 where e.ref = saved.ref;
 
+-- name: failing
+select e.ref, e.errors, e.location_key, c.line from entities e
+join claims c on c.source = e.source and c.target_ref = e.ref and c.location_key = e.location_key
+where e.ref = any(:refs::text[]) and e.errors is not null and c.line is not null;
+
+-- name: correct_errors
+update entities e set errors = corrected.errors
+from unnest(:refs::text[], :errors::text[]) as corrected (ref, errors)
+where e.ref = corrected.ref;
+
 -- name: save_state
 update entities e set state = saved.state
 from unnest(:refs::text[], :states::text[]) as saved (ref, state)

@@ -21,7 +21,7 @@ with due as materialized (
     from due where s.ref = due.ref
     returning s.ref, s.ticket, s.lease, s.attempts, s.priority, s.because
 )
-select taken.*, coalesce(c.content, e.kept) as content, e.result_hash, e.state, e.source
+select taken.*, coalesce(c.content, e.kept) as content, e.result_hash, e.state, e.source, c.line
 from taken
 join entities e on e.ref = taken.ref
 left join claims c
