@@ -70,8 +70,6 @@ class Carried:
 
     async def differing(self, tx: Transaction, source: str) -> list[Difference]:
         """Those that are new, or other than before."""
-        if not self.offered:
-            return []
         found = await claims.compare(tx, self.offered)
         return [Difference(claim.ref, claim.ref in found.new) for claim in found.changed]
 

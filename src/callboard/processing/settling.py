@@ -13,7 +13,7 @@ from callboard.model import json
 from callboard.processing import lines
 from callboard.processing.results import Bad, Good, Result
 from callboard.store import claims, entities, publication, refresh_keys, relations, removal, schedule, stitch_queue
-from callboard.store.claims import Claim, ClaimKey, Decision, Differences
+from callboard.store.claims import Claim, ClaimKey, Decision
 from callboard.store.database import Overtaken, Transaction
 from callboard.store.removal import Removed
 from callboard.store.schedule import Settled
@@ -97,7 +97,7 @@ class _Family:
 async def _family(tx: Transaction, good: Sequence[Good], *, delete_orphans: bool) -> _Family:
     emitted = [child for result in good for child in result.children]
     standing = [item for result in good for item in result.standing]
-    found = await claims.compare(tx, emitted) if emitted else Differences(changed=[], moved=[])
+    found = await claims.compare(tx, emitted)
     # Only what has emitted before can have lost a child.
     parents = [claims.of_entity(result.due.ref) for result in good if result.due.state is not None]
     severed = await claims.severed(tx, parents, emitted, standing) if parents else []

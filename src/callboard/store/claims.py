@@ -50,7 +50,7 @@ class Differences:
     """New, or with other content."""
     moved: list[Claim]
     """The same content on another line."""
-    new: frozenset[str]
+    new: frozenset[str] = frozenset()
     """The refs that the sources have not claimed before."""
 
 
@@ -113,14 +113,10 @@ async def lock_targets(tx: Transaction, refs: Sequence[str], *, create: Sequence
     return locked | missing
 
 
-async def differing(tx: Transaction, offered: Sequence[Claim]) -> list[Claim]:
-    """Those of the claims that are new, or differ from what is stored."""
-    found = await compare(tx, offered)
-    return [*found.changed, *found.moved]
-
-
 async def compare(tx: Transaction, offered: Sequence[Claim]) -> Differences:
     """How the claims differ from what is stored."""
+    if not offered:
+        return Differences(changed=[], moved=[])
     rows = await tx.rows(
         _SQL["differing"],
         sources=[claim.source for claim in offered],
