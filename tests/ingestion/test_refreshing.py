@@ -42,6 +42,36 @@ async def test_a_key_refreshes_whoever_depends_on_it(catalog: Catalog) -> None:
     assert await catalog.process() == 1
 
 
+async def test_a_key_refreshes_what_has_never_been_good(catalog: Catalog) -> None:
+    await catalog.register("https://host/a.yaml")
+    await catalog.settle()
+    catalog.host.put("https://host/a.yaml", component_yaml("a"))
+
+    asked = await Connection(catalog.database, "webhooks").refresh(["url:https://host/a.yaml"])
+    await catalog.settle()
+
+    assert asked == 1
+    assert catalog.refs() == ["component:default/a"]
+
+
+async def test_a_broken_run_adds_to_what_is_looked_at_and_a_good_one_replaces_it(catalog: Catalog) -> None:
+    catalog.host.put("https://host/a.yaml", location_yaml("a", ["b.yaml"]))
+    catalog.host.put("https://host/b.yaml", component_yaml("b"))
+    await catalog.register("https://host/a.yaml")
+    await catalog.settle()
+    connection = Connection(catalog.database, "webhooks")
+
+    catalog.host.put("https://host/a.yaml", location_yaml("a", ["c.yaml"]))
+    await catalog.refresh("location:default/a")
+    broken = [await connection.refresh([f"url:https://host/{name}.yaml"]) for name in ("b", "c")]
+    catalog.host.put("https://host/c.yaml", component_yaml("c"))
+    await catalog.settle()
+    good = [await connection.refresh([f"url:https://host/{name}.yaml"]) for name in ("b", "c")]
+
+    assert broken == [1, 1]
+    assert good == [0, 1]
+
+
 async def test_what_is_removed_at_the_same_time_is_not_due_afterwards(catalog: Catalog) -> None:
     catalog.host.put("https://host/a.yaml", component_yaml("a"))
     location = await catalog.register("https://host/a.yaml")

@@ -178,6 +178,15 @@ def test_a_child_on_another_line_is_to_be_stored() -> None:
     assert [claim.line for claim in again.children] == [2, 2]
 
 
+def test_what_a_broken_run_has_looked_at_is_kept_but_for_what_no_table_can_hold() -> None:
+    looked_at = frozenset({"url:https://host/b.yaml", "url:https://host/a.yaml", "url:https://host/\x1f", "url:\ud800"})
+
+    result = results.of(Broken([InvalidEntity("no")], outside=True, refresh_keys=looked_at), due(), _FINGERPRINT)
+
+    assert isinstance(result, Bad)
+    assert result.refresh_keys == [("component:default/a", f"url:https://host/{name}.yaml") for name in ("a", "b")]
+
+
 def test_the_same_good_result_after_an_error_is_a_change() -> None:
     first = good(full_run())
     failed = bad(InvalidEntity("a"), at=due(after=first))

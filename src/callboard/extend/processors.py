@@ -38,7 +38,8 @@ class Child:
 class Run:
     """One entity's way through the steps: what is known about it, and everything that the processors emit.
 
-    Nothing that is emitted takes effect unless the whole run ends without errors.
+    Nothing that is emitted takes effect unless the whole run ends without errors, but for refresh keys: what could not
+    be used is worth another look when it changes.
     """
 
     ref: EntityRef

@@ -40,6 +40,8 @@ class Broken:
     outside: bool
     relations: frozenset[Relation] | None = None
     """What the entity is related to where only a last policy keeps it from being shown, as with Backstage."""
+    refresh_keys: frozenset[str] = frozenset()
+    """What the run has looked at: when that changes, the next attempt may end otherwise."""
 
 
 Outcome = Completed | Broken
@@ -90,11 +92,16 @@ class Pipeline:
             run.errors.append(error)
         if run.errors:
             unexpected = not all(isinstance(error, InvalidInput | NotAllowed) for error in run.errors)
-            return Broken(run.errors, outside=run.outside or unexpected)
+            return Broken(run.errors, outside=run.outside or unexpected, refresh_keys=frozenset(run.refresh_keys))
         try:
             entity = self._enforce(entity, run.ref, self.last_policies)
         except InvalidInput as error:
-            return Broken([error], outside=run.outside, relations=frozenset(run.relations))
+            return Broken(
+                [error],
+                outside=run.outside,
+                relations=frozenset(run.relations),
+                refresh_keys=frozenset(run.refresh_keys),
+            )
         return Completed(entity, run)
 
     async def _steps(self, entity: JsonObject, run: Run) -> JsonObject:

@@ -54,6 +54,8 @@ class Bad:
     outside: bool
     relations: Sequence[EmittedRelation] | None = None
     """Those that hold although the entity can't be shown; None leaves the ones that are stored."""
+    refresh_keys: Sequence[tuple[str, str]] = ()
+    """In addition to those that are stored: the run may have ended before it came to all of them."""
 
     @property
     def changed(self) -> bool:
@@ -182,11 +184,14 @@ def _bad(outcome: Broken, due: Due, fingerprint: str) -> Bad:
     lineless = json.encode([errors.describe_with_places(error, location) for error in outcome.errors])
     relations = None if outcome.relations is None else _checked(outcome.relations)
     also = () if relations is None else (_encoded(relations),)
+    # There is nothing left to make of a broken run that can't be stored.
+    keys = sorted(key for key in outcome.refresh_keys if key.isprintable())
     return Bad(
         due=due,
         errors=described.decode(),
         messages=[str(error) for error in outcome.errors],
-        result_hash=digest(b"errors", lineless, fingerprint.encode(), *also),
+        result_hash=digest(b"errors", lineless, fingerprint.encode(), json.encode(keys), *also),
         outside=outcome.outside,
         relations=None if relations is None else _emitted(relations, due),
+        refresh_keys=[(due.ref, key) for key in keys],
     )

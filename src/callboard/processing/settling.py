@@ -138,6 +138,7 @@ async def _save(tx: Transaction, good: Sequence[Good], bad: Sequence[Bad], finge
     if good:
         refs = [result.due.ref for result in good]
         await refresh_keys.replace(tx, refs, [key for result in good for key in result.refresh_keys])
+    await refresh_keys.add(tx, [key for result in bad for key in result.refresh_keys])
     related = [(result.due.ref, result.relations) for result in good]
     related += [(result.due.ref, result.relations) for result in bad if result.relations is not None]
     if not related:

@@ -29,6 +29,12 @@ async def replace(tx: Transaction, owners: Sequence[str], keys: Sequence[tuple[s
     )
 
 
+async def add(tx: Transaction, keys: Sequence[tuple[str, str]]) -> None:
+    """Let entities depend on *keys* (ref, key) as well."""
+    if keys:
+        await tx.run(_SQL["add"], refs=[ref for ref, _ in keys], keys=[shortened(key) for _, key in keys])
+
+
 async def holders(tx: Transaction, keys: Sequence[str]) -> list[str]:
     """The entities that depend on any of *keys*."""
     return await tx.refs(_SQL["holders"], keys=[shortened(key) for key in keys])

@@ -7,6 +7,10 @@ with emitted as (
 )
 insert into refresh_keys (ref, key) select ref, key from emitted on conflict do nothing;
 
+-- name: add
+insert into refresh_keys (ref, key)
+select ref, key from unnest(:refs::text[], :keys::text[]) as emitted (ref, key) on conflict do nothing;
+
 -- name: holders
 select distinct ref from refresh_keys where key = any(:keys::text[]) order by ref;
 
