@@ -1,0 +1,36 @@
+"""Signatures: the proof that a webhook comes from the code host that it names."""
+
+import hmac
+from collections.abc import Mapping
+
+from callboard.errors import NotAllowed
+from callboard.model.repositories import System
+
+_TOKEN = "x-gitlab-token"  # noqa: S105 - the name of a header
+_PREFIX = "sha256="
+_HEADERS = {
+    System.GITHUB: ("x-hub-signature-256",),
+    System.GITLAB: (_TOKEN,),
+    System.BITBUCKET_CLOUD: ("x-hub-signature",),
+    System.GITEA: ("x-gitea-signature", "x-hub-signature-256"),
+}
+"""Where each system puts its proof; of several headers the first one that is there counts."""
+
+
+def find(system: System, headers: Mapping[str, str]) -> str:
+    """The proof that the *headers* of a webhook hold. Raises NotAllowed when they hold none."""
+    for name in _HEADERS[system]:
+        if name in headers:
+            return headers[name]
+    raise NotAllowed(f"The webhook proves nothing: it has no header {' or '.join(_HEADERS[system])}")
+
+
+def check(system: System, proof: str, body: bytes, secret: str) -> None:
+    """Raise NotAllowed unless *proof* is what somebody sends along with *body* who knows *secret*."""
+    if system is System.GITLAB:
+        expected, given = secret.encode(), proof.encode("latin-1")
+    else:
+        expected = hmac.digest(secret.encode(), body, "sha256").hex().encode()
+        given = proof.removeprefix(_PREFIX).lower().encode("latin-1")
+    if not hmac.compare_digest(expected, given):
+        raise NotAllowed(f"The webhook was not signed with events.modules.{system}.webhookSecret")

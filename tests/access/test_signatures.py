@@ -1,0 +1,55 @@
+"""Which webhooks are believed."""
+
+import pytest
+
+from callboard.access import signatures
+from callboard.errors import NotAllowed
+from callboard.model.repositories import System
+from tests.payloads import proofs
+
+BODY = b'{"ref":"refs/heads/main"}'
+
+
+@pytest.mark.parametrize("system", System)
+def test_who_knows_the_secret_is_believed(system: System) -> None:
+    proof = signatures.find(system, proofs(system, BODY, "gehéim"))
+
+    if system is System.GITLAB:
+        # As it comes out of a request: bytes, each taken for a character.
+        proof = proof.encode().decode("latin-1")
+    signatures.check(system, proof, BODY, "gehéim")
+
+
+@pytest.mark.parametrize("system", System)
+@pytest.mark.parametrize("given", ["", "sha256=", "é", "sha256=" + "0" * 64])
+def test_who_does_not_is_refused_with_the_name_of_the_setting(system: System, given: str) -> None:
+    with pytest.raises(NotAllowed, match=f"not signed with events.modules.{system}.webhookSecret"):
+        signatures.check(system, given, BODY, "secret")
+
+
+@pytest.mark.parametrize("system", [system for system in System if system is not System.GITLAB])
+def test_a_signature_is_good_for_one_body(system: System) -> None:
+    proof = signatures.find(system, proofs(system, BODY))
+
+    with pytest.raises(NotAllowed):
+        signatures.check(system, proof, BODY + b" ", "s3cret")
+
+
+@pytest.mark.parametrize(
+    ("system", "names"),
+    [
+        (System.GITHUB, "x-hub-signature-256"),
+        (System.GITLAB, "x-gitlab-token"),
+        (System.BITBUCKET_CLOUD, "x-hub-signature"),
+        (System.GITEA, "x-gitea-signature or x-hub-signature-256"),
+    ],
+)
+def test_a_webhook_without_a_proof_is_refused_with_the_header_that_is_missing(system: System, names: str) -> None:
+    with pytest.raises(NotAllowed, match=f"has no header {names}$"):
+        signatures.find(system, {"x-hub-signature-512": "x"})
+
+
+def test_gitea_may_sign_as_github_does() -> None:
+    headers = {"x-hub-signature-256": proofs("github", BODY)["x-hub-signature-256"]}
+
+    signatures.check(System.GITEA, signatures.find(System.GITEA, headers), BODY, "s3cret")
