@@ -35,6 +35,7 @@ class Metrics:
     processed: Totals = field(init=False)
     stitched: Totals = field(init=False)
     requests: Histogram = field(init=False)
+    webhooks: Counter = field(init=False)
 
     def __post_init__(self) -> None:
         by_result = ["result"]
@@ -49,5 +50,11 @@ class Metrics:
             "Time to answer a request, by route and status.",
             ["route", "status"],
             buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self.webhooks = Counter(
+            "catalog_events_scm",
+            "Webhooks of code hosts, by what became of them.",
+            ["system", "outcome"],
             registry=self.registry,
         )

@@ -17,6 +17,7 @@ from callboard.settings import (
     ProviderOptions,
     RuleLocationSetting,
     RuleSetting,
+    ScmEventsSettings,
     Settings,
     StitchingSettings,
     durations,
@@ -94,6 +95,7 @@ def test_every_key_is_read(configured: Configured) -> None:
         provider_options={"github": ProviderOptions(disabled=True)},
         stitching_strategy=StitchingSettings(polling_interval_seconds=0.5, stitch_timeout_seconds=120),
         default_location_conflict_strategy=LocationConflictStrategy.REFRESH,
+        scm_events=ScmEventsSettings(refresh=True, unregister=True, move=True),
         providers={"github": {"org": {"organization": "acme", "schedule": {"frequency": "PT30M"}}}},
         processors={"mine": [1, "x"]},
     )

@@ -1,7 +1,7 @@
 """Query strings and bodies, checked as Backstage's request validator checks them."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from urllib.parse import parse_qsl
 
@@ -179,10 +179,22 @@ async def body_of(request: Request, *, optional: bool = False) -> Body:
 
     Raises InvalidInput.
     """
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     data = await _content(request)
-    if not data and optional:
-        return Body({})
+    return Body({}) if not data and optional else _parsed(request, data)
+
+
+async def verified_body_of(request: Request, verify: Callable[[bytes], None]) -> Body:
+    """The JSON object that the request carries. *verify* sees the bytes before anything is made of them, and may raise.
+
+    Raises InvalidInput.
+    """
+    data = await _content(request)
+    verify(data)
+    return _parsed(request, data)
+
+
+def _parsed(request: Request, data: bytes) -> Body:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if data and kind != "application/json":
         raise InvalidInput(f"unsupported media type {kind or '(none)'}, expected application/json")
     try:

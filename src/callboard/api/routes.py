@@ -23,6 +23,7 @@ from callboard.api import (
     queries,
     unprocessed,
     validation,
+    webhooks,
 )
 from callboard.api.context import MOUNT, Context
 from callboard.api.dispatch import Dispatch
@@ -78,6 +79,8 @@ CATALOG = [
 
 ROOT = [
     Mount(MOUNT, routes=CATALOG),
+    # No token is asked for here: the signature of the webhook is the proof.
+    Route("/api/events/http/{system}", webhooks.receive, methods=["POST"]),
     Route("/.backstage/health/v1/liveness", health.liveness),
     Route("/.backstage/health/v1/readiness", health.readiness),
     Route("/metrics", health.metrics),

@@ -140,13 +140,14 @@ async def _with_free_ref(tx: Transaction, row: RegisteredLocation) -> Registered
 
 
 async def retarget(
-    database: Database, location_id: str, location: LocationRef
+    database: Database, location_id: str, location: LocationRef, *, is_moved: bool = False
 ) -> tuple[RegisteredLocation, int | None]:
     """Let a registered location point at *location*; its entity keeps its name.
 
-    What only the old target kept alive goes at once. Returns the offset of the last removal with the location, None
-    when nothing visible went. Raises NotFound, and Conflict when the target is registered already, or when another
-    provider claims the same Location entity for the old target.
+    What only the old target kept alive goes at once; if the file itself *is_moved*, it stays until the new target has
+    been read. Returns the offset of the last removal with the location, None when nothing visible went. Raises
+    NotFound, and Conflict when the target is registered already, or when another provider claims the same Location
+    entity for the old target.
     """
     claims.check_names(str(entity_ref_of(location)), str(location))
 
@@ -161,12 +162,12 @@ async def retarget(
         if await locations.find_target(tx, row.type, row.target) is not None:
             raise Conflict(f"Location {location} already exists")
         await locations.retarget(tx, row)
-        return row, await _turn(tx, row)
+        return row, await _turn(tx, row, is_moved=is_moved)
 
     return await database.run(work)
 
 
-async def _turn(tx: Transaction, row: RegisteredLocation) -> int | None:
+async def _turn(tx: Transaction, row: RegisteredLocation, *, is_moved: bool) -> int | None:
     """Give the Location entity of *row* its new content, and remove what came from the old one."""
     ref, claim = row.entity_ref, _claim(row)
     await removal.lock_trees(tx, [ref], create=[ref])
@@ -178,6 +179,10 @@ async def _turn(tx: Transaction, row: RegisteredLocation) -> int | None:
     # The old target may be about to be processed, or be processed now: none of that counts any more.
     await entities.forget_results(tx, [ref])
     await schedule.drop(tx, [ref])
+    if is_moved:
+        await schedule.request(tx, decision.to_process, schedule.Priority.ASKED)
+        await stitch_queue.mark(tx, decision.to_stitch)
+        return None
     return await _prune(tx, ref, decision)
 
 

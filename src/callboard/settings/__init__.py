@@ -6,7 +6,7 @@ loading        files and environment as layers of one configuration
 forms          notations: durations, sizes, hosts, …
 reading        values to typed sections; everything wrong at once
 known          keys that deserve a word instead of a setting
-catalog, auth, backend, databases, discovery, integrations, own, permissions, whole   the sections themselves
+catalog, auth, backend, databases, discovery, events, integrations, own, permissions, whole   the sections themselves
 description    the reference page
 """
 
@@ -24,11 +24,13 @@ from callboard.settings.catalog import (
     ProviderOptions,
     RuleLocationSetting,
     RuleSetting,
+    ScmEventsSettings,
     StitchingSettings,
 )
 from callboard.settings.databases import DatabaseClient, DatabaseSettings
 from callboard.settings.description import describe
 from callboard.settings.discovery import DiscoverySettings
+from callboard.settings.events import EventModulesSettings, EventsSettings, WebhookSettings
 from callboard.settings.integrations import Integrations
 from callboard.settings.loading import Configuration, load
 from callboard.settings.own import (
@@ -58,6 +60,8 @@ __all__ = [
     "DatabaseSettings",
     "DecidingSettings",
     "DiscoverySettings",
+    "EventModulesSettings",
+    "EventsSettings",
     "ExternalAccess",
     "Integrations",
     "Interval",
@@ -82,9 +86,11 @@ __all__ = [
     "RemovalGuardSettings",
     "RuleLocationSetting",
     "RuleSetting",
+    "ScmEventsSettings",
     "Settings",
     "StitchingSettings",
     "StreamSettings",
+    "WebhookSettings",
     "defaults",
     "describe",
     "load",

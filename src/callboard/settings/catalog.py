@@ -160,6 +160,35 @@ class StitchingSettings:
     """After this time, an entity that an engine took but did not finish is taken by another. Backstage's default."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScmEventsSettings:
+    """What the webhook of a code host leads to."""
+
+    refresh: bool = True
+    """Whether what a push has touched is read again at once."""
+
+    unregister: bool = False
+    """Whether a registered location is unregistered when its file is deleted. If not, the location stays and has an
+    error: a file that is deleted by mistake should not take its entities along."""
+
+    move: bool = True
+    """Whether a registered location follows its file when that is renamed, if the new file holds one of the entities of
+    the old one."""
+
+    def __str__(self) -> str:
+        done = {"refresh": self.refresh, "unregister": self.unregister, "move": self.move}
+        return ", ".join(name for name, is_done in done.items() if is_done) or "none"
+
+
+def _scm_events(value: Value) -> ScmEventsSettings:
+    everything = forms.FLAG.parse(value)
+    assert isinstance(everything, bool)
+    return ScmEventsSettings(refresh=everything, unregister=everything, move=everything)
+
+
+_SCM_EVENTS: Final = Form("true, false or an object with refresh, unregister and move", _scm_events)
+
+
 def _interval(value: Value) -> Interval | None:
     if value.content is False or value.content == "false":
         return None
@@ -212,6 +241,11 @@ class CatalogSettings:
     default_location_conflict_strategy: LocationConflictStrategy = LocationConflictStrategy.REJECT
     """What registering a location does that is there already: `reject` answers with a conflict, `refresh` reads it
     again. Backstage's default."""
+
+    scm_events: Annotated[ScmEventsSettings, Shorthand(_SCM_EVENTS)] = field(default_factory=ScmEventsSettings)
+    """What the webhook of a code host leads to. `true` is all three of refresh, unregister and move, and `false` none;
+    of an object, what it does not mention keeps its default. Backstage does nothing unless it is told to; here nothing
+    comes in without a secret in `events.modules`, and who gives one wants it used."""
 
     providers: Raw = field(default_factory=dict[str, JsonValue], repr=False)
     """The settings of providers, by name, handed to them as they are."""

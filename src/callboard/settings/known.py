@@ -15,7 +15,6 @@ _ACCEPTED = (
     "catalog.actions",
     "catalog.experimentalPagination",
     "catalog.import",
-    "catalog.scmEvents",
 )
 """Read by the front end or by modules of Backstage; here they change nothing, and nobody needs to hear about it."""
 

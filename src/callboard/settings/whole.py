@@ -8,6 +8,7 @@ from callboard.errors import InvalidConfiguration
 from callboard.settings.backend import BackendSettings
 from callboard.settings.catalog import CatalogSettings
 from callboard.settings.discovery import DiscoverySettings
+from callboard.settings.events import EventsSettings
 from callboard.settings.forms import Computed
 from callboard.settings.integrations import INTEGRATIONS, Integrations
 from callboard.settings.loading import Configuration
@@ -52,6 +53,10 @@ class Settings:
 
     discovery: DiscoverySettings = field(default_factory=DiscoverySettings)
     """Where the plugins of the Backstage installation are."""
+
+    events: EventsSettings = field(default_factory=EventsSettings)
+    """What code hosts may tell, at `POST /api/events/http/{system}`. What else stands in this section is for Backstage;
+    `events.http.topics` need not be said."""
 
     permission: PermissionSettings = field(default_factory=PermissionSettings)
     """Whether permissions are asked for."""

@@ -1,6 +1,7 @@
 """Registered locations."""
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from callboard.store import queries
@@ -62,6 +63,23 @@ async def find_target(tx: Transaction, kind: str, target: str) -> RegisteredLoca
     """The location with this type and target."""
     row = await tx.row(_SQL["by_target"], type=kind, target=target)
     return RegisteredLocation(**row) if row else None
+
+
+async def below(tx: Transaction, kind: str, prefixes: Sequence[str]) -> list[RegisteredLocation]:
+    """The locations of this type whose target begins with one of *prefixes*, by target."""
+    ranges = [queries.beginning_with(prefix) for prefix in prefixes]
+    rows = await tx.rows(
+        _SQL["below"], type=kind, firsts=[first for first, _ in ranges], beyonds=[end for _, end in ranges]
+    )
+    return [RegisteredLocation(**row) for row in rows]
+
+
+async def emitted(tx: Transaction, refs: Sequence[str]) -> dict[str, set[str]]:
+    """The children of each of the Location entities *refs* that has any."""
+    children: dict[str, set[str]] = {}
+    for row in await tx.rows(_SQL["emitted"], refs=list(refs)):
+        children.setdefault(row["ref"], set()).add(row["child"])
+    return children
 
 
 async def retarget(tx: Transaction, location: RegisteredLocation) -> None:

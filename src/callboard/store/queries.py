@@ -52,6 +52,11 @@ def joined(elements: object) -> str | None:
     return text
 
 
+def beginning_with(prefix: str) -> tuple[str, str]:
+    """The first text that begins with *prefix*, and one that is beyond all that do, in the order of code points."""
+    return prefix, prefix + "\U0010ffff"
+
+
 def parse(text: str) -> dict[str, Query]:
     """All statements of an SQL file by name."""
     parts = _NAME.split(text)

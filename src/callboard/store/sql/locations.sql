@@ -17,6 +17,17 @@ select id::text as id, type, target, entity_ref from locations where id > :after
 -- name: count
 select count(*) as count from locations;
 
+-- name: below
+-- Ranges instead of patterns: they are found in the index, since it orders by code point.
+select distinct l.id::text as id, l.type, l.target, l.entity_ref
+from unnest(:firsts::text[], :beyonds::text[]) as range (first, beyond)
+join locations l on l.type = :type and l.target >= range.first and l.target < range.beyond
+order by target;
+
+-- name: emitted
+select emitting.ref, c.target_ref as child from unnest(:refs::text[]) as emitting (ref)
+join claims c on c.source = 'entity:' || emitting.ref;
+
 -- name: retarget
 update locations set type = :type, target = :target where id = :id;
 
