@@ -180,7 +180,7 @@ async def _turn(tx: Transaction, row: RegisteredLocation, *, is_moved: bool) -> 
     await entities.forget_results(tx, [ref])
     await schedule.drop(tx, [ref])
     if is_moved:
-        await schedule.request(tx, decision.to_process, schedule.Priority.ASKED)
+        await schedule.request(tx, decision.to_process, schedule.Priority.ASKED, because=schedule.Because.MOVED)
         await stitch_queue.mark(tx, decision.to_stitch)
         return None
     return await _prune(tx, ref, decision)

@@ -94,19 +94,21 @@ async def apply(database: Database, pushes: Sequence[Push], wanted: Wanted, read
     for reach in reaches:
         await _follow_files(database, reach, wanted, reader, done)
     if wanted.refresh and reaches:
-        done.refreshed = await _refresh(database, reaches, [move.location.entity_ref for move in done.moved])
+        moved = [move.location.entity_ref for move in done.moved]
+        done.refreshed = await _refresh(database, reaches, moved)
     return done
 
 
 async def _refresh(database: Database, reaches: Sequence[_Reach], moved: Collection[str]) -> int:
     """Make all due that depends on what was touched, but for *moved* entities, which are due already."""
+    because = f"webhook {', '.join(str(reach.push) for reach in reaches)}"
     prefixes = [f"{_KEYS}{prefix}" for reach in reaches for prefix in reach.files.prefixes]
 
     async def work(tx: Transaction) -> int:
         found = await refresh_keys.below(tx, prefixes)
         refs = {ref for ref, key in found if any(reach.touches(key) for reach in reaches)}
         locked = await claims.lock_targets(tx, sorted(refs.difference(moved)))
-        await schedule.request(tx, sorted(locked), schedule.Priority.ASKED)
+        await schedule.request(tx, sorted(locked), schedule.Priority.ASKED, because=because)
         return len(locked)
 
     return await database.run(work)
@@ -203,10 +205,10 @@ async def _look(reader: Reader, url: str, holders: defaultdict[str, set[str]]) -
         entities = await asyncio.to_thread(parse_entities, content.data, LocationRef(_TYPE, url))
     except CallboardError:
         return
-    for entity in entities:
+    for raw in entities:
         with contextlib.suppress(InvalidInput):
-            check_envelope(entity)
-            holders[str(entity_ref(entity))].add(url)
+            check_envelope(raw.entity)
+            holders[str(entity_ref(raw.entity))].add(url)
 
 
 async def _make_sure(reader: Reader, url: str, gone: set[str]) -> None:

@@ -22,6 +22,8 @@ class Because(enum.StrEnum):
     INTERVAL = "interval"
     DEPLOY = "deploy"
     REFRESH = "refresh"
+    MOVED = "moved"
+    """A location follows its file."""
     REMOVED = "removed"
     """It was deleted, and its parents are asked whether they still have it."""
 
