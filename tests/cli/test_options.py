@@ -1,11 +1,17 @@
 """The settings that files and flags amount to."""
 
+import os
+import socket
+import subprocess
+import sys
 from pathlib import Path
 
+import click
 import pytest
 
-from callboard.cli.options import server_settings
+from callboard.cli.options import passed_on, server_flags, server_settings
 from callboard.errors import InvalidConfiguration
+from callboard.settings import LogFormat
 
 STATIC = "backend: {auth: {externalAccess: [{type: static, options: {token: token-of-ci, subject: ci}}]}}"
 
@@ -49,3 +55,31 @@ def test_tokens_that_are_switched_off_protect_nobody(tmp_path: Path) -> None:
 def test_permissions_that_can_not_work_end_the_start(tmp_path: Path, text: str, reason: str) -> None:
     with pytest.raises(InvalidConfiguration, match=reason):
         server_settings(files=[configured(tmp_path, text)])
+
+
+@pytest.mark.parametrize("form", LogFormat)
+def test_the_form_of_the_log_is_written_as_in_the_configuration_and_passed_on_like_that(form: LogFormat) -> None:
+    taken: list[list[str]] = []
+    command = server_flags(click.Command("serve", callback=lambda **flags: taken.append(passed_on(**flags))))
+
+    command.main(["--log-format", form.value], standalone_mode=False)
+
+    assert taken == [["--log-format", form.value]]
+
+
+def test_a_log_record_is_one_write_so_that_those_of_several_processes_do_not_mix() -> None:
+    program = (
+        "import structlog; from callboard import settings; from callboard.cli.options import set_up_logging;"
+        " set_up_logging(settings.defaults()); structlog.get_logger().info('engine.started')"
+    )
+    receiving, sending = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+
+    # Each write to a datagram socket is a datagram. Containers like to run Python unbuffered.
+    with receiving, sending:
+        subprocess.run(
+            [sys.executable, "-c", program], env=os.environ | {"PYTHONUNBUFFERED": "1"}, stderr=sending, check=True
+        )
+        written = receiving.recv(10_000)
+
+    assert b"engine.started" in written
+    assert written.endswith(b"\n")

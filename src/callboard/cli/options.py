@@ -66,7 +66,9 @@ _FLAGS = (
     click.option("--port", type=click.IntRange(0, 65535), help="The port to listen on.  [default: 7007]"),
     click.option("--engines", type=click.IntRange(0, 64), help="Engine processes to run.  [default: 1]"),
     click.option("--apis", type=click.IntRange(0, 64), help="API processes to run.  [default: 1]"),
-    click.option("--log-format", type=click.Choice([*LogFormat]), help="How log records are written."),
+    click.option(
+        "--log-format", type=click.Choice([form.value for form in LogFormat]), help="How log records are written."
+    ),
     click.option("--insecure", is_flag=True, help="Listen beyond loopback although nobody has to log in."),
 )
 
@@ -158,7 +160,8 @@ def set_up_logging(settings: Settings) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(
             logging.getLevelNamesMapping()[logging_settings.level.upper()]
         ),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        # Record and line end in one write: all processes of a server write to the same place.
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")
