@@ -3,6 +3,7 @@
 import asyncio
 import dataclasses
 import datetime as dt
+import os
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -75,7 +76,8 @@ class Engine:
             if self.settings.catalog.processing_interval is not None:
                 group.create_task(self.worker.run())
                 group.create_task(self.stitcher.loop.run())
-            _log.info("engine.started", version=__version__, processors=self.pipeline.fingerprint)
+            # The pid tells the engines of one machine apart, whose lines stand in one log.
+            _log.info("engine.started", pid=os.getpid(), version=__version__, processors=self.pipeline.fingerprint)
             await stop.wait()
             self.worker.stop()
             for loop in (self.stitcher.loop, self.wakeups.loop, counting):
