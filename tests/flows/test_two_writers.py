@@ -9,8 +9,9 @@ from callboard.ingestion import locations as registering
 from callboard.ingestion import mutations
 from callboard.ingestion.connections import Connection
 from callboard.ingestion.locations import REGISTERED, RegisteredLocations
+from callboard.model import json
 from callboard.model.refs import LocationRef
-from callboard.store import claims, leases, locations, relations, removal, schedule, stitch_queue
+from callboard.store import claims, entities, leases, locations, relations, removal, schedule, stitch_queue
 from callboard.store.database import Database, Transaction
 from callboard.store.locations import RegisteredLocation
 from callboard.store.relations import EmittedRelation
@@ -65,6 +66,31 @@ async def test_a_relation_that_meets_a_removal_does_not_bring_the_entity_back(ca
     await catalog.look()
 
     assert catalog.refs() == []
+
+
+async def test_a_result_that_is_stored_while_its_entity_is_stitched_is_not_read_by_halves(catalog: Catalog) -> None:
+    await catalog.provide("ci", Full(offered(component("x", owner="old"))))
+    await catalog.settle()
+    before = len(await catalog.history())
+    async with catalog.database.transaction() as tx:
+        await stitch_queue.mark(tx, [X])
+
+    async with catalog.database.transaction() as tx:
+        await tx.connection.execute("lock table relations")
+        stitching = asyncio.create_task(catalog.engine.stitcher.stitch())
+        await until_one_waits(catalog.database, stitching)
+        processed = json.encode(component("x", owner="new")).decode()
+        result = entities.Processed(ref=X, processed=processed, result_hash=b"new", state=None)
+        await entities.save_processed(tx, [result], processors=catalog.engine.pipeline.fingerprint)
+        await relations.replace(tx, [X], [EmittedRelation(X, X, "ownedBy", "group:default/new")])
+        await stitch_queue.mark(tx, [X])
+    await stitching
+    await catalog.stitch()
+    await catalog.look()
+
+    assert len(await catalog.history()) == before + 1
+    assert catalog.entity(X)["relations"] == [{"type": "ownedBy", "targetRef": "group:default/new"}]
+    assert catalog.entity(X)["spec"] == component("x", owner="new")["spec"]
 
 
 async def test_a_location_that_is_registered_while_an_engine_starts_stays(catalog: Catalog) -> None:

@@ -49,7 +49,8 @@ class Stitcher:
         tickets, pause = await self.database.run(self._claim)
         if not tickets:
             return pause
-        async with self.database.transaction() as tx:
+        # In a snapshot: a result that is stored between the two queries would be read by halves, and published.
+        async with self.database.transaction(snapshot=True) as tx:
             refs = [ticket.ref for ticket in tickets]
             parts = await entities.to_stitch(tx, refs)
             outgoing = await relations.of_sources(tx, refs)

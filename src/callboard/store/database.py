@@ -1,7 +1,7 @@
 """The database: a pool of connections, transactions that carry their time, and wake-ups.
 
-Every transaction is READ COMMITTED. Rows are locked in the order of their refs and the stream's counter row last
-(docs/explanation/consistency.md), so deadlocks should not happen; the few that PostgreSQL still reports are retried.
+Every transaction that writes is READ COMMITTED. Rows are locked in the order of their refs and the stream's counter row
+last (docs/explanation/consistency.md), so deadlocks should not happen; those that PostgreSQL still reports are retried.
 """
 
 import asyncio
