@@ -4,7 +4,7 @@ import contextlib
 import os
 import tempfile
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import asyncpg
@@ -71,14 +71,36 @@ async def second_database_url(postgres: str, template: str, spare_databases: lis
 
 @contextlib.asynccontextmanager
 async def _borrowed(postgres: str, template: str, spare: list[str]) -> AsyncIterator[str]:
-    if spare:
-        name = spare.pop()
-    else:
-        name = f"callboard_test_{uuid.uuid4().hex[:8]}"
-        await _execute(postgres, f'create database "{name}" template "{template}"')
+    name = await _taken(postgres, template, spare)
     yield with_database(postgres, name)
     await _empty(with_database(postgres, name))
     spare.append(name)
+
+
+Lend = Callable[[], contextlib.AbstractContextManager[str]]
+
+
+@pytest.fixture(scope="session")
+def lend_database(postgres: str, template: str, spare_databases: list[str]) -> Lend:
+    """Lends an empty database, as its URL, to a fixture that lives longer than one test."""
+    import asyncio
+
+    @contextlib.contextmanager
+    def lend() -> Iterator[str]:
+        name = asyncio.run(_taken(postgres, template, spare_databases))
+        yield with_database(postgres, name)
+        asyncio.run(_empty(with_database(postgres, name)))
+        spare_databases.append(name)
+
+    return lend
+
+
+async def _taken(postgres: str, template: str, spare: list[str]) -> str:
+    if spare:
+        return spare.pop()
+    name = f"callboard_test_{uuid.uuid4().hex[:8]}"
+    await _execute(postgres, f'create database "{name}" template "{template}"')
+    return name
 
 
 @pytest.fixture

@@ -1,0 +1,116 @@
+"""Two files that claim one name, told over HTTP, with two engines."""
+
+import pytest
+
+from tests.flows.stories import Story
+from tests.harness import component_yaml
+
+pytestmark = pytest.mark.slow
+
+PAYMENTS, ORDERS = "component:default/payments", "component:default/orders"
+FIRST = component_yaml("payments", owner="first")
+SECOND = component_yaml("payments", owner="second") + "---\n" + component_yaml("orders")
+"""The second file has another entity, by which a story sees that the file was read and its claims are there."""
+
+
+async def test_the_first_of_two_files_keeps_the_name(story: Story) -> None:
+    await story.register(story.host.put("first.yaml", FIRST))
+    await story.until_visible(PAYMENTS)
+    before = await story.entity(PAYMENTS)
+
+    await story.register(story.host.put("second.yaml", SECOND))
+    await story.until_visible(PAYMENTS, ORDERS)
+
+    assert await story.entity(PAYMENTS) == before
+
+
+async def test_the_second_file_takes_over_without_being_read_again_when_the_first_is_unregistered(story: Story) -> None:
+    first = await story.register(story.host.put("first.yaml", FIRST))
+    await story.until_visible(PAYMENTS)
+    await story.register(story.host.put("second.yaml", SECOND))
+    await story.until_visible(PAYMENTS, ORDERS)
+    uid = await story.uid(PAYMENTS)
+    # Whoever reads the file now gets nothing from it.
+    story.host.break_("second.yaml")
+
+    await story.unregister(first)
+    await story.until_owned(PAYMENTS, "second")
+
+    assert await story.uid(PAYMENTS) == uid
+    assert await story.refs() == {PAYMENTS, ORDERS}
+    assert story.host.requests["second.yaml"] == 1
+
+
+async def test_the_second_file_takes_over_when_the_first_gives_the_name_up(story: Story) -> None:
+    other = component_yaml("other")
+    await story.register(story.host.put("first.yaml", FIRST + "---\n" + other))
+    await story.until_visible(PAYMENTS, "component:default/other")
+    await story.register(story.host.put("second.yaml", SECOND))
+    await story.until_visible(PAYMENTS, "component:default/other", ORDERS)
+    uid = await story.uid(PAYMENTS)
+
+    story.host.put("first.yaml", other)
+    await story.refresh("component:default/other")
+    await story.until_owned(PAYMENTS, "second")
+
+    assert await story.uid(PAYMENTS) == uid
+    assert await story.orphans() == set()
+    assert story.host.requests["second.yaml"] == 1
+
+
+async def test_what_the_second_file_has_said_last_is_what_it_takes_over_with(story: Story) -> None:
+    first = await story.register(story.host.put("first.yaml", FIRST))
+    await story.until_visible(PAYMENTS)
+    await story.register(story.host.put("second.yaml", SECOND))
+    await story.until_visible(PAYMENTS, ORDERS)
+    newer = component_yaml("payments", owner="newer") + "---\n" + component_yaml("orders", owner="newer")
+    story.host.put("second.yaml", newer)
+    await story.refresh(ORDERS)
+    await story.until_owned(ORDERS, "newer")
+    meanwhile = await story.owner(PAYMENTS)
+
+    await story.unregister(first)
+    await story.until_owned(PAYMENTS, "newer")
+
+    assert meanwhile == "first"
+
+
+async def test_unregistering_the_second_file_leaves_the_name_as_it_was(story: Story) -> None:
+    await story.register(story.host.put("first.yaml", FIRST))
+    await story.until_visible(PAYMENTS)
+    before = await story.entity(PAYMENTS)
+    second = await story.register(story.host.put("second.yaml", SECOND))
+    await story.until_visible(PAYMENTS, ORDERS)
+
+    await story.unregister(second)
+
+    assert await story.refs() == {PAYMENTS}
+    assert await story.entity(PAYMENTS) == before
+
+
+async def test_a_first_file_that_comes_back_has_to_stand_in_line(story: Story) -> None:
+    first = await story.register(story.host.put("first.yaml", FIRST))
+    await story.until_visible(PAYMENTS)
+    await story.register(story.host.put("second.yaml", SECOND))
+    await story.until_visible(PAYMENTS, ORDERS)
+    await story.unregister(first)
+    await story.until_owned(PAYMENTS, "second")
+    uid = await story.uid(PAYMENTS)
+
+    story.host.put("first.yaml", FIRST + "---\n" + component_yaml("other"))
+    await story.register(story.host.url("first.yaml"))
+    await story.until_visible(PAYMENTS, ORDERS, "component:default/other")
+
+    assert await story.owner(PAYMENTS) == "second"
+    assert await story.uid(PAYMENTS) == uid
+
+
+async def test_a_name_that_nobody_claims_any_more_goes_with_its_last_claim(story: Story) -> None:
+    first = await story.register(story.host.put("first.yaml", FIRST))
+    second = await story.register(story.host.put("second.yaml", SECOND))
+    await story.until_visible(PAYMENTS, ORDERS)
+
+    await story.unregister(second)
+    await story.unregister(first)
+
+    assert await story.refs() == set()
