@@ -111,7 +111,7 @@ class Installation:
                 found = await connection.fetch(
                     "select ref from final_entities where removed_at is null and ref not like 'location:%'"
                 )
-                return {row["ref"] for row in found} == refs and await _quiet(connection)
+                return {row["ref"] for row in found} == refs and await quiet(connection)
 
             await until(settled, f"{len(refs)} entities to settle")
 
@@ -119,11 +119,11 @@ class Installation:
         """Wait until the Locations are there, this many of them, and all that was asked for is done."""
         async with self.connection() as connection:
 
-            async def quiet() -> bool:
+            async def done() -> bool:
                 query = "select count(*) from final_entities where removed_at is null and ref like 'location:%'"
-                return bool(await connection.fetchval(query) == locations) and await _quiet(connection)
+                return bool(await connection.fetchval(query) == locations) and await quiet(connection)
 
-            await until(quiet, "everything to settle")
+            await until(done, "everything to settle")
 
     async def until_nobody_is_left(self) -> None:
         """Wait until the database has noticed that its engines are gone, and has rolled back what they had begun."""
@@ -136,5 +136,6 @@ class Installation:
             await until(gone, "the connections of the engines to end")
 
 
-async def _quiet(connection: "asyncpg.Connection[asyncpg.Record]") -> bool:
+async def quiet(connection: "asyncpg.Connection[asyncpg.Record]") -> bool:
+    """Whether nothing is left to be done now."""
     return not await connection.fetchval(_UNDONE)

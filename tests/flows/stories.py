@@ -9,6 +9,7 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
 
+import asyncpg
 import httpx2
 
 from callboard.client import AsyncCatalogClient, Entity, Event, Location
@@ -16,10 +17,13 @@ from callboard.errors import NotFound
 from callboard.model.annotations import ORPHAN
 from callboard.model.refs import EntityRef
 from tests.audit import audit
+from tests.flows import engines
 from tests.flows.started import Server
 from tests.flows.web import WebHost, web_host
 
 _PATIENCE = 30.0
+_LONGEST_ANSWER = 90.0
+"""Seconds of silence: some answers are held back until something has happened."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +93,19 @@ class Story:
     async def head(self) -> int:
         """The last offset of the stream, as far as the API has seen it."""
         return (await self.catalog.query_entities(limit=0)).offset
+
+    async def quiet(self) -> int:
+        """Wait until nothing is left to be done, and return the head of the stream, which the API has seen then.
+
+        The one thing that a caller can't know, so it is looked up in the tables.
+        """
+        connection = await asyncpg.connect(self.server.database_url)
+        try:
+            await engines.until(lambda: engines.quiet(connection), "nothing to be left to do")
+            head = await connection.fetchval("select head from stream")
+        finally:
+            await connection.close()
+        return (await self.catalog.query_entities(limit=0, min_offset=head)).offset
 
     async def events(self, since: int | None = None) -> list[Event]:
         """All changes after an offset, from the beginning of the story as a rule; none may be missing."""
@@ -197,7 +214,7 @@ async def story(server: Server, *, token: str | None = None) -> AsyncIterator[St
 
 def _http(server: Server, token: str | None) -> httpx2.AsyncClient:
     headers = {"authorization": f"Bearer {token}"} if token else {}
-    return httpx2.AsyncClient(base_url=f"{server.url}/api/catalog", headers=headers)
+    return httpx2.AsyncClient(base_url=f"{server.url}/api/catalog", headers=headers, timeout=_LONGEST_ANSWER)
 
 
 def _ref(entity: Entity) -> str:

@@ -20,6 +20,7 @@ async def test_the_first_of_two_files_keeps_the_name(story: Story) -> None:
 
     await story.register(story.host.put("second.yaml", SECOND))
     await story.until_visible(PAYMENTS, ORDERS)
+    await story.quiet()
 
     assert await story.entity(PAYMENTS) == before
 
@@ -67,6 +68,7 @@ async def test_what_the_second_file_has_said_last_is_what_it_takes_over_with(sto
     story.host.put("second.yaml", newer)
     await story.refresh(ORDERS)
     await story.until_owned(ORDERS, "newer")
+    await story.quiet()
     meanwhile = await story.owner(PAYMENTS)
 
     await story.unregister(first)
@@ -83,6 +85,7 @@ async def test_unregistering_the_second_file_leaves_the_name_as_it_was(story: St
     await story.until_visible(PAYMENTS, ORDERS)
 
     await story.unregister(second)
+    await story.quiet()
 
     assert await story.refs() == {PAYMENTS}
     assert await story.entity(PAYMENTS) == before
@@ -100,6 +103,7 @@ async def test_a_first_file_that_comes_back_has_to_stand_in_line(story: Story) -
     story.host.put("first.yaml", FIRST + "---\n" + component_yaml("other"))
     await story.register(story.host.url("first.yaml"))
     await story.until_visible(PAYMENTS, ORDERS, "component:default/other")
+    await story.quiet()
 
     assert await story.owner(PAYMENTS) == "second"
     assert await story.uid(PAYMENTS) == uid

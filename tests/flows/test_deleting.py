@@ -23,6 +23,7 @@ async def test_an_orphan_that_is_deleted_is_gone_for_good(story: Story) -> None:
     story.host.put("a.yaml", component_yaml("payments", owner="others"))
     await story.refresh(PAYMENTS)
     await story.until_owned(PAYMENTS, "others")
+    await story.quiet()
 
     assert await story.refs() == {PAYMENTS}
 
@@ -30,7 +31,7 @@ async def test_an_orphan_that_is_deleted_is_gone_for_good(story: Story) -> None:
 async def test_what_a_live_parent_emits_comes_back_under_a_new_uid(story: Story) -> None:
     await story.register(story.host.put("a.yaml", BOTH))
     await story.until_visible(PAYMENTS, ORDERS)
-    before, uid = await story.head(), await story.uid(ORDERS)
+    before, uid = await story.quiet(), await story.uid(ORDERS)
 
     await story.delete(ORDERS)
     await story.until_visible(PAYMENTS, ORDERS)
@@ -78,6 +79,7 @@ async def test_a_deleted_root_comes_no_more_once_its_location_is_unregistered(st
 
     await story.delete(PAYMENTS)
     await story.unregister(root)
+    await story.quiet()
 
     assert await story.refs() == set()
     assert (await story.http.get("/entities/unprocessed/pending")).json()["entities"] == []

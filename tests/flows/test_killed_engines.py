@@ -57,7 +57,7 @@ async def test_nothing_is_lost_when_all_engines_are_killed_at_once(story: Story)
 async def test_a_change_of_everything_is_told_once_for_each_though_engines_are_killed_in_turn(story: Story) -> None:
     await story.register(put_many(story))
     await story.until_visible("location:default/root", *_REFS)
-    before = await story.head()
+    before = await story.quiet()
 
     put_many(story, owner="others")
     await story.refresh("component:default/c0-0")

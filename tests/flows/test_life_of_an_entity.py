@@ -1,5 +1,7 @@
 """The life of an entity, as stories."""
 
+import pytest
+
 from callboard.extend import Delta, Full
 from callboard.model import json
 from callboard.model.changes import ChangeType
@@ -89,6 +91,21 @@ async def test_what_another_root_still_reaches_stays(catalog: Catalog) -> None:
 
     assert catalog.refs() == ["component:default/shared", "location:default/two"]
     assert catalog.entity("component:default/shared")["metadata"] == uid
+
+
+@pytest.mark.xfail(
+    strict=True,
+    reason="of claims under one key the last changed wins: two origins chase one another around the cycle for ever",
+)
+async def test_files_that_name_one_another_settle_though_both_are_registered(catalog: Catalog) -> None:
+    catalog.host.put("https://host/one.yaml", location_yaml("one", ["./two.yaml"]))
+    catalog.host.put("https://host/two.yaml", location_yaml("two", ["./one.yaml"]))
+    await catalog.register("https://host/one.yaml")
+    await catalog.register("https://host/two.yaml")
+
+    rounds = [await catalog.process() for _ in range(20)]
+
+    assert rounds[-1] == 0
 
 
 async def test_an_entity_that_its_parent_drops_is_kept_as_an_orphan(catalog: Catalog) -> None:
