@@ -181,21 +181,23 @@ class PreconditionFailed(Conflict):
 class RemovalRefused(Conflict):
     """A mutation would remove more than its provider may at once, so that nothing of it was done.
 
-    *held* counts the entities that the provider has, *removed* those that it would withdraw.
+    *held* counts the entities that the provider has, *removed* those that it would withdraw; *limit* is the percentage
+    that may go at once, None where only an empty set is refused.
     """
 
     code = "removal_refused"
 
-    def __init__(self, reason: str, *, held: int, removed: int) -> None:
+    def __init__(self, reason: str, *, held: int, removed: int, limit: float | None = None) -> None:
         self.reason = reason
         self.held = held
         self.removed = removed
+        self.limit = limit
         super().__init__(reason)
 
     @property
     def details(self) -> Mapping[str, object]:
         """How many entities it is about."""
-        return {"held": self.held, "removed": self.removed}
+        return {"held": self.held, "removed": self.removed, "limit": self.limit}
 
 
 class OffsetInTheFuture(Conflict):

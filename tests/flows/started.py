@@ -92,7 +92,10 @@ class Server:
 
     def kill_engine(self, role: str = "engine-1") -> None:
         """Kill an engine as the kernel does when memory is short. The supervisor starts it again."""
-        os.kill(self.engines()[role], signal.SIGKILL)
+        pid = self.engines()[role]
+        os.kill(pid, signal.SIGKILL)
+        # Until that has been noticed the log says that both engines run.
+        self.log.wait_for(lambda records: _has_ended(records, pid), f"the end of {role}")
 
     def wait_until_whole(self) -> None:
         """Wait until the catalog can be read and both engines work, also after one was killed."""
@@ -113,6 +116,10 @@ def _running(records: Sequence[Record]) -> dict[str, int]:
             elif record["event"] == "process.ended":
                 del running[role]
     return running
+
+
+def _has_ended(records: Sequence[Record], pid: int) -> bool:
+    return any(record["event"] == "process.ended" and record.get("pid") == pid for record in records)
 
 
 def _is_whole(records: Sequence[Record]) -> bool:

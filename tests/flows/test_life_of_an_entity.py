@@ -1,13 +1,20 @@
 """The life of an entity, as stories."""
 
-import pytest
-
 from callboard.extend import Delta, Full
+from callboard.ingestion import refreshing
 from callboard.model import json
+from callboard.model.annotations import MANAGED_BY_ORIGIN_LOCATION
 from callboard.model.changes import ChangeType
 from callboard.model.json import JsonObject
 from callboard.model.refs import EntityRef
 from tests.harness import Catalog, component, component_yaml, location_yaml, offered
+
+
+def metadata_of(catalog: Catalog, ref: str) -> JsonObject:
+    """The metadata of an entity as readers see it."""
+    metadata = catalog.entity(ref)["metadata"]
+    assert isinstance(metadata, dict)
+    return metadata
 
 
 async def test_a_registered_file_brings_its_entities_into_the_catalog(catalog: Catalog) -> None:
@@ -93,10 +100,6 @@ async def test_what_another_root_still_reaches_stays(catalog: Catalog) -> None:
     assert catalog.entity("component:default/shared")["metadata"] == uid
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="of claims under one key the last changed wins: two origins chase one another around the cycle for ever",
-)
 async def test_files_that_name_one_another_settle_though_both_are_registered(catalog: Catalog) -> None:
     catalog.host.put("https://host/one.yaml", location_yaml("one", ["./two.yaml"]))
     catalog.host.put("https://host/two.yaml", location_yaml("two", ["./one.yaml"]))
@@ -106,6 +109,60 @@ async def test_files_that_name_one_another_settle_though_both_are_registered(cat
     rounds = [await catalog.process() for _ in range(20)]
 
     assert rounds[-1] == 0
+
+
+async def test_files_that_name_one_another_come_from_the_root_that_is_left(catalog: Catalog) -> None:
+    def origins() -> set[object]:
+        annotations = [metadata_of(catalog, f"location:default/{name}")["annotations"] for name in ("one", "two")]
+        return {each[MANAGED_BY_ORIGIN_LOCATION] for each in annotations if isinstance(each, dict)}
+
+    catalog.host.put("https://host/one.yaml", location_yaml("one", ["./two.yaml"]))
+    catalog.host.put("https://host/two.yaml", location_yaml("two", ["./one.yaml"]))
+    one = await catalog.register("https://host/one.yaml")
+    await catalog.register("https://host/two.yaml")
+    await catalog.settle()
+
+    await catalog.unregister(one)
+    await catalog.settle()
+
+    assert origins() == {"url:https://host/two.yaml"}
+
+
+async def test_a_cycle_that_both_its_roots_have_dropped_settles(catalog: Catalog) -> None:
+    for root, name in (("a", "one"), ("b", "two")):
+        catalog.host.put(f"https://host/{root}.yaml", location_yaml(root, [f"./{name}.yaml"]))
+    catalog.host.put("https://host/one.yaml", location_yaml("one", ["./two.yaml"]))
+    catalog.host.put("https://host/two.yaml", location_yaml("two", ["./one.yaml"]))
+    catalog.host.put("https://host/none.yaml", component_yaml("none"))
+    await catalog.register("https://host/a.yaml")
+    await catalog.register("https://host/b.yaml")
+    await catalog.settle()
+
+    for root in ("a", "b"):
+        catalog.host.put(f"https://host/{root}.yaml", location_yaml(root, ["./none.yaml"]))
+        await refreshing.refresh(catalog.database, EntityRef("location", "default", root))
+    rounds = [await catalog.process() for _ in range(20)]
+
+    assert rounds[-1] == 0
+
+
+async def test_what_moves_below_another_root_comes_from_there(catalog: Catalog) -> None:
+    catalog.host.put("https://host/a.yaml", location_yaml("a", ["./middle.yaml"]))
+    catalog.host.put("https://host/b.yaml", location_yaml("b", ["./middle.yaml"]))
+    catalog.host.put("https://host/middle.yaml", location_yaml("middle", ["./leaf.yaml"]))
+    catalog.host.put("https://host/leaf.yaml", component_yaml("leaf"))
+    await catalog.register("https://host/a.yaml")
+    await catalog.settle()
+    await catalog.register("https://host/b.yaml")
+    await catalog.settle()
+
+    catalog.host.put("https://host/a.yaml", location_yaml("a", ["./other.yaml"]))
+    catalog.host.put("https://host/other.yaml", component_yaml("other"))
+    await catalog.refresh("location:a")
+
+    annotations = metadata_of(catalog, "component:default/leaf")["annotations"]
+    assert isinstance(annotations, dict)
+    assert annotations[MANAGED_BY_ORIGIN_LOCATION] == "url:https://host/b.yaml"
 
 
 async def test_an_entity_that_its_parent_drops_is_kept_as_an_orphan(catalog: Catalog) -> None:

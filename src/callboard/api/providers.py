@@ -5,6 +5,7 @@ import datetime as dt
 import hashlib
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
 
 import jsonpatch
 from starlette.requests import Request
@@ -81,7 +82,7 @@ async def forget(request: Request) -> Response:
     operator = await context.permits(request, INGESTION_MANAGE)
     pushed = await pushing.forget(here.database, _writing(request), operator=operator)
     await context.until_visible(here, pushed.offset)
-    return answers.value(pushed.body)
+    return answers.value({**pushed.body, "rejected": [], "offset": here.view.offset})
 
 
 async def entities(request: Request) -> Response:
@@ -121,10 +122,7 @@ async def delete_entity(request: Request) -> Response:
     asked = query_of(request, _WRITE)
     await _admit(request)
     name, ref = _name(request), _ref(request)
-    expected = _expected(request, ref)
-    if expected is None and "idempotency-key" not in request.headers:
-        async with context.of(request).database.transaction() as tx:
-            await pushing.get(tx, name, ref)
+    expected = replace(_expected(request, ref) or Expected(str(ref)), wanted=True)
     return await _write(request, asked, pushing.carried(name, (), [ref]), body=b"", expected=expected)
 
 

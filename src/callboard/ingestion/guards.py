@@ -44,14 +44,18 @@ OPEN = Guard()
 """Lets everything through."""
 
 
-async def pass_through(tx: Transaction, provider: str, objection: str | None, *, held: int, removed: int) -> None:
-    """Raise RemovalRefused when there is an objection, unless somebody has said to let it through, once."""
+async def ask(
+    tx: Transaction, provider: str, guard: Guard, *, held: int, removed: int, full: bool, offered: int
+) -> None:
+    """Raise RemovalRefused when *guard* has an objection, unless somebody has said to let it through, once."""
+    objection = guard.objection(held=held, removed=removed, full=full, offered=offered)
     if objection is None:
         return
     if await providers.use_let_through(tx, provider):
         _log.warning("ingestion.let_through", provider=provider, reason=objection, held=held, removed=removed)
         return
-    raise RemovalRefused(f"The removal guard of provider {provider} refused: {objection}", held=held, removed=removed)
+    reason = f"The removal guard of provider {provider} refused: {objection}"
+    raise RemovalRefused(reason, held=held, removed=removed, limit=guard.max_removal_percent)
 
 
 async def remembering(database: Database, provider: str, kind: ProviderKind, work: Callable[[], Awaitable[T]]) -> T:

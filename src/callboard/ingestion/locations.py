@@ -192,8 +192,11 @@ async def _prune(tx: Transaction, ref: str, decision: Decision) -> int | None:
     lost = [key.ref for key in emitted]
     await claims.withdraw(tx, emitted)
     gone = await removal.remove(tx, await removal.unreachable(tx, lost))
-    kept = await claims.decide(tx, sorted({*lost, *gone.offered_by_others} - set(gone.refs)))
-    await schedule.request(tx, [*decision.to_process, *kept.to_process])
+    touched = sorted({*lost, *gone.offered_by_others} - set(gone.refs))
+    kept = await claims.decide(tx, touched)
+    uprooted = await claims.uprooted(tx, touched)
+    await entities.forget_results(tx, uprooted)
+    await schedule.request(tx, sorted({*decision.to_process, *kept.to_process, *uprooted}))
     await stitch_queue.mark(tx, [*decision.to_stitch, *kept.to_stitch], neighbours=gone.neighbours)
     return await publication.retract(tx, gone.refs, cause=json.encode({"source": _SOURCE}).decode())
 

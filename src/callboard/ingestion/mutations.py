@@ -11,9 +11,9 @@ from callboard.extend import Delta, Full, Mutation, Offered
 from callboard.ingestion import guards
 from callboard.ingestion.guards import OPEN, Guard
 from callboard.model import json
-from callboard.model.entities import check_envelope, entity_ref
+from callboard.model.entities import check_envelope, entity_ref, origin_in
 from callboard.model.hashing import content_hash
-from callboard.store import claims, leases, providers, publication, removal, schedule, stitch_queue
+from callboard.store import claims, entities, leases, providers, publication, removal, schedule, stitch_queue
 from callboard.store.claims import Claim, ClaimKey, Difference
 from callboard.store.database import Transaction
 from callboard.store.providers import ProviderKind
@@ -187,7 +187,10 @@ async def write(tx: Transaction, prepared: Prepared) -> Written:
     gone = await removal.remove(tx, await removal.unreachable(tx, lost))
     touched = ({*changed, *lost} - set(gone.refs)) | set(gone.offered_by_others)
     decision = await claims.decide(tx, sorted(touched))
-    await schedule.request(tx, decision.to_process)
+    known = touched.difference(difference.ref for difference in differing if difference.new)
+    uprooted = await claims.uprooted(tx, sorted(known))
+    await entities.forget_results(tx, uprooted)
+    await schedule.request(tx, sorted({*decision.to_process, *uprooted}))
     await _note(tx, prepared, changed=len(changed), removed=len(gone.refs))
     await stitch_queue.mark(tx, decision.to_stitch, neighbours=gone.neighbours)
     return Written(source=source, offered=offer.count, differing=differing, withdrawn=leaving, gone=gone.refs)
@@ -202,8 +205,15 @@ async def _ask_the_guard(tx: Transaction, prepared: Prepared, source: str, *, re
     if not removed or prepared.guard == OPEN:
         return
     held = await claims.count(tx, source)
-    objection = prepared.guard.objection(held=held, removed=removed, full=prepared.full, offered=prepared.offer.count)
-    await guards.pass_through(tx, prepared.provider, objection, held=held, removed=removed)
+    await guards.ask(
+        tx,
+        prepared.provider,
+        prepared.guard,
+        held=held,
+        removed=removed,
+        full=prepared.full,
+        offered=prepared.offer.count,
+    )
 
 
 async def _note(tx: Transaction, prepared: Prepared, *, changed: int, removed: int) -> None:
@@ -230,6 +240,7 @@ def claim_of(source: str, item: Offered) -> Claim:
         location_key=location_key,
         content=json.encode(item.entity).decode(),
         content_hash=content_hash(item.entity),
+        origin=origin_in(item.entity),
     )
 
 

@@ -50,6 +50,8 @@ class Expected:
     """One of these versions; `*` is any. None: it does not matter."""
     absent: bool = False
     """Nothing at all."""
+    wanted: bool = False
+    """Anything: without it there is nothing to do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,7 +175,9 @@ async def forget(database: Database, writing: Writing, *, operator: bool) -> Pus
         if standing is None:
             raise NotFound(f"There is no provider {writing.provider}")
         await _admit(tx, writing.provider, standing.owner if operator else writing.writer)
-        done = await mutations.write(tx, _prepared(writing, Carried(full=True, offered=()), full=True))
+        # Whoever forgets a whole provider means it; the guard is for sources that are ill.
+        unguarded = replace(writing, guard=OPEN)
+        done = await mutations.write(tx, _prepared(unguarded, Carried(full=True, offered=()), full=True))
         body = await _told(tx, writing, done, 0)
         await idempotency.remove(tx, writing.provider)
         await providers.remove(tx, writing.provider)
@@ -236,6 +240,8 @@ async def _meet(tx: Transaction, writing: Writing) -> None:
     if expected is None:
         return
     found = await claims.find(tx, key_of(writing.provider, expected.ref))
+    if expected.wanted and expected.etags is None and found is None:
+        raise NotFound(f"Provider {writing.provider} has no entity {expected.ref}")
     if expected.absent and found is not None:
         raise PreconditionFailed(f"{expected.ref} is there already, as {etag_of(found)}")
     if expected.etags is None:

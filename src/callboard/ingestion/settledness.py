@@ -18,6 +18,8 @@ Pause = Callable[[float], Awaitable[object]]
 
 _SHORTEST_PAUSE = 0.02
 _LONGEST_PAUSE = 0.5
+_RESPITE = 4.0
+"""How much longer than a look the pause after it is."""
 _NAMED = 100
 """So many failures are named."""
 
@@ -44,9 +46,10 @@ async def status(database: Database, clock: Clock, part: Part, *, wait: float, p
     while not found.settled and left > 0:
         await pause(min(step, left))
         left = min(left - step, until - clock.monotonic())
-        # A look at a large part costs the database something; it is taken less and less often.
-        step = min(_LONGEST_PAUSE, step * 1.5)
+        looked_at = clock.monotonic()
         found = await database.run(waiting.look)
+        # A look at a large part costs the database something: most of the time it should have for the work itself.
+        step = max(min(_LONGEST_PAUSE, step * 1.5), _RESPITE * (clock.monotonic() - looked_at))
     return found
 
 

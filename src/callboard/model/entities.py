@@ -4,6 +4,8 @@ This is all that ingestion asks of an entity before it takes it in: that it can 
 later, and one entity at a time.
 """
 
+from collections.abc import Mapping
+
 from callboard.errors import InvalidEntity, InvalidRef
 from callboard.model.annotations import MANAGED_BY_LOCATION, MANAGED_BY_ORIGIN_LOCATION
 from callboard.model.json import JsonObject, JsonValue
@@ -59,11 +61,32 @@ def origin_of(entity: JsonObject) -> LocationRef:
     return _location(entity, MANAGED_BY_ORIGIN_LOCATION)
 
 
-def _location(entity: JsonObject, annotation: str) -> LocationRef:
+def origin_in(entity: JsonObject) -> str | None:
+    """What the annotation says about the origin, be it a location or not; None without one."""
+    text = _annotations(entity).get(MANAGED_BY_ORIGIN_LOCATION)
+    return text if isinstance(text, str) else None
+
+
+def without_origin(entity: JsonObject) -> JsonObject:
+    """*entity*, but for the annotation about its origin."""
+    annotations = _annotations(entity)
+    metadata = entity["metadata"]
+    assert isinstance(metadata, dict)
+    if MANAGED_BY_ORIGIN_LOCATION not in annotations:
+        return entity
+    others = {key: value for key, value in annotations.items() if key != MANAGED_BY_ORIGIN_LOCATION}
+    return {**entity, "metadata": {**metadata, "annotations": others}}
+
+
+def _annotations(entity: JsonObject) -> Mapping[str, JsonValue]:
     metadata = entity["metadata"]
     assert isinstance(metadata, dict)
     annotations = metadata.get("annotations")
-    text = annotations.get(annotation) if isinstance(annotations, dict) else None
+    return annotations if isinstance(annotations, dict) else {}
+
+
+def _location(entity: JsonObject, annotation: str) -> LocationRef:
+    text = _annotations(entity).get(annotation)
     if not isinstance(text, str):
         raise InvalidEntity(
             f"Entity '{entity_ref(entity)}' does not have the annotation {annotation}", pointer="/metadata/annotations"

@@ -8,7 +8,7 @@ from callboard import errors
 from callboard.errors import InvalidInput
 from callboard.extend import Relation
 from callboard.model import json
-from callboard.model.entities import check_envelope, entity_ref, location_of
+from callboard.model.entities import check_envelope, entity_ref, location_of, origin_in, without_origin
 from callboard.model.hashing import content_hash, digest
 from callboard.model.json import JsonObject, JsonValue
 from callboard.processing.pipeline import Broken, Completed, Outcome, parse_unprocessed
@@ -95,7 +95,9 @@ def _good(outcome: Completed, due: Due, fingerprint: str) -> Good:
             ref=str(entity_ref(child.entity)),
             location_key=child.location_key or "",
             content=json.encode(child.entity).decode(),
-            content_hash=content_hash(child.entity),
+            # Apart from the origin, which is compared by itself.
+            content_hash=content_hash(without_origin(child.entity)),
+            origin=origin_in(child.entity),
             line=child.line,
         )
         for child in run.children

@@ -45,15 +45,15 @@ async def settle(
     results = [result for result in results if (result.due.ref, result.due.lease) in held]
     family = family.of(claims.of_entity(result.due.ref) for result in results)
 
-    removed, decision = await _reassign(tx, family)
+    removed, decision, uprooted = await _reassign(tx, family)
     results = [result for result in results if result.due.ref not in removed.refs]
     neighbours = {*removed.neighbours, *await _save(tx, _good(results), _bad(results), fingerprint)}
     await lines.follow(tx, family.moved, failed=[result.due.ref for result in _bad(results)])
     await entities.save_states(tx, [(r.due.ref, r.state) for r in results if isinstance(r, Good) and r.only_remembers])
     # Whoever asked may have wanted that everything is emitted anew, which these results would make unnecessary.
-    await entities.forget_results(tx, asked_again)
+    await entities.forget_results(tx, [*asked_again, *uprooted])
     await schedule.settle(tx, [next_due(result, tx.now) for result in results])
-    await schedule.request(tx, decision.to_process)
+    await schedule.request(tx, sorted({*decision.to_process, *uprooted}))
     own = {*decision.to_stitch, *(result.due.ref for result in results if result.changed)}
     delay = stitch_queue.LATER if backlog else stitch_queue.SOON
     await stitch_queue.mark(tx, list(own), neighbours=list(neighbours - own), delay=delay)
@@ -68,6 +68,7 @@ class _Family:
     offered: Sequence[Claim]
     moved: Sequence[Claim]
     severed: Sequence[ClaimKey]
+    new: frozenset[str]
     delete_orphans: bool
 
     def of(self, parents: Iterable[str]) -> "_Family":
@@ -101,15 +102,17 @@ async def _family(tx: Transaction, good: Sequence[Good], *, delete_orphans: bool
     # Only what has emitted before can have lost a child.
     parents = [claims.of_entity(result.due.ref) for result in good if result.due.state is not None]
     severed = await claims.severed(tx, parents, emitted, standing) if parents else []
-    return _Family(found.changed, found.moved, severed, delete_orphans)
+    return _Family(found.changed, found.moved, severed, found.new, delete_orphans)
 
 
-async def _reassign(tx: Transaction, family: _Family) -> tuple[Removed, Decision]:
+async def _reassign(tx: Transaction, family: _Family) -> tuple[Removed, Decision, list[str]]:
+    """Give the children to whom they belong. Returns also who has to emit its own children anew for that."""
     await claims.withdraw(tx, family.severed)
     await claims.offer(tx, family.offered)
     removed = await removal.remove(tx, await removal.unreachable(tx, family.doomed))
     touched = {*family.found, *family.lost, *removed.offered_by_others}.difference(removed.refs)
-    return removed, await claims.decide(tx, sorted(touched))
+    decision = await claims.decide(tx, sorted(touched))
+    return removed, decision, await claims.uprooted(tx, sorted(touched.difference(family.new)))
 
 
 def _good(results: Sequence[Result]) -> list[Good]:

@@ -38,6 +38,8 @@ class Claim:
     """Empty for none."""
     content: str
     content_hash: bytes
+    origin: str | None = None
+    """The location at the root of the chain that led here, as the content says."""
     line: int | None = None
     """Where the content begins in its file. No part of the content."""
 
@@ -123,6 +125,7 @@ async def compare(tx: Transaction, offered: Sequence[Claim]) -> Differences:
         refs=[claim.ref for claim in offered],
         keys=[claim.location_key for claim in offered],
         hashes=[claim.content_hash for claim in offered],
+        origins=[claim.origin for claim in offered],
         lines=[claim.line for claim in offered],
     )
     found: dict[bool, list[Claim]] = {False: [], True: []}
@@ -143,6 +146,7 @@ async def offer(tx: Transaction, offered: Sequence[Claim]) -> None:
             keys=[claim.location_key for claim in chunk],
             contents=[claim.content for claim in chunk],
             hashes=[claim.content_hash for claim in chunk],
+            origins=[claim.origin for claim in chunk],
             lines=[claim.line for claim in chunk],
         )
 
@@ -240,6 +244,14 @@ async def holders(tx: Transaction, refs: Sequence[str]) -> dict[str, list[ClaimK
     for ref, source, key in await tx.rows(_SQL["holders"], refs=list(refs)) if refs else ():
         found.setdefault(ref, []).append(ClaimKey(source, ref, key))
     return found
+
+
+async def uprooted(tx: Transaction, refs: Sequence[str]) -> list[str]:
+    """Those of *refs* that have to emit their children again, with another origin than the one they told them.
+
+    It is to be asked about all whose claims have changed, but for new ones, which have no children.
+    """
+    return await tx.refs(_SQL["uprooted"], refs=list(refs)) if refs else []
 
 
 async def parents(tx: Transaction, ref: str) -> list[str]:

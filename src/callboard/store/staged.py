@@ -28,6 +28,7 @@ async def add(tx: Transaction, upload: str, rows: Sequence[tuple[int, Claim]]) -
         keys=[claim.location_key for _, claim in rows],
         contents=[claim.content for _, claim in rows],
         hashes=hashes,
+        origins=[claim.origin for _, claim in rows],
         now=tx.now,
     )
     others = await tx.rows(_SQL["others"], upload=upload, refs=refs, positions=positions, hashes=hashes)

@@ -37,6 +37,7 @@ create unlogged table staged (
     location_key text collate "C" not null,
     content text not null,
     content_hash bytea not null,
+    origin text collate "C",
     staged_at timestamptz not null,
     primary key (upload, ref)
 ) with (toast_tuple_target = 8160);
@@ -65,6 +66,25 @@ create table ingestion_seen (
 
 -- Where in its file an entity begins. No part of the content: another line alone changes nothing.
 alter table claims add column line integer;
+
+-- The location at the root of the chain that led to a claim, as its content says. Told apart from the content, since files
+-- that name one another would otherwise hand two of them on to each other for ever.
+alter table claims add column origin text collate "C";
+update claims set origin = content::json -> 'metadata' -> 'annotations' ->> 'backstage.io/managed-by-origin-location';
+
+-- Whether a chain of claims leads from a provider, with this origin, to the source of a claim.
+create function comes_from(source text, origin text) returns boolean language sql stable as $$
+    with recursive above (ref) as (
+        select substr($1, 8) collate "C" where $1 like 'entity:%'
+        union
+        select substr(c.source, 8) from above a join claims c on c.target_ref = a.ref where c.source like 'entity:%'
+    )
+    select $1 like 'provider:%' or exists (
+        select from above a join claims c on c.target_ref = a.ref
+        where c.source like 'provider:%' and c.origin = $2
+    )
+$$;
+alter table entities add column origin text collate "C";
 
 -- The claims that did not win, as JSON, where they have another location key than the winner: a conflict.
 alter table entities add column rivals text;

@@ -13,22 +13,35 @@ returning ref;
 -- name: differing
 -- Which of these offers are not yet stored like this: only their content has to travel. Where just the line is another
 -- one, not even that has to.
-select offered.position, c.source is null as new, c.content_hash is not distinct from offered.hash as moved
-from unnest(:sources::text[], :refs::text[], :keys::text[], :hashes::bytea[], :lines::integer[]) with ordinality
-    as offered (source, ref, key, hash, line, position)
+-- Another origin alone counts only if the stored one is wrong: around a cycle of parents two right ones would follow each
+-- other for ever.
+select offered.position, c.source is null as new,
+    c.content_hash is not distinct from offered.hash and not root.is_another as moved
+from unnest(:sources::text[], :refs::text[], :keys::text[], :hashes::bytea[], :origins::text[], :lines::integer[])
+    with ordinality as offered (source, ref, key, hash, origin, line, position)
 left join claims c on c.source = offered.source and c.target_ref = offered.ref and c.location_key = offered.key
-where c.source is null or c.content_hash <> offered.hash or c.line is distinct from offered.line;
+cross join lateral (
+    select case
+        when c.source is null or c.origin is not distinct from offered.origin then false
+        when c.source like 'provider:%' then true
+        when comes_from(c.source, c.origin) then false
+        else comes_from(c.source, offered.origin)
+    end as is_another
+) root
+where c.source is null or c.content_hash <> offered.hash or c.line is distinct from offered.line or root.is_another;
 
 -- name: offer
 -- Of two claims that one parent makes at once, for one entity under two keys, the one that it named first came first.
 -- What is offered again as it was, on another line perhaps, has not changed.
-insert into claims (source, target_ref, location_key, content, content_hash, line, changed)
-select source, ref, key, content, hash, line, nextval('claim_changes')
-from unnest(:sources::text[], :refs::text[], :keys::text[], :contents::text[], :hashes::bytea[], :lines::integer[])
-    with ordinality as offered (source, ref, key, content, hash, line, position)
+insert into claims (source, target_ref, location_key, content, content_hash, origin, line, changed)
+select source, ref, key, content, hash, origin, line, nextval('claim_changes')
+from unnest(
+    :sources::text[], :refs::text[], :keys::text[], :contents::text[], :hashes::bytea[], :origins::text[],
+    :lines::integer[]
+) with ordinality as offered (source, ref, key, content, hash, origin, line, position)
 order by ref, position
 on conflict (source, target_ref, location_key) do update set
-    content = excluded.content, content_hash = excluded.content_hash, line = excluded.line,
+    content = excluded.content, content_hash = excluded.content_hash, origin = excluded.origin, line = excluded.line,
     changed = case claims.content_hash when excluded.content_hash then claims.changed else excluded.changed end;
 
 -- name: move
@@ -82,17 +95,22 @@ where e.ref = withdrawn.target_ref and e.source = withdrawn.source and e.locatio
 
 -- name: decide
 -- Who wins: a claim with a key before one without; among keys the one that holds the entity now, whichever source
--- brought it, else the one that came first; among claims that share this key the one that changed last. The claims under
--- other keys are its rivals: that is a conflict, told with the entity.
+-- brought it, else the one that came first; among claims that share this key those that really come from where they say,
+-- and of these the one that changed last. The claims under other keys are its rivals: that is a conflict, told with the
+-- entity.
 with considered as (
-    select target_ref, source, content_hash, location_key, claimed, changed,
-        min(claimed) over (partition by target_ref, location_key) as key_claimed
+    select target_ref, source, content_hash, origin, location_key, claimed, changed,
+        min(claimed) over (partition by target_ref, location_key) as key_claimed,
+        min(origin) over (partition by target_ref, location_key)
+            <> max(origin) over (partition by target_ref, location_key) as from_several
     from claims where target_ref = any(:refs::text[])
 ), ranked as (
-    select distinct on (c.target_ref) c.target_ref as ref, c.source, c.location_key, c.content_hash
+    select distinct on (c.target_ref) c.target_ref as ref, c.source, c.location_key, c.content_hash, c.origin
     from considered c join entities e on e.ref = c.target_ref
     order by c.target_ref, c.location_key = '', coalesce(c.location_key = e.location_key, false) desc,
-        c.key_claimed, c.changed desc
+        c.key_claimed,
+        case when c.from_several then comes_from(c.source, c.origin) end desc,
+        c.changed desc
 ), contested as (
     select c.target_ref as ref,
         json_agg(
@@ -101,21 +119,24 @@ with considered as (
     from considered c join ranked r on r.ref = c.target_ref and r.location_key <> c.location_key
     group by c.target_ref
 ), before as (
-    select ref, source, location_key, unprocessed_hash, rivals from entities where ref = any(:refs::text[])
+    select ref, source, location_key, unprocessed_hash, origin, rivals from entities where ref = any(:refs::text[])
 )
 update entities e set
     source = ranked.source, location_key = ranked.location_key,
     unprocessed_hash = coalesce(ranked.content_hash, e.unprocessed_hash),
+    origin = case when ranked.source is null then e.origin else ranked.origin end,
     kept = case when ranked.source is null then e.kept end,
     rivals = contested.rivals
 from before left join ranked on ranked.ref = before.ref left join contested on contested.ref = before.ref
 where e.ref = before.ref and (
     (before.source, before.location_key, before.rivals)
         is distinct from (ranked.source, ranked.location_key, contested.rivals)
-    or ranked.content_hash is not null and before.unprocessed_hash is distinct from ranked.content_hash
+    or ranked.content_hash is not null and (before.unprocessed_hash, before.origin)
+        is distinct from (ranked.content_hash, ranked.origin)
 )
 returning e.ref, before.unprocessed_hash is null as created,
-    before.unprocessed_hash is distinct from e.unprocessed_hash as changed, e.source is null as orphaned;
+    (before.unprocessed_hash, before.origin) is distinct from (e.unprocessed_hash, e.origin) as changed,
+    e.source is null as orphaned;
 
 -- name: find
 select content, content_hash from claims where source = :source and target_ref = :ref and location_key = :key;
@@ -139,6 +160,17 @@ order by c.target_ref;
 -- name: holders
 -- Who claims these entities.
 select target_ref, source, location_key from claims where target_ref = any(:refs::text[]) order by target_ref, claimed;
+
+-- name: uprooted
+-- Which of these entities say of a child that it comes from where they don't come from any more.
+select distinct substr(child.source, 8) as ref
+from (
+    select distinct c.source, c.origin from unnest(:refs::text[]) as touched (ref)
+    join claims c on c.source = 'entity:' || touched.ref
+    where c.origin is not null
+) child
+where not comes_from(child.source, child.origin)
+order by ref;
 
 -- name: parents
 select distinct substr(source, 8) as ref from claims where target_ref = :ref and source like 'entity:%' order by ref;

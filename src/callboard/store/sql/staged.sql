@@ -1,8 +1,9 @@
 -- name: add
-insert into staged (upload, ref, position, location_key, content, content_hash, staged_at)
-select :upload::uuid, ref, position, key, content, hash, :now
-from unnest(:refs::text[], :positions::integer[], :keys::text[], :contents::text[], :hashes::bytea[])
-    as row (ref, position, key, content, hash)
+insert into staged (upload, ref, position, location_key, content, content_hash, origin, staged_at)
+select :upload::uuid, ref, position, key, content, hash, origin, :now
+from unnest(
+    :refs::text[], :positions::integer[], :keys::text[], :contents::text[], :hashes::bytea[], :origins::text[]
+) as row (ref, position, key, content, hash, origin)
 on conflict (upload, ref) do nothing;
 
 -- name: others
@@ -29,12 +30,13 @@ and c.target_ref <> all(:kept::text[])
 order by c.target_ref;
 
 -- name: offer
-insert into claims (source, target_ref, location_key, content, content_hash, changed)
-select :source, s.ref, s.location_key, s.content, s.content_hash, nextval('claim_changes')
+insert into claims (source, target_ref, location_key, content, content_hash, origin, changed)
+select :source, s.ref, s.location_key, s.content, s.content_hash, s.origin, nextval('claim_changes')
 from staged s where s.upload = :upload::uuid and s.ref = any(:refs::text[])
 order by s.ref
 on conflict (source, target_ref, location_key) do update set
-    content = excluded.content, content_hash = excluded.content_hash, changed = excluded.changed;
+    content = excluded.content, content_hash = excluded.content_hash, origin = excluded.origin,
+    changed = excluded.changed;
 
 -- name: contents
 select ref, content from staged where upload = :upload::uuid and ref = any(:refs::text[]);
