@@ -42,9 +42,10 @@ class Api:
         """Send a JSON body to replace something, while the reader follows the stream."""
         return self._checked(await self.following(self.client.put(f"/api/catalog{path}", json=body)))
 
-    async def delete(self, path: str) -> httpx2.Response:
+    async def delete(self, path: str, **parameters: Any) -> httpx2.Response:
         """Delete something, while the reader follows the stream."""
-        return self._checked(await self.following(self.client.delete(f"/api/catalog{path}")))
+        call = self.client.delete(f"/api/catalog{path}", params=parameters or None)
+        return self._checked(await self.following(call))
 
     async def following(self, call: Coroutine[Any, Any, T]) -> T:
         """Await a call whose answer is held back until the view has seen what it did."""

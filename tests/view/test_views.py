@@ -113,3 +113,11 @@ def test_refs_are_answered_in_the_order_they_were_asked_for() -> None:
 
     assert names(view.by_refs(asked)) == ["pricing", None, "Cart", "pricing"]
     assert names(view.by_refs(asked, predicate=Equals("spec.type", "service"))) == [None, None, "Cart", None]
+
+
+def test_of_many_refs_those_that_are_there_and_meant_are_found() -> None:
+    view = view_of(CART, PRICING)
+    asked = [ref_of(PRICING), "component:default/nothing", ref_of(CART)]
+
+    assert view.among(asked) == {ref_of(PRICING), ref_of(CART)}
+    assert view.among(asked, predicate=Equals("spec.type", "service")) == {ref_of(CART)}

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from callboard.access.decisions import NOTHING
 from callboard.access.permissions import ENTITY_DELETE, ENTITY_READ
-from callboard.api import answers, context, history
+from callboard.api import answers, context, history, removals
 from callboard.api.parameters import Known, Number, Parameters, Text, body_of, query_of
 from callboard.errors import InvalidInput, InvalidRef, NotFound
 from callboard.ingestion import deleting
@@ -90,11 +90,12 @@ async def by_uid(request: Request) -> Response:
 
 async def delete(request: Request) -> Response:
     """`DELETE /entities/by-uid/{uid}`: gone at once, and back soon if a source still offers it."""
-    query_of(request, {})
-    here, uid = context.of(request), request.path_params["uid"]
+    asked, uid = query_of(request, removals.DRY_RUN), request.path_params["uid"]
     await _permit_to_delete(request, uid)
-    await context.until_visible(here, await deleting.delete(here.database, uid))
-    return answers.empty(204)
+    database, delete_orphans = context.of(request).database, removals.delete_orphans(request)
+    if asked.flag("dryRun"):
+        return await removals.told(request, await deleting.preview(database, uid, delete_orphans=delete_orphans))
+    return await removals.done(request, await deleting.delete(database, uid, delete_orphans=delete_orphans))
 
 
 async def _permit_to_delete(request: Request, uid: str) -> None:

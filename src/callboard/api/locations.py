@@ -4,9 +4,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from callboard.access.permissions import ENTITY_REFRESH, LOCATION_CREATE, LOCATION_DELETE, LOCATION_READ
-from callboard.api import answers, context, waiting
+from callboard.api import answers, context, removals, waiting
 from callboard.api.context import Context
-from callboard.api.parameters import Body, Known, Parameters, Text, body_of, query_of
+from callboard.api.parameters import Body, Known, Text, body_of, query_of
 from callboard.errors import InvalidEntity, InvalidInput, InvalidRef, NotAllowed, NotFound, Unauthenticated
 from callboard.ingestion import locations as registering
 from callboard.ingestion import refreshing
@@ -22,7 +22,6 @@ from callboard.store.progress import Part
 
 _ALLOWED_TYPES = ("url",)
 _CREATE: Known = {"onConflict": Text(choices=("reject", "refresh")), "dryRun": Text()}
-_MEANINGS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
 def described(location: RegisteredLocation) -> JsonObject:
@@ -96,7 +95,7 @@ async def register(request: Request) -> Response:
     asked = query_of(request, _CREATE)
     location = _location(await body_of(request))
     await context.permit(request, LOCATION_CREATE)
-    if _is_dry(asked):
+    if asked.flag("dryRun"):
         return await _try_out(context.of(request), location)
     here = _writable(request)
     on_conflict = OnConflict(asked.text("onConflict") or here.settings.catalog.default_location_conflict_strategy)
@@ -128,10 +127,12 @@ async def retarget(request: Request) -> Response:
 
 async def unregister(request: Request) -> Response:
     """`DELETE /locations/{id}`."""
-    query_of(request, {})
+    asked, location_id = query_of(request, removals.DRY_RUN), request.path_params["id"]
     await context.permit(request, LOCATION_DELETE)
+    if asked.flag("dryRun"):
+        return await removals.told(request, await registering.preview(context.of(request).database, location_id))
     here = _writable(request)
-    await context.until_visible(here, await registering.unregister(here.database, request.path_params["id"]))
+    await context.until_visible(here, await registering.unregister(here.database, location_id))
     return answers.empty(204)
 
 
@@ -179,14 +180,6 @@ def _writable(request: Request) -> Context:
 async def _find_target(here: Context, location: LocationRef) -> RegisteredLocation | None:
     async with here.database.transaction() as tx:
         return await locations.find_target(tx, location.type, location.target)
-
-
-def _is_dry(asked: Parameters) -> bool:
-    text = (asked.text("dryRun") or "false").lower()
-    if text not in _MEANINGS:
-        # To take it for a no, as Backstage does, would register what was to be tried out.
-        raise InvalidInput("request/query/dryRun must be true or false")
-    return _MEANINGS[text]
 
 
 def _location(body: Body) -> LocationRef:

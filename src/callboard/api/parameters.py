@@ -12,6 +12,7 @@ from callboard.model import json
 from callboard.model.json import JsonObject, JsonValue
 from callboard.model.predicates import Predicate, parse_query
 
+_MEANINGS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 _WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
 _DECIMAL = re.compile(r"[+-]?[0-9]{1,18}(\.[0-9]*)?")
 
@@ -56,6 +57,14 @@ class Parameters:
         """The last value of a parameter."""
         values = self.texts(name)
         return values[-1] if values else None
+
+    def flag(self, name: str) -> bool:
+        """Whether a parameter says yes; no without it."""
+        text = (self.text(name) or "false").lower()
+        if text not in _MEANINGS:
+            # To take it for a no, as Backstage does, would do what was to be tried out.
+            raise InvalidInput(f"request/query/{name} must be true or false")
+        return _MEANINGS[text]
 
     def integer(self, name: str) -> int | None:
         """The value of a whole number."""

@@ -4,7 +4,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from callboard.access.permissions import UNPROCESSED_DELETE, UNPROCESSED_READ
-from callboard.api import answers, context
+from callboard.api import answers, context, removals
 from callboard.api.parameters import Known, Text, query_of
 from callboard.ingestion import deleting
 from callboard.model import json
@@ -29,10 +29,13 @@ async def delete(request: Request) -> Response:
     """`DELETE /entities/unprocessed/delete/{entity_id}`: as by uid, but never of an entity that is all right."""
     query_of(request, {})
     await context.permit(request, UNPROCESSED_DELETE)
-    here = context.of(request)
-    uid = request.path_params["entity_id"]
-    await context.until_visible(here, await deleting.delete(here.database, uid, find=entities.find_unprocessed))
-    return answers.empty(204)
+    deleted = await deleting.delete(
+        context.of(request).database,
+        request.path_params["entity_id"],
+        find=entities.find_unprocessed,
+        delete_orphans=removals.delete_orphans(request),
+    )
+    return await removals.done(request, deleted)
 
 
 async def _listing(request: Request, *, failed: bool) -> Response:

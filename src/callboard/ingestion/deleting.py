@@ -1,7 +1,11 @@
 """Deleting: a user removes one entity, whatever its sources say."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 
+from callboard.errors import NotFound
+from callboard.ingestion import removals
+from callboard.ingestion.removals import Removal
 from callboard.model import json
 from callboard.store import claims, entities, publication, removal, schedule, stitch_queue
 from callboard.store.database import Database, Overtaken, Transaction
@@ -11,32 +15,95 @@ Find = Callable[[Transaction, str], Awaitable[str | None]]
 """The ref of the entity with a uid, if it is one that may be meant."""
 
 
-async def delete(database: Database, uid: str, *, find: Find = entities.find_by_uid) -> int | None:
-    """Remove the entity with this uid; what hangs below it stays, as orphans if nothing else claims it.
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """What a deletion has led to."""
 
-    A parent that still emits the entity is processed again, and brings it back under a new uid; a provider does so with
-    its next mutation. Returns the offset of the removal, None when nothing visible went.
+    offset: int | None = None
+    """Where in the stream it is; None when nothing visible went."""
+    offered_by: Sequence[str] = ()
+    """The sources that have the entity still, and bring it back."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Doomed:
+    """An entity that is about to go, locked with its neighbours in the graph of claims."""
+
+    ref: str
+    sources: Sequence[str]
+    parents: Sequence[str]
+    children: Sequence[str]
+
+
+async def delete(
+    database: Database, uid: str, *, find: Find = entities.find_by_uid, delete_orphans: bool = False
+) -> Deleted:
+    """Remove the entity with this uid.
+
+    What hangs below it stays, as orphans if nothing else claims it; with *delete_orphans* these go as well, as they do
+    when a parent emits them no more. A parent that still emits the entity is processed again, and brings it back under
+    a new uid; a provider does so with its next mutation.
     """
 
-    async def work(tx: Transaction) -> int | None:
-        ref = await find(tx, uid)
-        if ref is None:
-            return None
-        parents, children = await claims.parents(tx, ref), await claims.children(tx, ref)
-        locked = await claims.lock_targets(tx, [ref, *parents, *children])
-        if await find(tx, uid) is None:
-            return None
-        parents = await claims.parents(tx, ref)
-        if not locked.issuperset([*parents, *await claims.children(tx, ref)]):
-            # It was claimed, or has emitted more, before the locks were there.
-            raise Overtaken("the surroundings of an entity to be deleted have grown")
-        removed = await removal.remove(tx, [ref])
-        decision = await claims.decide(tx, removed.offered_by_others)
-        await entities.forget_results(tx, parents)
-        await schedule.request(
-            tx, list({*parents, *decision.to_process}), schedule.Priority.ASKED, because=Because.REMOVED
-        )
-        await stitch_queue.mark(tx, decision.to_stitch, neighbours=list(removed.neighbours))
-        return await publication.retract(tx, [ref], cause=json.encode({"reason": "deleted"}).decode())
+    async def work(tx: Transaction) -> Deleted:
+        doomed = await _lock(tx, uid, find, delete_orphans=delete_orphans)
+        if doomed is None:
+            return Deleted()
+        orphans = await _remove(tx, doomed, delete_orphans=delete_orphans)
+        offset = await publication.retract(tx, [doomed.ref], cause=_cause("deleted"))
+        offset = await publication.retract(tx, orphans, cause=_cause("orphaned")) or offset
+        gone = {claims.of_entity(ref) for ref in orphans}
+        return Deleted(offset, [source for source in doomed.sources if source not in gone])
 
     return await database.run(work)
+
+
+async def preview(database: Database, uid: str, *, delete_orphans: bool) -> Removal:
+    """What `delete` would do. Raises NotFound."""
+
+    async def work(tx: Transaction) -> Removal:
+        doomed = await _lock(tx, uid, entities.find_by_uid, delete_orphans=delete_orphans)
+        if doomed is None:
+            raise NotFound(f"No entity with uid {uid}")
+        before = await removals.survey(tx, doomed.ref)
+        orphans = await _remove(tx, doomed, delete_orphans=delete_orphans)
+        return await removals.compare(tx, before, {doomed.ref, *orphans}, live=before.claims)
+
+    return await database.try_out(work)
+
+
+async def _lock(tx: Transaction, uid: str, find: Find, *, delete_orphans: bool) -> _Doomed | None:
+    ref = await find(tx, uid)
+    if ref is None:
+        return None
+    around = [ref, *await claims.parents(tx, ref), *await claims.children(tx, ref)]
+    locked = await removal.lock_trees(tx, [ref] if delete_orphans else [], others=around)
+    if await find(tx, uid) is None:
+        return None
+    parents, children = await claims.parents(tx, ref), await claims.children(tx, ref)
+    if not locked.issuperset([*parents, *children]):
+        # It was claimed, or has emitted more, before the locks were there.
+        raise Overtaken("the surroundings of an entity to be deleted have grown")
+    held = (await claims.holders(tx, [ref])).get(ref, [])
+    sources = list(dict.fromkeys(claim.source for claim in held))
+    return _Doomed(ref=ref, sources=sources, parents=parents, children=children)
+
+
+async def _remove(tx: Transaction, doomed: _Doomed, *, delete_orphans: bool) -> list[str]:
+    """Delete the entity, but for what readers see; returns what else went."""
+    removed = await removal.remove(tx, [doomed.ref])
+    orphans = await removal.unreachable(tx, doomed.children) if delete_orphans else []
+    with_it = await removal.remove(tx, orphans)
+    offered = {*removed.offered_by_others, *with_it.offered_by_others}.difference(orphans)
+    decision = await claims.decide(tx, sorted(offered))
+    parents = [parent for parent in doomed.parents if parent not in orphans]
+    await entities.forget_results(tx, parents)
+    due = list({*parents, *decision.to_process})
+    await schedule.request(tx, due, schedule.Priority.ASKED, because=Because.REMOVED)
+    neighbours = list({*removed.neighbours, *with_it.neighbours})
+    await stitch_queue.mark(tx, decision.to_stitch, neighbours=neighbours)
+    return orphans
+
+
+def _cause(reason: str) -> str:
+    return json.encode({"reason": reason}).decode()

@@ -13,7 +13,9 @@ from typing import assert_never
 
 from callboard.errors import Conflict, NotFound
 from callboard.extend import Delta, Full, Offered, ProviderConnection
-from callboard.ingestion import mutations
+from callboard.ingestion import mutations, removals
+from callboard.ingestion.mutations import Written
+from callboard.ingestion.removals import Removal
 from callboard.model import json
 from callboard.model.annotations import MANAGED_BY_LOCATION, MANAGED_BY_ORIGIN_LOCATION
 from callboard.model.json import JsonObject
@@ -208,14 +210,37 @@ async def unregister(database: Database, location_id: str) -> int | None:
     """
 
     async def work(tx: Transaction) -> int | None:
-        await leases.hold_for_transaction(tx, _SOURCE)
-        ref = await locations.remove(tx, location_id)
-        if ref is None:
-            raise NotFound(f"Found no location with ID {location_id}")
-        prepared = mutations.prepare(REGISTERED, Delta(removed=[EntityRef.parse(ref)]))
-        return (await mutations.apply(tx, prepared)).offset
+        ref = await _take_out(tx, location_id)
+        return await mutations.retract(tx, await _withdraw(tx, ref))
 
     return await database.run(work)
+
+
+async def preview(database: Database, location_id: str) -> Removal:
+    """What `unregister` would do. Raises NotFound."""
+
+    async def work(tx: Transaction) -> Removal:
+        ref = await _take_out(tx, location_id)
+        await removal.lock_trees(tx, [ref])
+        before = await removals.survey(tx, ref)
+        written = await _withdraw(tx, ref)
+        # Nothing of it comes back: whoever else offers something of it keeps it.
+        return await removals.compare(tx, before, written.gone, live={})
+
+    return await database.try_out(work)
+
+
+async def _take_out(tx: Transaction, location_id: str) -> str:
+    """Delete the row of the location and return the ref of its entity."""
+    await leases.hold_for_transaction(tx, _SOURCE)
+    ref = await locations.remove(tx, location_id)
+    if ref is None:
+        raise NotFound(f"Found no location with ID {location_id}")
+    return ref
+
+
+async def _withdraw(tx: Transaction, ref: str) -> Written:
+    return await mutations.write(tx, mutations.prepare(REGISTERED, Delta(removed=[EntityRef.parse(ref)])))
 
 
 def _offered(row: RegisteredLocation) -> Offered:

@@ -93,6 +93,11 @@ def of_entity(ref: str) -> str:
     return f"entity:{ref}"
 
 
+def parent_in(source: str) -> str | None:
+    """The ref of the entity that a source is; None for a provider."""
+    return source.removeprefix("entity:") if source.startswith("entity:") else None
+
+
 def check_names(ref: str, location_key: str = "") -> None:
     """Raise InvalidInput when nothing can be claimed under these names: they are too long, or no text."""
     for name, longest in ((ref, _LONGEST_REF), (location_key, _LONGEST_KEY)):

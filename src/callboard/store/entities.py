@@ -137,6 +137,11 @@ async def ancestry(tx: Transaction, ref: str) -> list[tuple[str, list[str]]]:
     return [(member, parents[member]) for member in ordered if member in parents]
 
 
+async def uids(tx: Transaction, refs: Sequence[str]) -> dict[str, str]:
+    """The uids of those of *refs* that exist."""
+    return {row["ref"]: row["uid"] for row in await tx.rows(_SQL["uids"], refs=list(refs))}
+
+
 async def find_by_uid(tx: Transaction, uid: str) -> str | None:
     """The ref of the entity with this uid."""
     row = await tx.row(_SQL["by_uid"], uid=uid)

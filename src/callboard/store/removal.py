@@ -26,21 +26,25 @@ class Removed:
 
 async def lock_trees(
     tx: Transaction, roots: Sequence[str], *, others: Sequence[str] = (), create: Sequence[str] = ()
-) -> None:
+) -> set[str]:
     """Lock *roots* and all below them together with *others*, creating those of *create* that don't exist.
+
+    Returns the refs that exist.
 
     A removal can touch all of that, and waits in one line with everybody else only if it locks it in one go. Two
     removals that share a descendant wait for one another, so that the second one sees that nothing holds it any more.
     May raise Overtaken.
     """
-    below = await _below(tx, roots)
-    await claims.lock_targets(tx, [*others, *below], create=create)
-    if not set(await _below(tx, roots)).issubset(below):
+    there = await below(tx, roots)
+    locked = await claims.lock_targets(tx, [*others, *there], create=create)
+    if not set(await below(tx, roots)).issubset(there):
         # Something came in below them before the locks were there.
         raise Overtaken("a tree to be removed has grown")
+    return locked
 
 
-async def _below(tx: Transaction, roots: Sequence[str]) -> list[str]:
+async def below(tx: Transaction, roots: Sequence[str]) -> list[str]:
+    """*roots* and all that hangs below them."""
     return await tx.refs(_SQL["below"], refs=list(roots)) if roots else []
 
 

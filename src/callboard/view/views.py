@@ -90,6 +90,12 @@ class View:
             for member in members
         ]
 
+    def among(self, refs: Iterable[str], *, predicate: Predicate | None = None) -> set[str]:
+        """Those of these canonical *refs* that are there and are meant."""
+        meant = self.evaluate(predicate)
+        found = ((ref, self.contents.refs.find(ref)) for ref in refs)
+        return {ref for ref, member in found if member is not None and member in meant}
+
     def evaluate(self, predicate: Predicate | None) -> BitMap:
         """The ids of the entities that are meant, all for None; never change the bitmap."""
         return self.contents.index.everything if predicate is None else self.contents.index.evaluate(predicate)

@@ -46,6 +46,9 @@ with recursive above (ref, depth) as (
 )
 select distinct ref from above order by ref;
 
+-- name: uids
+select ref, uid::text as uid from entities where ref = any(:refs::text[]) order by ref;
+
 -- name: by_uid
 select ref from entities where uid::text = :uid;
 
