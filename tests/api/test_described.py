@@ -64,6 +64,8 @@ async def filled(api: Api) -> Api:
     await catalog.settle()
     await catalog.provide("test", Full(offered(component("basket", owner="bakers"))))
     await catalog.settle()
+    await catalog.provide("rival", Full(offered(component("basket", owner="others"), key="rival")))
+    await catalog.settle()
     await catalog.provide("late", Full(offered(component("waiting"))))
     for name in ("a", "b", "c"):
         await catalog.register(f"https://host/{name}.yaml")
@@ -127,6 +129,9 @@ GOOD: list[tuple[str, int, dict[str, Any]]] = [
     ),
     ("GET /entities/unprocessed/failed", 200, {}),
     ("GET /entities/unprocessed/pending", 200, {}),
+    ("GET /conflicts", 200, {"query": {"limit": 1}}),
+    ("GET /conflicts", 200, {"query": {"entityRef": "component:basket"}}),
+    ("DELETE /entities/by-uid/{uid}", 404, {"path_parameters": {"uid": "none"}, "query": {"dryRun": "true"}}),
     ("GET /entity-facets", 200, {"query": {"facet": ["kind", "spec.owner"]}}),
     ("POST /entity-facets", 200, {"body": {"facets": ["kind"], "limit": 1}}),
     ("GET /events", 200, {"query": {"offset": 0}}),

@@ -1,6 +1,6 @@
 """Disclosure: which entities a caller may be told of by name."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from starlette.requests import Request
@@ -40,3 +40,9 @@ async def of(request: Request) -> Disclosure:
 def parents(sources: Iterable[str]) -> set[str]:
     """The refs of the entities among *sources*; providers may be named to everybody."""
     return {parent for source in sources if (parent := claims.parent_in(source)) is not None}
+
+
+def is_named(source: str, shown: Collection[str]) -> bool:
+    """Whether *source* may be named to whom the entities *shown* may."""
+    parent = claims.parent_in(source)
+    return parent is None or parent in shown

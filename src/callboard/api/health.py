@@ -13,7 +13,7 @@ from starlette.responses import Response
 from callboard.api import answers, context
 from callboard.api.context import Context
 from callboard.errors import CallboardError
-from callboard.store import entities, locations, schedule, stitch_queue
+from callboard.store import conflicts, entities, locations, schedule, stitch_queue
 from callboard.view.facets import facets
 
 
@@ -87,6 +87,7 @@ async def _gauges(here: Context) -> list[Metric]:
             _, _, failing = await entities.count(tx)
             queued = await stitch_queue.length(tx)
             registered = len(await locations.every(tx))
+            contested = await conflicts.count(tx)
     except CallboardError:
         # Without the database there is nothing to say about it, which is what `up` is for.
         return [*found, GaugeMetricFamily("callboard_database_up", "Whether PostgreSQL answers.", 0)]
@@ -95,6 +96,7 @@ async def _gauges(here: Context) -> list[Metric]:
         GaugeMetricFamily("callboard_database_up", "Whether PostgreSQL answers.", 1),
         GaugeMetricFamily("callboard_schedule_due", "Entities that are due for processing.", due),
         GaugeMetricFamily("callboard_entities_failing", "Entities whose last processing failed.", failing),
+        GaugeMetricFamily("catalog_conflicts_count", "Entities that several sources claim.", contested),
         GaugeMetricFamily("catalog_stitching_queue_length", "Entities that wait for stitching.", queued),
         GaugeMetricFamily("catalog_registered_locations_count", "Registered locations.", registered),
     ]

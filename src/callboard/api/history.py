@@ -2,13 +2,12 @@
 
 import asyncio
 
-import jsonpatch
 from starlette.requests import Request
 from starlette.responses import Response
 
 from callboard.api import answers, context
 from callboard.api.parameters import Known, Number, Text, query_of
-from callboard.model import json
+from callboard.model import json, patches
 from callboard.model.changes import Change
 from callboard.model.json import JsonObject, JsonValue
 from callboard.model.predicates import Predicate
@@ -92,10 +91,4 @@ def _etag(body: bytes) -> JsonValue:
 def _patch(before: bytes | None, body: bytes) -> list[JsonObject]:
     """The JSON Patch (RFC 6902) that makes the entity out of what it was; all of it, if it was not there."""
     entity = json.decode(body)
-    whole: list[JsonObject] = [{"op": "add", "path": "", "value": entity}]
-    if before is None:
-        return whole
-    try:
-        return list(jsonpatch.make_patch(json.decode(before), entity))
-    except RecursionError:
-        return whole
+    return patches.whole(entity) if before is None else patches.between(json.decode(before), entity)

@@ -7,7 +7,6 @@ import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 
-import jsonpatch
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
@@ -22,7 +21,7 @@ from callboard.ingestion import pushing, uploads
 from callboard.ingestion.mutations import Carried, Rejected
 from callboard.ingestion.pushing import Changed, Expected, Once, Pushed, Tried, Writing
 from callboard.ingestion.uploads import Upload
-from callboard.model import json
+from callboard.model import json, patches
 from callboard.model.json import JsonObject, JsonValue
 from callboard.model.refs import EntityRef
 from callboard.store import claims, providers
@@ -337,5 +336,5 @@ def _tried(tried: Tried, rejected: Sequence[Mapping[str, JsonValue]]) -> JsonObj
 def _difference(changed: Changed) -> JsonObject:
     told: JsonObject = {"entityRef": changed.ref, "change": changed.change}
     if changed.before is not None and changed.after is not None:
-        told["patch"] = list(jsonpatch.make_patch(json.decode(changed.before), json.decode(changed.after)))
+        told["patch"] = [*patches.between(json.decode(changed.before), json.decode(changed.after))]
     return told

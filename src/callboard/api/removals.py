@@ -12,7 +12,6 @@ from callboard.ingestion.deleting import Deleted
 from callboard.ingestion.removals import Removal
 from callboard.model.json import JsonObject
 from callboard.settings import OrphanStrategy
-from callboard.store import claims
 from callboard.store.claims import ClaimKey
 
 DRY_RUN: Known = {"dryRun": Text()}
@@ -52,12 +51,7 @@ async def told(request: Request, removal: Removal) -> Response:
 
 
 def _known(held: Iterable[ClaimKey], shown: Collection[str]) -> list[ClaimKey]:
-    return [claim for claim in held if _may_be_named(claim.source, shown)]
-
-
-def _may_be_named(source: str, shown: Collection[str]) -> bool:
-    parent = claims.parent_in(source)
-    return parent is None or parent in shown
+    return [claim for claim in held if disclosure.is_named(claim.source, shown)]
 
 
 def _claim(claim: ClaimKey) -> JsonObject:
@@ -73,7 +67,7 @@ async def done(request: Request, deleted: Deleted) -> Response:
     await context.until_visible(context.of(request), deleted.offset)
     answer = answers.empty(204)
     shown = (await disclosure.of(request)).of(disclosure.parents(deleted.offered_by))
-    if named := header([source for source in deleted.offered_by if _may_be_named(source, shown)]):
+    if named := header([source for source in deleted.offered_by if disclosure.is_named(source, shown)]):
         answer.headers[_RETURNS] = named
     return answer
 

@@ -10,6 +10,7 @@ from starlette.types import ASGIApp
 from callboard.api import (
     analysis,
     answers,
+    conflicts,
     description,
     entities,
     errors,
@@ -50,6 +51,7 @@ CATALOG = [
     Route("/entity-facets", queries.entity_facets),
     Route("/entity-facets", queries.entity_facets_object, methods=["POST"]),
     Route("/events", events.events),
+    Route("/conflicts", conflicts.listing),
     Route("/locations", locations.listing),
     Route("/locations", locations.register, methods=["POST"]),
     Route("/locations/by-query", location_queries.by_query, methods=["POST"]),
