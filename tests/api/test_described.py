@@ -129,6 +129,13 @@ GOOD: list[tuple[str, int, dict[str, Any]]] = [
     ),
     ("GET /entities/unprocessed/failed", 200, {}),
     ("GET /entities/unprocessed/pending", 200, {}),
+    ("GET /entities/by-name/{kind}/{namespace}/{name}/explain", 200, {"path_parameters": BASKET}),
+    ("GET /entities/by-name/{kind}/{namespace}/{name}/explain", 200, {"path_parameters": {**BASKET, "name": "broken"}}),
+    (
+        "GET /entities/by-name/{kind}/{namespace}/{name}/explain",
+        200,
+        {"path_parameters": {**BASKET, "name": "waiting"}},
+    ),
     ("GET /conflicts", 200, {"query": {"limit": 1}}),
     ("GET /conflicts", 200, {"query": {"entityRef": "component:basket"}}),
     ("DELETE /entities/by-uid/{uid}", 404, {"path_parameters": {"uid": "none"}, "query": {"dryRun": "true"}}),

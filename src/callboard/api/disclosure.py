@@ -29,6 +29,11 @@ class Disclosure:
         told = self.view.among(asked, predicate=self.visible)
         return told | (asked - self.view.among(asked)) if self.unseen else told
 
+    def hidden(self, refs: Iterable[str]) -> set[str]:
+        """Those of *refs* that others see and the caller does not. What nobody sees may be no entity at all."""
+        asked = set(refs)
+        return self.view.among(asked) - self.view.among(asked, predicate=self.visible)
+
 
 async def of(request: Request) -> Disclosure:
     """What whoever makes *request* may be told of."""
