@@ -254,6 +254,61 @@ async def test_a_removed_entity_is_gone_at_the_offset_that_is_said(face: Face, c
     assert (told.type, told.ref, told.offset) == (ChangeType.REMOVED, CART, offset)
 
 
+async def test_a_removal_is_looked_at_before_it_is_done(face: Face, catalog: Catalog) -> None:
+    uid = (await face.ask("get_entity_by_ref", CART))["metadata"]["uid"]
+    catalog.host.put("https://host/a.yaml", component_yaml("till"))
+    location = await catalog.register("https://host/a.yaml")
+    await catalog.settle()
+
+    entity = await face.ask("preview_entity_removal", uid)
+    unregistering = await face.ask("preview_location_removal", location.id)
+
+    assert [(removed.entity_ref, removed.uid) for removed in entity.removed] == [(CART, uid)]
+    assert [holder.source for holder in entity.returns[0].because] == ["provider:p"]
+    assert [removed.entity_ref for removed in unregistering.removed] == [
+        "component:default/till",
+        location.entity_ref,
+    ]
+    assert (await face.ask("get_entity_by_ref", CART))["metadata"]["uid"] == uid
+
+
+async def test_what_is_not_there_can_not_be_looked_at(face: Face) -> None:
+    for method in ("preview_entity_removal", "preview_location_removal"):
+        with pytest.raises(NotFound):
+            await face.ask(method, "7e6ff3a9-6b0b-4c59-8d3f-2d6a4f0b7b11")
+
+
+async def test_conflicts_are_found(face: Face, catalog: Catalog) -> None:
+    both = component("cart", owner="others"), component("orders")
+    await catalog.provide("q", Full(offered(*both, key="q")))
+    await catalog.settle()
+
+    first = await face.ask("get_conflicts", limit=1)
+    second = await face.ask("get_conflicts", cursor=first.next_cursor)
+    of_cart = await face.ask("get_conflicts", ref="component:cart")
+
+    assert [item.entity_ref for page in (first, second) for item in page.items] == [CART, ORDERS]
+    assert (first.total, second.next_cursor) == (2, None)
+    assert of_cart.items == first.items
+    assert first.items[0].winner.source == "provider:q"
+    assert first.items[0].rivals[0].patch == [{"op": "replace", "path": "/spec/owner", "value": "team"}]
+
+
+async def test_an_entity_is_explained(face: Face, catalog: Catalog) -> None:
+    await catalog.provide("q", Full(offered(component("broken", lifecycle=None))))
+    await catalog.settle()
+
+    cart = await face.ask("explain_entity", CART)
+    broken = await face.ask("explain_entity", "component:broken")
+
+    assert (cart.state, cart.offsets.first, cart.conflict) == ("visible", 1, None)
+    assert [(claim.source, claim.role) for claim in cart.claims] == [("provider:p", "winner")]
+    assert [node.source for node in cart.chains.nodes] == [f"entity:{CART}", "provider:p"]
+    assert [(edge.source, edge.entity_ref) for edge in cart.chains.edges] == [("provider:p", CART)]
+    assert cart.processing.last.outcome == "changed"
+    assert (broken.state, broken.offsets, len(broken.errors)) == ("failed", None, 1)
+
+
 async def test_a_text_is_searched(face: Face) -> None:
     found = await face.ask("query_entities", text="ord", text_fields=["metadata.name"])
 

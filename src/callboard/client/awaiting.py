@@ -6,8 +6,9 @@ from typing import Self, TypeVar, Unpack
 
 import httpx2
 
-from callboard.client import answers, changes, core, entities, failures, locations
+from callboard.client import answers, changes, claims, core, entities, failures, locations
 from callboard.client.changes import EventQuery, Include
+from callboard.client.claim_results import ConflictPage, Explanation, Removal
 from callboard.client.core import Call, Token
 from callboard.client.entities import EntityBatch, EntityList, EntityQuery, EntitySelection
 from callboard.client.filters import Filters, Query
@@ -167,6 +168,10 @@ class AsyncCatalogClient:
         """Delete one entity. The offset at which it is gone. A source that still has it brings it back."""
         return await self.send(entities.remove(uid))
 
+    async def preview_entity_removal(self, uid: str) -> Removal:
+        """What would go, stay and come back if an entity were deleted. Raises NotFound. Only Callboard knows it."""
+        return await self.send(claims.entity_removal(uid))
+
     async def refresh_entity(self, ref: str | EntityRef) -> None:
         """Ask for an entity to be read again at its source, soon. Raises NotFound."""
         await self.send(entities.refresh(ref))
@@ -222,6 +227,23 @@ class AsyncCatalogClient:
         Raises NotFound.
         """
         return await self.send(locations.remove(location_id))
+
+    async def preview_location_removal(self, location_id: str) -> Removal:
+        """What would go and stay if a location were unregistered. Raises NotFound. Only Callboard knows it."""
+        return await self.send(claims.location_removal(location_id))
+
+    async def get_conflicts(
+        self, *, ref: str | EntityRef | None = None, limit: int | None = None, cursor: str | None = None
+    ) -> ConflictPage:
+        """A page of the entities that several sources claim: the first one, or where a cursor leads to.
+
+        With *ref*, the conflict of one entity, if it has one.
+        """
+        return await self.send(claims.conflicts(ref=ref, limit=limit, cursor=cursor))
+
+    async def explain_entity(self, ref: str | EntityRef) -> Explanation:
+        """Where an entity comes from, what became of it, and what it waits for, visible or not. Raises NotFound."""
+        return await self.send(claims.explanation(ref))
 
     async def validate_entity(self, entity: Mapping[str, object], location: str | LocationRef) -> Validation:
         """Whether the catalog would take this entity from this location, `url:https://…`, and why not."""
