@@ -29,5 +29,8 @@ select ref from candidates except select ref from reached order by ref;
 delete from claims where target_ref = any(:refs::text[]);
 
 -- name: claims_by_removed
-select source, target_ref, location_key from claims where source = any(:sources::text[]) and target_ref <> all(:refs::text[])
-order by target_ref;
+-- Not `<> all`: once PostgreSQL plans without looking at the values, it compares each with each (15,000 in 20,000: 18 s).
+select c.source, c.target_ref, c.location_key
+from unnest(:sources::text[]) as removed (source) join claims c on c.source = removed.source
+where not exists (select from unnest(:refs::text[]) as gone (ref) where gone.ref = c.target_ref)
+order by c.target_ref;
