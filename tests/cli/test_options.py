@@ -77,7 +77,10 @@ def test_a_log_record_is_one_write_so_that_those_of_several_processes_do_not_mix
     # Each write to a datagram socket is a datagram. Containers like to run Python unbuffered.
     with receiving, sending:
         subprocess.run(
-            [sys.executable, "-c", program], env=os.environ | {"PYTHONUNBUFFERED": "1"}, stderr=sending, check=True
+            [sys.executable, "-c", program],
+            env=os.environ | {"PYTHONUNBUFFERED": "1"},
+            stderr=sending.fileno(),
+            check=True,
         )
         written = receiving.recv(10_000)
 

@@ -183,6 +183,9 @@ class Story:
         for location in await self.catalog.get_locations():
             with contextlib.suppress(NotFound):
                 await self.unregister(location)
+        for provider in (await self.http.get("/providers")).json()["items"]:
+            if provider["kind"] == "http":
+                (await self.http.delete(f"/providers/{provider['name']}")).raise_for_status()
         await self.until(self._cleared, "an empty catalog")
 
     async def _cleared(self) -> bool:
