@@ -47,11 +47,21 @@ def test_a_text_that_is_no_ref_is_refused_before_anything_is_sent() -> None:
         entities.by_ref("payments")
 
 
+def made(kind: type[CallboardError]) -> CallboardError:
+    """An error of this class."""
+    if issubclass(kind, errors.InvalidRows):
+        return kind([{"row": 1, "reason": "because"}], 1)
+    if issubclass(kind, errors.RemovalRefused):
+        return kind("because", held=2, removed=1)
+    return kind("because")
+
+
 @pytest.mark.parametrize(
     "kind", [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, CallboardError)]
 )
 def test_every_error_comes_back_as_the_class_that_was_raised(kind: type[CallboardError]) -> None:
-    described = errors.describe(kind("because")) | {"code": kind.code}
+    error = made(kind)
+    described = errors.describe(error) | {"code": kind.code} | dict(error.details)
 
     with pytest.raises(CallboardError, match="because") as caught:
         entities.by_ref("component:a").result(500, json.encode({"error": described}))

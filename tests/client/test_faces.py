@@ -10,7 +10,17 @@ import pytest
 from callboard.api.routes import application
 from callboard.app import ReadSide
 from callboard.client import AsyncCatalogClient, Bookmark, CatalogClient, Entity, Event, Facet, Validation
-from callboard.errors import Conflict, InvalidInput, NotFound, OffsetExpired, OffsetInTheFuture, Unavailable
+from callboard.errors import (
+    Conflict,
+    InvalidInput,
+    InvalidRows,
+    KeyReused,
+    NotFound,
+    OffsetExpired,
+    OffsetInTheFuture,
+    PreconditionFailed,
+    Unavailable,
+)
 from callboard.extend import Delta, Full
 from callboard.metrics import Metrics
 from callboard.model.changes import ChangeType
@@ -29,6 +39,8 @@ class Bridge(httpx2.BaseTransport):
         self._loop = asyncio.get_running_loop()
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        # A body that is made while it is sent can be iterated in one way only.
+        request.read()
         return asyncio.run_coroutine_threadsafe(self._answer(request), self._loop).result()
 
     async def _answer(self, request: httpx2.Request) -> httpx2.Response:
@@ -588,3 +600,147 @@ async def test_a_token_is_sent_with_every_request() -> None:
         await client.get_entities()
 
     assert sent == ["Bearer secret", "Bearer secret"]
+
+
+def entity(name: str, owner: str = "team") -> dict[str, Any]:
+    """A component that says nothing of where it comes from."""
+    written: dict[str, Any] = component(name, owner=owner)
+    del written["metadata"]["annotations"]
+    return written
+
+
+async def refs_of(face: Face, provider: str) -> list[str]:
+    return [found["metadata"]["name"] async for found in face.iterate("iterate_provider_entities", provider)]
+
+
+async def test_what_is_pushed_takes_the_place_of_what_was_there(face: Face, catalog: Catalog) -> None:
+    await following(catalog, face.ask("push_entities", "ci", [entity("a"), entity("b")]))
+
+    pushed = await following(catalog, face.ask("push_entities", "ci", (entity(name) for name in "bc")))
+    await catalog.settle()
+
+    assert (pushed.added, pushed.unchanged, pushed.removed, pushed.entities) == (1, 1, 1, 2)
+    assert await refs_of(face, "ci") == ["b", "c"]
+    assert (await face.ask("get_entity_by_ref", "component:c"))["metadata"]["name"] == "c"
+
+
+async def test_a_dry_run_of_a_push_tells_the_difference_and_writes_nothing(face: Face, catalog: Catalog) -> None:
+    await following(catalog, face.ask("push_entities", "ci", [entity("a")]))
+
+    tried = await face.ask("push_entities", "ci", [entity("a", "other"), entity("b")], dry_run=True)
+
+    assert [(each.ref, each.change) for each in tried.difference] == [
+        ("component:default/a", "changed"),
+        ("component:default/b", "added"),
+    ]
+    assert await refs_of(face, "ci") == ["a"]
+
+
+async def test_malformed_rows_are_named_and_may_be_left_out(face: Face, catalog: Catalog) -> None:
+    rows = [entity("a"), {"kind": "Component"}]
+
+    with pytest.raises(InvalidRows) as caught:
+        await face.ask("push_entities", "ci", rows)
+    pushed = await following(catalog, face.ask("push_entities", "ci", rows, partial=True))
+
+    assert [row["row"] for row in caught.value.rejected] == [2]
+    assert (pushed.added, pushed.rejected_count, pushed.rejected[0].row) == (1, 1, 2)
+
+
+async def test_a_delta_is_pushed(face: Face, catalog: Catalog) -> None:
+    await following(catalog, face.ask("push_entities", "ci", [entity("a"), entity("b")]))
+
+    pushed = await following(catalog, face.ask("push_delta", "ci", [entity("c")], ["Component:a"]))
+
+    assert (pushed.added, pushed.removed) == (1, 1)
+    assert await refs_of(face, "ci") == ["b", "c"]
+
+
+async def test_of_two_who_change_one_version_the_second_one_is_told(face: Face, catalog: Catalog) -> None:
+    first = await following(catalog, face.ask("put_provider_entity", "ci", entity("a"), if_absent=True))
+    read = await face.ask("get_provider_entity", "ci", "component:a")
+    await following(catalog, face.ask("put_provider_entity", "ci", entity("a", "x"), if_match=read.etag))
+
+    with pytest.raises(PreconditionFailed):
+        await face.ask("put_provider_entity", "ci", entity("a", "y"), if_match=read.etag)
+    with pytest.raises(PreconditionFailed):
+        await face.ask("delete_provider_entity", "ci", "component:a", if_match=read.etag)
+
+    assert first.etag == read.etag
+    assert read.entity["metadata"]["name"] == "a"
+    assert (await face.ask("get_provider_entity", "ci", "component:a")).entity["spec"]["owner"] == "x"
+
+
+async def test_an_entity_of_a_provider_is_withdrawn_once(face: Face, catalog: Catalog) -> None:
+    await following(catalog, face.ask("push_entities", "ci", [entity("a")]))
+
+    removed = await following(catalog, face.ask("delete_provider_entity", "ci", "component:a"))
+
+    assert removed.removed == 1
+    with pytest.raises(NotFound):
+        await face.ask("delete_provider_entity", "ci", "component:a")
+
+
+async def test_the_same_request_under_its_key_is_answered_as_before(face: Face, catalog: Catalog) -> None:
+    call = {"idempotency_key": "build-1"}
+    first = await following(catalog, face.ask("push_delta", "ci", [entity("a")], **call))
+    again = await following(catalog, face.ask("push_delta", "ci", [entity("a")], **call))
+
+    with pytest.raises(KeyReused):
+        await face.ask("push_delta", "ci", [entity("b")], **call)
+
+    assert (first.added, first.replayed) == (1, False)
+    assert (again.added, again.replayed) == (1, True)
+
+
+async def test_the_status_of_a_provider_tells_what_failed(face: Face, catalog: Catalog) -> None:
+    waiting = await following(
+        catalog, face.ask("push_entities", "ci", [entity("a"), entity("b") | {"spec": {}}], wait=0.0)
+    )
+    await catalog.settle()
+    settled = await face.ask("provider_status", "ci", wait=1)
+
+    assert (waiting.status.state, waiting.status.pending) == ("pending", 2)
+    assert (settled.state, settled.settled, settled.failed) == ("settled", 1, 1)
+    assert settled.failures[0].ref == "component:default/b"
+    assert "spec" in settled.failures[0].errors[0].message
+
+
+async def test_the_status_of_a_location_tells_how_far_it_has_come(face: Face, catalog: Catalog) -> None:
+    catalog.host.put("https://host/a.yaml", component_yaml("till"))
+    added = (await face.ask("add_location", "https://host/a.yaml")).location
+    pending = await face.ask("location_status", added.id)
+    await catalog.settle()
+
+    settled = await face.ask("location_status", added.id)
+
+    assert (pending.state, settled.state, settled.entities) == ("pending", "settled", 2)
+
+
+async def test_a_refresh_may_wait_for_what_comes_of_it(face: Face, catalog: Catalog) -> None:
+    assert await face.ask("refresh_entity", CART) is None
+    await catalog.settle()
+
+    refreshed = await face.ask("refresh_entity", CART, wait=0)
+
+    assert (refreshed.ref, refreshed.refreshed, refreshed.status.state) == (CART, [CART], "pending")
+
+
+async def test_providers_are_listed_and_forgotten(face: Face, catalog: Catalog) -> None:
+    await following(catalog, face.ask("push_entities", "ci", [entity("a")]))
+
+    listed = await face.ask("get_providers")
+    allowed = await face.ask("let_removal_through", "ci")
+    forgotten = await following(catalog, face.ask("forget_provider", "ci"))
+
+    assert {provider.name: provider.kind for provider in listed} == {"ci": "http", "p": "engine"}
+    assert (allowed.let_through, allowed.entities) == (True, 1)
+    assert forgotten.removed == 1
+    for method in ("get_provider", "let_removal_through", "forget_provider", "provider_status"):
+        with pytest.raises(NotFound):
+            await face.ask(method, "ci")
+
+
+async def test_the_entities_of_a_provider_that_nobody_knows_are_not_found(face: Face) -> None:
+    with pytest.raises(NotFound):
+        await refs_of(face, "nobody")

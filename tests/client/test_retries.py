@@ -10,6 +10,7 @@ from callboard.client import AsyncCatalogClient, CatalogClient
 from callboard.client.retries import Attempts
 from callboard.errors import CallboardError, Unavailable
 
+PUSHED = b'{"provider":"ci","entities":0,"added":0,"changed":0,"removed":0,"unchanged":0,"conflicts":[],"offset":0}'
 LOCATION = b'{"id":"1","type":"url","target":"https://host/a.yaml"}'
 
 
@@ -176,6 +177,56 @@ def test_whoever_follows_is_told_of_each_failure() -> None:
         next(server.client().follow(on_retry=lambda error, pause: told.append(pause) if pause == 3 else raised(error)))
 
     assert told == [3]
+
+
+class Recording(Failing):
+    """One that also notes what it is sent."""
+
+    def __init__(self, failures: int) -> None:
+        super().__init__(failures, content=PUSHED)
+        self.sent: list[tuple[str, bytes]] = []
+
+    def answer(self, request: httpx2.Request) -> httpx2.Response:
+        self.sent.append((request.headers["idempotency-key"], request.content))
+        return super().answer(request)
+
+
+def test_a_push_is_repeated_under_the_same_key() -> None:
+    server = Recording(1)
+
+    server.client().push_entities("ci", [{"a": 1}, {"b": 2}])
+
+    first, second = server.sent
+    assert first == second
+    assert first[1] == b'{"a":1}\n{"b":2}\n'
+
+
+def test_what_an_iterator_has_given_is_not_sent_again() -> None:
+    server = Recording(1)
+
+    with pytest.raises(Unavailable):
+        server.client().push_entities("ci", iter([{"a": 1}]))
+
+    assert (len(server.sent), server.pauses) == (1, [])
+
+
+async def test_without_blocking_an_iterator_is_not_sent_again_either() -> None:
+    server = Recording(1)
+
+    async with AsyncCatalogClient("http://catalog", transport=httpx2.MockTransport(server.answer)) as client:
+        with pytest.raises(Unavailable):
+            await client.push_entities("ci", iter([{"a": 1}]))
+
+    assert len(server.sent) == 1
+
+
+def test_the_lines_of_a_provider_are_asked_for_again_until_they_come() -> None:
+    server = Failing(2, status=503, content=b'{"kind":"API"}\n{"kind":"User"}')
+
+    found = list(server.client().iterate_provider_entities("ci"))
+
+    assert found == [{"kind": "API"}, {"kind": "User"}]
+    assert server.requests == 3
 
 
 def raised(error: CallboardError) -> None:

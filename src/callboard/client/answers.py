@@ -35,6 +35,10 @@ class Answer:
     """The offset of the stream that it was read at; 0 when the server does not know any."""
     retry_after: float | None = None
     """Seconds after which the server wants to be asked again."""
+    etag: str | None = None
+    """The version of what was sent, as far as the server says it."""
+    replayed: bool = False
+    """Whether it is the answer to an earlier request with the same idempotency key."""
 
     @classmethod
     def received(cls, status: int, content: bytes, headers: Mapping[str, str]) -> Self:
@@ -46,6 +50,8 @@ class Answer:
             offset=int(offset) if offset.isdecimal() else 0,
             # It may be a date as well, which says nothing to whoever has another clock.
             retry_after=float(retry_after) if retry_after.isdecimal() else None,
+            etag=headers.get("etag"),
+            replayed=headers.get("idempotency-replayed") == "true",
         )
 
 

@@ -1,19 +1,21 @@
 """The asynchronous face of the client."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from types import TracebackType
-from typing import Self, TypeVar, Unpack
+from typing import Self, TypeVar, Unpack, overload
 
 import httpx2
 
-from callboard.client import answers, changes, claims, core, entities, failures, locations
+from callboard.client import answers, changes, claims, core, entities, failures, locations, providers
 from callboard.client.changes import EventQuery, Include
 from callboard.client.claim_results import ConflictPage, Explanation, Removal
 from callboard.client.core import Call, Token
 from callboard.client.entities import EntityBatch, EntityList, EntityQuery, EntitySelection
 from callboard.client.filters import Filters, Query
 from callboard.client.following import Following, FollowOptions, News
+from callboard.client.lines import Splitter
 from callboard.client.locations import OnConflict
+from callboard.client.provider_results import Provider, Pushed, Refreshed, Status, WrittenEntity
 from callboard.client.results import (
     AddedLocation,
     Ancestry,
@@ -34,6 +36,7 @@ from callboard.errors import CallboardError, NotFound
 from callboard.model.refs import EntityRef, LocationRef
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 
 class AsyncCatalogClient:
@@ -74,28 +77,61 @@ class AsyncCatalogClient:
         await self._http.aclose()
 
     async def send(self, call: Call[T]) -> T:
-        """What a call of `entities`, `locations` or `changes` gives; it is sent again where that may help."""
+        """What a call of `entities`, `locations` and the others gives; it is sent again where that may help."""
+        return await self._repeated(call, self._once)
+
+    async def _repeated(self, call: Call[T], once: Callable[[Call[T]], Awaitable[R]]) -> R:
         attempts = Attempts(self._retries if call.repeatable else 0)
         while attempts.left > 0:
             try:
-                return await self._once(call)
+                return await once(call)
             except CallboardError as error:
+                if not call.again:
+                    raise
                 await self._sleep(attempts.pause_after(error))
-        return await self._once(call)
+        return await once(call)
 
     async def _once(self, call: Call[T]) -> T:
         try:
-            answer = await self._http.request(
-                call.method,
-                call.path,
-                params=list(call.params),
-                json=call.body,
-                headers=core.headers(self._token),
-                timeout=self._timeout + call.wait,
-            )
+            answer = await self._http.send(self._request(call))
         except httpx2.RequestError as error:
             raise failures.unreachable(self._url, error) from error
         return call.result(answer.status_code, answer.content, answer.headers)
+
+    async def _lines(self, call: Call[T]) -> AsyncIterator[T]:
+        """What the call gives for each line of its answer, as they come."""
+        splitter = Splitter()
+        answer = await self._repeated(call, self._opened)
+        try:
+            async for piece in answer.aiter_bytes():
+                for line in splitter.feed(piece):
+                    yield call.result(answer.status_code, line, answer.headers)
+            for line in splitter.end():
+                yield call.result(answer.status_code, line, answer.headers)
+        except httpx2.RequestError as error:
+            raise failures.unreachable(self._url, error) from error
+        finally:
+            await answer.aclose()
+
+    async def _opened(self, call: Call[T]) -> httpx2.Response:
+        try:
+            answer = await self._http.send(self._request(call), stream=True)
+            if not answer.is_success:
+                call.result(answer.status_code, await answer.aread(), answer.headers)
+        except httpx2.RequestError as error:
+            raise failures.unreachable(self._url, error) from error
+        return answer
+
+    def _request(self, call: Call[T]) -> httpx2.Request:
+        return self._http.build_request(
+            call.method,
+            call.path,
+            params=list(call.params),
+            json=call.body,
+            content=None if call.content is None else aiter(call.content),
+            headers=core.headers(self._token, call),
+            timeout=httpx2.Timeout(self._timeout + call.wait, connect=self._timeout),
+        )
 
     async def get_entity_by_ref(self, ref: str | EntityRef, *, min_offset: int | None = None) -> Entity:
         """The entity with this ref, for example `component:payments`. Raises NotFound."""
@@ -172,9 +208,19 @@ class AsyncCatalogClient:
         """What would go, stay and come back if an entity were deleted. Raises NotFound. Only Callboard knows it."""
         return await self.send(claims.entity_removal(uid))
 
-    async def refresh_entity(self, ref: str | EntityRef) -> None:
-        """Ask for an entity to be read again at its source, soon. Raises NotFound."""
+    @overload
+    async def refresh_entity(self, ref: str | EntityRef, *, wait: None = None) -> None: ...
+    @overload
+    async def refresh_entity(self, ref: str | EntityRef, *, wait: float) -> Refreshed: ...
+    async def refresh_entity(self, ref: str | EntityRef, *, wait: float | None = None) -> Refreshed | None:
+        """Ask for an entity to be read again at its source, soon. Raises NotFound.
+
+        With *wait* seconds the answer comes when that is done, or when they have passed, and says what came of it.
+        """
+        if wait is not None:
+            return await self.send(providers.refresh(ref, wait=wait))
         await self.send(entities.refresh(ref))
+        return None
 
     async def get_locations(self) -> Sequence[Location]:
         """All registered locations."""
@@ -254,6 +300,116 @@ class AsyncCatalogClient:
     ) -> LocationAnalysis:
         """Which entities there are at *target*, and drafts of some that might be."""
         return await self.send(locations.analyze(LocationRef(type_, target), catalog_filename=catalog_filename))
+
+    async def get_providers(self) -> Sequence[Provider]:
+        """All sources of entities."""
+        return await self.send(providers.listing())
+
+    async def get_provider(self, name: str) -> Provider:
+        """One source of entities: what it has, and what it did last. Raises NotFound."""
+        return await self.send(providers.provider(name))
+
+    async def get_provider_entity(self, provider: str, ref: str | EntityRef) -> WrittenEntity:
+        """An entity as its provider wrote it, with the etag that `if_match` wants. Raises NotFound."""
+        return await self.send(providers.entity(provider, ref))
+
+    async def iterate_provider_entities(self, provider: str) -> AsyncIterator[Entity]:
+        """All that a provider has, as it wrote it, in one answer that is read while it comes. Raises NotFound."""
+        async for entity in self._lines(providers.entities(provider)):
+            yield entity
+
+    async def put_provider_entity(
+        self,
+        provider: str,
+        entity: Mapping[str, object],
+        *,
+        if_match: str | None = None,
+        if_absent: bool = False,
+        dry_run: bool = False,
+        wait: float | None = None,
+        idempotency_key: str | None = None,
+    ) -> Pushed:
+        """Write one entity, and leave the others of the provider as they are.
+
+        Raises PreconditionFailed unless what is there has the etag *if_match*, or nothing is (*if_absent*).
+        """
+        call = providers.put_entity(
+            provider,
+            entity,
+            if_match=if_match,
+            if_absent=if_absent,
+            dry_run=dry_run,
+            wait=wait,
+            idempotency_key=idempotency_key,
+        )
+        return await self.send(call)
+
+    async def delete_provider_entity(
+        self,
+        provider: str,
+        ref: str | EntityRef,
+        *,
+        if_match: str | None = None,
+        dry_run: bool = False,
+        wait: float | None = None,
+    ) -> Pushed:
+        """Withdraw one entity. Raises NotFound, and PreconditionFailed unless it has the etag *if_match*."""
+        return await self.send(providers.delete_entity(provider, ref, if_match=if_match, dry_run=dry_run, wait=wait))
+
+    async def push_entities(
+        self,
+        provider: str,
+        entities: Iterable[Mapping[str, object] | bytes],
+        *,
+        partial: bool = False,
+        dry_run: bool = False,
+        wait: float | None = None,
+        idempotency_key: str | None = None,
+    ) -> Pushed:
+        """Write all that a provider has; what it had before and is not among them is withdrawn.
+
+        *entities* are sent as they come, each a mapping or JSON in one line, so that there may be any number of them.
+        Raises InvalidRows when there is anything wrong with some, unless *partial* takes the others, RemovalRefused,
+        NotAllowed for a provider of somebody else, and KeyReused. *wait* is how many seconds the answer may be held
+        back until all that changed has settled.
+        """
+        call = providers.push(
+            provider, entities, partial=partial, dry_run=dry_run, wait=wait, idempotency_key=idempotency_key
+        )
+        return await self.send(call)
+
+    async def push_delta(
+        self,
+        provider: str,
+        added: Iterable[Mapping[str, object]] = (),
+        removed: Iterable[str | EntityRef] = (),
+        *,
+        dry_run: bool = False,
+        wait: float | None = None,
+        idempotency_key: str | None = None,
+    ) -> Pushed:
+        """Write some entities of a provider and withdraw others. All of it fits into 10 MiB, and is done or not.
+
+        Raises what `push_entities` does.
+        """
+        call = providers.delta(provider, added, removed, dry_run=dry_run, wait=wait, idempotency_key=idempotency_key)
+        return await self.send(call)
+
+    async def forget_provider(self, provider: str) -> Pushed:
+        """Withdraw all that a provider has, and forget the provider. Raises NotFound."""
+        return await self.send(providers.forget(provider))
+
+    async def let_removal_through(self, provider: str) -> Provider:
+        """Let the next mutation pass that the removal guard would refuse. Raises NotFound."""
+        return await self.send(providers.let_through(provider))
+
+    async def provider_status(self, provider: str, *, wait: float | None = None) -> Status:
+        """How far all that a provider has led to has come, at the latest after *wait* seconds. Raises NotFound."""
+        return await self.send(providers.provider_status(provider, wait=wait))
+
+    async def location_status(self, location_id: str, *, wait: float | None = None) -> Status:
+        """How far all that a location has led to has come, at the latest after *wait* seconds. Raises NotFound."""
+        return await self.send(providers.location_status(location_id, wait=wait))
 
     async def get_entity_history(
         self,

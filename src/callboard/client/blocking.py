@@ -1,20 +1,22 @@
 """The synchronous face of the client."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
-from typing import Self, TypeVar, Unpack
+from typing import Self, TypeVar, Unpack, overload
 
 import httpx2
 
-from callboard.client import answers, changes, claims, core, entities, failures, locations
+from callboard.client import answers, changes, claims, core, entities, failures, locations, providers
 from callboard.client.changes import EventQuery, Include
 from callboard.client.claim_results import ConflictPage, Explanation, Removal
 from callboard.client.core import Call, Token
 from callboard.client.entities import EntityBatch, EntityList, EntityQuery, EntitySelection
 from callboard.client.filters import Filters, Query
 from callboard.client.following import Following, FollowOptions, News
+from callboard.client.lines import Splitter
 from callboard.client.locations import OnConflict
+from callboard.client.provider_results import Provider, Pushed, Refreshed, Status, WrittenEntity
 from callboard.client.results import (
     AddedLocation,
     Ancestry,
@@ -34,6 +36,7 @@ from callboard.errors import CallboardError, NotFound
 from callboard.model.refs import EntityRef, LocationRef
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 
 class CatalogClient:
@@ -74,28 +77,61 @@ class CatalogClient:
         self._http.close()
 
     def send(self, call: Call[T]) -> T:
-        """What a call of `entities`, `locations` or `changes` gives; it is sent again where that may help."""
+        """What a call of `entities`, `locations` and the others gives; it is sent again where that may help."""
+        return self._repeated(call, self._once)
+
+    def _repeated(self, call: Call[T], once: Callable[[Call[T]], R]) -> R:
         attempts = Attempts(self._retries if call.repeatable else 0)
         while attempts.left > 0:
             try:
-                return self._once(call)
+                return once(call)
             except CallboardError as error:
+                if not call.again:
+                    raise
                 self._sleep(attempts.pause_after(error))
-        return self._once(call)
+        return once(call)
 
     def _once(self, call: Call[T]) -> T:
         try:
-            answer = self._http.request(
-                call.method,
-                call.path,
-                params=list(call.params),
-                json=call.body,
-                headers=core.headers(self._token),
-                timeout=self._timeout + call.wait,
-            )
+            answer = self._http.send(self._request(call))
         except httpx2.RequestError as error:
             raise failures.unreachable(self._url, error) from error
         return call.result(answer.status_code, answer.content, answer.headers)
+
+    def _lines(self, call: Call[T]) -> Iterator[T]:
+        """What the call gives for each line of its answer, as they come."""
+        splitter = Splitter()
+        answer = self._repeated(call, self._opened)
+        try:
+            for piece in answer.iter_bytes():
+                for line in splitter.feed(piece):
+                    yield call.result(answer.status_code, line, answer.headers)
+            for line in splitter.end():
+                yield call.result(answer.status_code, line, answer.headers)
+        except httpx2.RequestError as error:
+            raise failures.unreachable(self._url, error) from error
+        finally:
+            answer.close()
+
+    def _opened(self, call: Call[T]) -> httpx2.Response:
+        try:
+            answer = self._http.send(self._request(call), stream=True)
+            if not answer.is_success:
+                call.result(answer.status_code, answer.read(), answer.headers)
+        except httpx2.RequestError as error:
+            raise failures.unreachable(self._url, error) from error
+        return answer
+
+    def _request(self, call: Call[T]) -> httpx2.Request:
+        return self._http.build_request(
+            call.method,
+            call.path,
+            params=list(call.params),
+            json=call.body,
+            content=call.content,
+            headers=core.headers(self._token, call),
+            timeout=httpx2.Timeout(self._timeout + call.wait, connect=self._timeout),
+        )
 
     def get_entity_by_ref(self, ref: str | EntityRef, *, min_offset: int | None = None) -> Entity:
         """The entity with this ref, for example `component:payments`. Raises NotFound."""
@@ -167,9 +203,19 @@ class CatalogClient:
         """What would go, stay and come back if an entity were deleted. Raises NotFound. Only Callboard knows it."""
         return self.send(claims.entity_removal(uid))
 
-    def refresh_entity(self, ref: str | EntityRef) -> None:
-        """Ask for an entity to be read again at its source, soon. Raises NotFound."""
+    @overload
+    def refresh_entity(self, ref: str | EntityRef, *, wait: None = None) -> None: ...
+    @overload
+    def refresh_entity(self, ref: str | EntityRef, *, wait: float) -> Refreshed: ...
+    def refresh_entity(self, ref: str | EntityRef, *, wait: float | None = None) -> Refreshed | None:
+        """Ask for an entity to be read again at its source, soon. Raises NotFound.
+
+        With *wait* seconds the answer comes when that is done, or when they have passed, and says what came of it.
+        """
+        if wait is not None:
+            return self.send(providers.refresh(ref, wait=wait))
         self.send(entities.refresh(ref))
+        return None
 
     def get_locations(self) -> Sequence[Location]:
         """All registered locations."""
@@ -247,6 +293,115 @@ class CatalogClient:
     ) -> LocationAnalysis:
         """Which entities there are at *target*, and drafts of some that might be."""
         return self.send(locations.analyze(LocationRef(type_, target), catalog_filename=catalog_filename))
+
+    def get_providers(self) -> Sequence[Provider]:
+        """All sources of entities."""
+        return self.send(providers.listing())
+
+    def get_provider(self, name: str) -> Provider:
+        """One source of entities: what it has, and what it did last. Raises NotFound."""
+        return self.send(providers.provider(name))
+
+    def get_provider_entity(self, provider: str, ref: str | EntityRef) -> WrittenEntity:
+        """An entity as its provider wrote it, with the etag that `if_match` wants. Raises NotFound."""
+        return self.send(providers.entity(provider, ref))
+
+    def iterate_provider_entities(self, provider: str) -> Iterator[Entity]:
+        """All that a provider has, as it wrote it, in one answer that is read while it comes. Raises NotFound."""
+        yield from self._lines(providers.entities(provider))
+
+    def put_provider_entity(
+        self,
+        provider: str,
+        entity: Mapping[str, object],
+        *,
+        if_match: str | None = None,
+        if_absent: bool = False,
+        dry_run: bool = False,
+        wait: float | None = None,
+        idempotency_key: str | None = None,
+    ) -> Pushed:
+        """Write one entity, and leave the others of the provider as they are.
+
+        Raises PreconditionFailed unless what is there has the etag *if_match*, or nothing is (*if_absent*).
+        """
+        call = providers.put_entity(
+            provider,
+            entity,
+            if_match=if_match,
+            if_absent=if_absent,
+            dry_run=dry_run,
+            wait=wait,
+            idempotency_key=idempotency_key,
+        )
+        return self.send(call)
+
+    def delete_provider_entity(
+        self,
+        provider: str,
+        ref: str | EntityRef,
+        *,
+        if_match: str | None = None,
+        dry_run: bool = False,
+        wait: float | None = None,
+    ) -> Pushed:
+        """Withdraw one entity. Raises NotFound, and PreconditionFailed unless it has the etag *if_match*."""
+        return self.send(providers.delete_entity(provider, ref, if_match=if_match, dry_run=dry_run, wait=wait))
+
+    def push_entities(
+        self,
+        provider: str,
+        entities: Iterable[Mapping[str, object] | bytes],
+        *,
+        partial: bool = False,
+        dry_run: bool = False,
+        wait: float | None = None,
+        idempotency_key: str | None = None,
+    ) -> Pushed:
+        """Write all that a provider has; what it had before and is not among them is withdrawn.
+
+        *entities* are sent as they come, each a mapping or JSON in one line, so that there may be any number of them.
+        Raises InvalidRows when there is anything wrong with some, unless *partial* takes the others, RemovalRefused,
+        NotAllowed for a provider of somebody else, and KeyReused. *wait* is how many seconds the answer may be held
+        back until all that changed has settled.
+        """
+        call = providers.push(
+            provider, entities, partial=partial, dry_run=dry_run, wait=wait, idempotency_key=idempotency_key
+        )
+        return self.send(call)
+
+    def push_delta(
+        self,
+        provider: str,
+        added: Iterable[Mapping[str, object]] = (),
+        removed: Iterable[str | EntityRef] = (),
+        *,
+        dry_run: bool = False,
+        wait: float | None = None,
+        idempotency_key: str | None = None,
+    ) -> Pushed:
+        """Write some entities of a provider and withdraw others. All of it fits into 10 MiB, and is done or not.
+
+        Raises what `push_entities` does.
+        """
+        call = providers.delta(provider, added, removed, dry_run=dry_run, wait=wait, idempotency_key=idempotency_key)
+        return self.send(call)
+
+    def forget_provider(self, provider: str) -> Pushed:
+        """Withdraw all that a provider has, and forget the provider. Raises NotFound."""
+        return self.send(providers.forget(provider))
+
+    def let_removal_through(self, provider: str) -> Provider:
+        """Let the next mutation pass that the removal guard would refuse. Raises NotFound."""
+        return self.send(providers.let_through(provider))
+
+    def provider_status(self, provider: str, *, wait: float | None = None) -> Status:
+        """How far all that a provider has led to has come, at the latest after *wait* seconds. Raises NotFound."""
+        return self.send(providers.provider_status(provider, wait=wait))
+
+    def location_status(self, location_id: str, *, wait: float | None = None) -> Status:
+        """How far all that a location has led to has come, at the latest after *wait* seconds. Raises NotFound."""
+        return self.send(providers.location_status(location_id, wait=wait))
 
     def get_entity_history(
         self,

@@ -1,11 +1,11 @@
 """The core of the client, without I/O: what a request is, and what becomes of its answer.
 
-The functions of `entities`, `locations` and `changes` make a `Call` each. A face sends its request and hands the answer
-back to it.
+The functions of `entities`, `locations`, `providers` and `changes` make a `Call` each. A face sends its request and
+hands the answer back to it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic, TypeAlias, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -14,6 +14,7 @@ import msgspec
 from callboard import __version__
 from callboard.client import failures
 from callboard.client.answers import Answer
+from callboard.client.lines import Lines
 from callboard.errors import InvalidInput, Unreadable
 from callboard.model.refs import EntityRef
 
@@ -37,12 +38,21 @@ class Call(Generic[T]):
     method: str = "GET"
     params: Sequence[tuple[str, str]] = ()
     body: Mapping[str, object] | None = None
+    content: Lines | None = None
+    """A body that is made while it is sent."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """What it says beside what every request says."""
     wait: float = 0.0
     """How many seconds the server may hold the answer back."""
     expected: frozenset[int] = frozenset()
     """Statuses without success that *read* understands."""
     repeatable: bool = True
     """Whether sending it twice does and says the same as sending it once."""
+
+    @property
+    def again(self) -> bool:
+        """Whether it can be sent again, after it has been sent or tried to be."""
+        return self.repeatable and (self.content is None or self.content.complete)
 
     def result(self, status: int, content: bytes, headers: Mapping[str, str] | None = None) -> T:
         """What the answer says. Raises the error that it stands for."""
@@ -72,11 +82,11 @@ def _is_server(url: str) -> bool:
         return False
 
 
-def headers(token: Token | None) -> dict[str, str]:
-    """What a request says about its sender."""
+def headers(token: Token | None, call: Call[T] | None = None) -> dict[str, str]:
+    """What a request says about its sender, and about itself."""
     own = {"user-agent": f"callboard-client/{__version__}", "accept": "application/json"}
     proof = token() if callable(token) else token
-    return own | ({"authorization": f"Bearer {proof}"} if proof else {})
+    return own | dict(call.headers if call else {}) | ({"authorization": f"Bearer {proof}"} if proof else {})
 
 
 def canonical(ref: str | EntityRef) -> EntityRef:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 
@@ -18,6 +19,7 @@ _BY_STATUS: Mapping[int, type[CallboardError]] = {
     404: errors.NotFound,
     409: errors.Conflict,
     410: errors.Gone,
+    412: errors.PreconditionFailed,
     429: errors.Unavailable,
     # Without an envelope they come from something in front of the catalog.
     502: errors.Unavailable,
@@ -27,10 +29,14 @@ _BY_STATUS: Mapping[int, type[CallboardError]] = {
 _NUMBER = re.compile(r"^\[Errno -?\d+\] ")
 
 
-class _Described(msgspec.Struct):
+class _Described(msgspec.Struct, rename="camel"):
     name: str = ""
     message: str = ""
     code: str = ""
+    held: int = 0
+    removed: int = 0
+    rejected: list[dict[str, Any]] = msgspec.field(default_factory=list)
+    rejected_count: int = 0
 
 
 class _Envelope(msgspec.Struct):
@@ -44,10 +50,21 @@ def of_answer(status: int, content: bytes, retry_after: float | None = None) -> 
     except msgspec.DecodeError:
         described = _Described()
     kind = _BY_CODE.get(described.code) or _BY_NAME.get(described.name) or _of_status(status)
-    error = kind(described.message or f"the server answered with the status {status} and did not say why")
+    error = _made(kind, described, f"the server answered with the status {status} and did not say why")
     if isinstance(error, errors.Unavailable):
         error.retry_after = retry_after
     return error
+
+
+def _made(kind: type[CallboardError], described: _Described, otherwise: str) -> CallboardError:
+    message = described.message or otherwise
+    if issubclass(kind, errors.RemovalRefused):
+        return kind(message, held=described.held, removed=described.removed)
+    if issubclass(kind, errors.InvalidRows):
+        rows = [row for row in described.rejected if "row" in row and "reason" in row]
+        # Without any row it would have nothing to say.
+        return kind(rows, max(described.rejected_count, len(rows))) if rows else errors.InvalidInput(message)
+    return kind(message)
 
 
 def unreachable(url: str, error: Exception) -> errors.Unavailable:
