@@ -20,6 +20,13 @@ ACME = Path(__file__).parents[2] / "examples/acme"
 ENTITIES = 91
 CALLBOARD = [sys.executable, "-m", "callboard"]
 
+GUARDS = """\
+catalog:
+  providerOptions:
+    guarded: {maxRemovalPercent: 50}
+    kept: {refuseEmpty: true}
+"""
+
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -51,6 +58,12 @@ class Server:
                     seen.add(news.ref)
                 if len(seen) >= ENTITIES:
                     return
+
+    def wait_until_ready(self) -> None:
+        """Follow the stream until the server has answered once, or has died."""
+        with CatalogClient(self.url) as catalog, ended_after(60, self.process):
+            for _ in catalog.follow(until_caught_up=True, on_retry=self._must_live):
+                return
 
     def _must_live(self, error: Exception, pause: float) -> None:
         assert self.process.poll() is None, self.log.read_text()
@@ -85,12 +98,30 @@ def callboard(environment: dict[str, str]) -> Run:
 
 @pytest.fixture(scope="session")
 def server(environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """The server with everything in it."""
+    """The server with everything in it, for whoever only reads."""
     folder = tmp_path_factory.mktemp("serve")
+    shutil.copytree(ACME, folder / "acme")
+    with _served(folder, environment) as started:
+        started.wait_until_loaded()
+        yield started
+
+
+@pytest.fixture(scope="session")
+def writable(environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """An empty server for those who write; the providers `guarded` and `kept` have a removal guard."""
+    folder = tmp_path_factory.mktemp("writable")
+    (folder / "acme").mkdir()
+    (folder / "acme/app-config.yaml").write_text(GUARDS)
+    with _served(folder, environment) as started:
+        started.wait_until_ready()
+        yield started
+
+
+@contextlib.contextmanager
+def _served(folder: Path, environment: dict[str, str]) -> Iterator[Server]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     example, log = folder / "acme", folder / "log"
-    shutil.copytree(ACME, example)
     with log.open("wb") as stderr:
         process = subprocess.Popen(
             [*CALLBOARD, *serve_flags(example, folder / "data", port)],
@@ -98,10 +129,8 @@ def server(environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
             stdout=subprocess.DEVNULL,
             stderr=stderr,
         )
-    started = Server(process, f"http://127.0.0.1:{port}", folder / "data", log, example)
     try:
-        started.wait_until_loaded()
-        yield started
+        yield Server(process, f"http://127.0.0.1:{port}", folder / "data", log, example)
     finally:
         process.terminate()
         process.wait(30)

@@ -23,7 +23,7 @@ def flags(command: str) -> set[str]:
     found = program.get_command(CONTEXT, command)
     assert found is not None
     options = [parameter for parameter in found.params if isinstance(parameter, click.Option)]
-    return {name for option in options for name in option.opts if name.startswith("--")}
+    return {name for option in options for name in (*option.opts, *option.secondary_opts) if name.startswith("--")}
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -11,7 +11,7 @@ import click
 import structlog
 
 from callboard import settings as configuration
-from callboard.errors import InvalidConfiguration
+from callboard.errors import InvalidConfiguration, RemovalRefused
 from callboard.settings import LogFormat, Settings
 
 if TYPE_CHECKING:
@@ -42,11 +42,17 @@ token_flag = click.option(
 """The flag that says as whom a command talks to a server."""
 
 
-def client_of(server: str, token: str | None) -> "CatalogClient":
+def client_of(server: str, token: str | None, *, retries: int = 0) -> "CatalogClient":
     """A client for a command. It gives up at once: whoever waits for the command can see that, and call it again."""
     from callboard.client import CatalogClient
 
-    return CatalogClient(server, token=token, retries=0)
+    return CatalogClient(server, token=token, retries=retries)
+
+
+def advised(error: RemovalRefused, provider: str) -> RemovalRefused:
+    """The same refusal, with what to do about it."""
+    advice = f"If this is meant: callboard providers {provider} --let-through, and then the same again"
+    return RemovalRefused(f"{error}. {advice}", held=error.held, removed=error.removed)
 
 
 _FLAGS = (

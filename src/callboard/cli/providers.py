@@ -1,0 +1,147 @@
+"""`callboard providers`: the sources of entities, and what an operator can do about one."""
+
+import datetime as dt
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from callboard.cli import options
+from callboard.errors import RemovalRefused
+from callboard.model import json
+from callboard.model.json import JsonObject
+
+if TYPE_CHECKING:
+    from callboard.client import CatalogClient, Mutation, Provider, Refusal
+
+_HEADINGS = ("NAME", "KIND", "ENTITIES", "OWNER", "LAST MUTATION", "REFUSED")
+_NUMBERS = frozenset(("ENTITIES",))
+
+
+@click.command(
+    epilog="""\b
+Example:
+  callboard providers
+  callboard providers cmdb
+  callboard providers cmdb --let-through
+"""
+)
+@click.argument("name", required=False)
+@click.option(
+    "--let-through", is_flag=True, help="Let the next removal of NAME pass that the guard would refuse, once."
+)
+@click.option("--forget", is_flag=True, help="Withdraw all that NAME has, and forget it.")
+@click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="The notation.")
+@options.server_flag
+@options.token_flag
+def command(name: str | None, let_through: bool, forget: bool, output: str, server: str, token: str | None) -> None:
+    """List the providers: where the catalog's entities come from, or the one with this NAME."""
+    if (let_through or forget) and name is None:
+        raise click.UsageError("--let-through and --forget need the NAME of a provider.")
+    if let_through and forget:
+        raise click.UsageError("Either --let-through or --forget.")
+    with options.client_of(server, token) as catalog:
+        if name is None:
+            found = catalog.get_providers()
+            _show([as_json(each) for each in found], table(found), output)
+        elif forget:
+            _show(*_forget(catalog, name), output)
+        else:
+            one = catalog.let_removal_through(name) if let_through else catalog.get_provider(name)
+            _show(as_json(one), details(one), output)
+
+
+def _forget(catalog: "CatalogClient", name: str) -> tuple[JsonObject, list[str]]:
+    try:
+        gone = catalog.forget_provider(name)
+    except RemovalRefused as error:
+        raise options.advised(error, name) from error
+    words = f"{name} is forgotten; it had {gone.removed:,} {'entity' if gone.removed == 1 else 'entities'}"
+    return {"provider": name, "removed": gone.removed, "offset": gone.offset}, [words]
+
+
+def _show(value: JsonObject | list[JsonObject], lines: Iterable[str], output: str) -> None:
+    click.echo(json.encode(value) if output == "json" else "\n".join(lines))
+
+
+def table(providers: Sequence["Provider"]) -> Iterator[str]:
+    """A line for each provider."""
+    rows = [_HEADINGS, *(_cells(provider) for provider in providers)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADINGS))]
+    for row in rows:
+        cells = [
+            cell.rjust(width) if heading in _NUMBERS else cell.ljust(width)
+            for heading, cell, width in zip(_HEADINGS, row, widths, strict=True)
+        ]
+        yield "  ".join(cells).rstrip()
+
+
+def _cells(provider: "Provider") -> tuple[str, ...]:
+    return (
+        provider.name,
+        provider.kind,
+        f"{provider.entities:,}",
+        provider.owner or "-",
+        _at(provider.last_mutation.at) if provider.last_mutation else "-",
+        _at(provider.refused.at) if provider.refused else "-",
+    )
+
+
+def details(provider: "Provider") -> Iterator[str]:
+    """All that is known of one provider."""
+    last, refused = provider.last_mutation, provider.refused
+    yield f"name:           {provider.name}"
+    yield f"kind:           {provider.kind}"
+    yield f"owner:          {provider.owner or '-'}"
+    yield f"created:        {_at(provider.created_at)}"
+    yield f"entities:       {provider.entities:,}"
+    yield f"last mutation:  {_mutation(last) if last else '-'}"
+    yield f"refused:        {_refusal(refused) if refused else '-'}"
+    yield f"let through:    {'the next removal that the guard would refuse' if provider.let_through else 'nothing'}"
+
+
+def _mutation(last: "Mutation") -> str:
+    kind = "full set" if last.full else "delta"
+    return (
+        f"{_at(last.at)}, {kind}: {last.offered:,} offered, {last.changed:,} changed, {last.removed:,} removed,"
+        f" {last.rejected:,} rejected"
+    )
+
+
+def _refusal(refused: "Refusal") -> str:
+    return f"{_at(refused.at)}, {refused.reason}"
+
+
+def _at(at: dt.datetime) -> str:
+    return at.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def as_json(provider: "Provider") -> JsonObject:
+    """A provider in the words of the API."""
+    last, refused = provider.last_mutation, provider.refused
+    return {
+        "name": provider.name,
+        "kind": provider.kind,
+        "owner": provider.owner,
+        "createdAt": provider.created_at.isoformat(),
+        "entities": provider.entities,
+        "lastMutation": None
+        if last is None
+        else {
+            "at": last.at.isoformat(),
+            "full": last.full,
+            "offered": last.offered,
+            "changed": last.changed,
+            "removed": last.removed,
+            "rejected": last.rejected,
+        },
+        "refused": None
+        if refused is None
+        else {
+            "at": refused.at.isoformat(),
+            "reason": refused.reason,
+            "held": refused.held,
+            "removed": refused.removed,
+        },
+        "letThrough": provider.let_through,
+    }

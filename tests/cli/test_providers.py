@@ -1,0 +1,79 @@
+import datetime as dt
+
+from callboard.cli.providers import table
+from callboard.client import CatalogClient, Provider
+from callboard.model import json
+from tests.cli.conftest import Run, Server
+
+ENTITY = {"apiVersion": "v1", "kind": "API", "metadata": {"name": "listed"}}
+
+
+def test_providers_are_listed_with_what_they_have(writable: Server, callboard: Run) -> None:
+    with CatalogClient(writable.url) as catalog:
+        catalog.push_entities("listed", [ENTITY])
+
+    printed = callboard("providers", "--server", writable.url)
+
+    heading, *rows = printed.stdout.splitlines()
+    assert printed.returncode == 0
+    assert heading.split() == ["NAME", "KIND", "ENTITIES", "OWNER", "LAST", "MUTATION", "REFUSED"]
+    assert {row.split()[0]: row.split()[1:4] for row in rows}["listed"] == ["http", "1", "-"]
+
+
+def test_one_provider_is_shown_in_full_and_as_json(writable: Server, callboard: Run) -> None:
+    with CatalogClient(writable.url) as catalog:
+        catalog.push_entities("shown", [{**ENTITY, "metadata": {"name": "shown"}}])
+
+    text = callboard("providers", "shown", "--server", writable.url)
+    told = json.decode(callboard("providers", "shown", "--output", "json", "--server", writable.url).stdout)
+
+    assert "last mutation:  " in text.stdout
+    assert "full set: 1 offered, 1 changed, 0 removed, 0 rejected" in text.stdout
+    assert isinstance(told, dict)
+    assert (told["name"], told["kind"], told["entities"], told["letThrough"]) == ("shown", "http", 1, False)
+
+
+def test_a_provider_is_forgotten(writable: Server, callboard: Run) -> None:
+    with CatalogClient(writable.url) as catalog:
+        catalog.push_entities("gone", [{**ENTITY, "metadata": {"name": "gone"}}])
+
+    forgotten = callboard("providers", "gone", "--forget", "--server", writable.url)
+    missing = callboard("providers", "gone", "--server", writable.url)
+
+    assert (forgotten.returncode, forgotten.stdout) == (0, "gone is forgotten; it had 1 entity\n")
+    assert (missing.returncode, missing.stderr) == (1, "callboard: There is no provider gone\n")
+
+
+def test_a_guarded_provider_is_not_forgotten_unless_that_is_let_through(writable: Server, callboard: Run) -> None:
+    with CatalogClient(writable.url) as catalog:
+        catalog.push_entities("kept", [{**ENTITY, "metadata": {"name": "kept"}}])
+
+    refused = callboard("providers", "kept", "--forget", "--server", writable.url)
+
+    assert refused.returncode == 1
+    assert "If this is meant: callboard providers kept --let-through" in refused.stderr
+
+
+def test_what_is_to_be_done_needs_a_name(callboard: Run) -> None:
+    refused = [callboard("providers", "--forget"), callboard("providers", "a", "--forget", "--let-through")]
+
+    assert [each.returncode for each in refused] == [2, 2]
+
+
+def test_the_columns_are_as_wide_as_what_is_in_them() -> None:
+    at = dt.datetime(2026, 11, 1, tzinfo=dt.UTC)
+    provider = Provider(
+        name="cmdb",
+        kind="http",
+        owner="external:inventory",
+        created_at=at,
+        entities=12_000,
+        last_mutation=None,
+        refused=None,
+        let_through=False,
+    )
+
+    assert list(table([provider])) == [
+        "NAME  KIND  ENTITIES  OWNER               LAST MUTATION  REFUSED",
+        "cmdb  http    12,000  external:inventory  -              -",
+    ]
