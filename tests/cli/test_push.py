@@ -204,17 +204,19 @@ def test_with_partial_the_good_ones_are_stored_and_the_others_are_not_withdrawn(
     assert held(writable, "part") == ["part-a", "part-b"]
 
 
-def test_with_partial_a_file_that_can_not_be_read_withdraws_nothing(
-    push: Run, writable: Server, tmp_path: Path
+@pytest.mark.parametrize("text", ["kind: [\n", "apiVersion: v1\nkind: Component\nmetadata: {}\n"])
+def test_with_partial_what_has_no_name_withdraws_nothing(
+    text: str, push: Run, writable: Server, tmp_path: Path
 ) -> None:
     (tmp_path / "a.yaml").write_text(component("keep-a"))
     (tmp_path / "b.yaml").write_text(component("keep-b"))
     push("keep", ".", "--no-wait")
-    (tmp_path / "b.yaml").write_text("kind: [\n")
+    (tmp_path / "b.yaml").write_text(text)
 
     refused = push("keep", ".", "--partial", "--no-wait")
 
-    assert (refused.returncode, refused.stdout.splitlines()[-1]) == (1, "nothing was sent: 1 problem, 1 entity")
+    assert refused.returncode == 1
+    assert refused.stdout.splitlines()[-1].startswith("nothing was sent: 1 problem, ")
     assert held(writable, "keep") == ["keep-a", "keep-b"]
 
 

@@ -22,8 +22,7 @@ class Problem:
     place: Place
     reason: str
     ref: str | None = None
-    unparsable: bool = False
-    """Nobody can tell which entities it is about."""
+    """None when nobody can tell which entities it is about."""
 
 
 @dataclass(slots=True)
@@ -85,7 +84,7 @@ class Parcel:
 
     def _add(self, place: Place, value: JsonValue | Unparsable) -> None:
         if isinstance(value, Unparsable):
-            self.problems.append(Problem(place.found(), str(value), unparsable=True))
+            self.problems.append(Problem(place.found(), str(value)))
             return
         try:
             # The server asks the same.

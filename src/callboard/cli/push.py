@@ -183,8 +183,8 @@ def _may_be_sent(parcel: "Parcel", wanted: _Wanted) -> bool:
         )
     if not wanted.partial:
         return not parcel.problems
-    # What nobody can read is nothing that the server could be told to keep.
-    return wanted.delta or not any(problem.unparsable for problem in parcel.problems)
+    # What has no name can't be named to the server as something to keep; it would be withdrawn.
+    return wanted.delta or all(problem.ref is not None for problem in parcel.problems)
 
 
 def _send(catalog: "CatalogClient", bar: Bar, wanted: _Wanted, parcel: "Parcel") -> "Pushed":
