@@ -77,9 +77,9 @@ async def add(tx: Transaction, name: str, kind: ProviderKind, *, owner: str | No
     await tx.run(_SQL["add"], name=name, kind=kind, owner=owner, now=tx.now)
 
 
-async def note_mutation(tx: Transaction, name: str, mutation: str) -> None:
-    """Remember what the last mutation did (JSON)."""
-    await tx.run(_SQL["note_mutation"], name=name, mutation=mutation, now=tx.now)
+async def note_mutation(tx: Transaction, name: str, mutation: str, *, absolve: bool = True) -> None:
+    """Remember what the last mutation did (JSON), and with *absolve* forget what was refused before."""
+    await tx.run(_SQL["note_mutation"], name=name, mutation=mutation, now=tx.now, absolve=absolve)
 
 
 async def note_refusal(tx: Transaction, name: str, refused: str) -> None:

@@ -15,7 +15,10 @@ select kind, owner from providers where name = :name;
 insert into providers (name, kind, owner, created_at) values (:name, :kind, :owner, :now) on conflict (name) do nothing;
 
 -- name: note_mutation
-update providers set mutation = :mutation, mutated_at = :now, refused = null, refused_at = null where name = :name;
+update providers set
+    mutation = :mutation, mutated_at = :now,
+    refused = case when not :absolve then refused end, refused_at = case when not :absolve then refused_at end
+where name = :name;
 
 -- name: note_refusal
 update providers set refused = :refused, refused_at = :now where name = :name;

@@ -1,0 +1,91 @@
+"""Ingestions: how far incremental providers have come, and what they have seen in their present rounds."""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from callboard.store import queries
+from callboard.store.claims import ClaimKey
+from callboard.store.database import Transaction
+
+_SQL = queries.load("ingestions")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ingestion:
+    """Where an incremental provider stands."""
+
+    provider: str
+    round: int
+    cursor: str | None
+    """JSON; None at the beginning of a round."""
+    pages: int
+    """How many pages of the present round are stored."""
+    started_at: dt.datetime
+    """When the first page of the present round was stored; until then, when that of the last one was."""
+    completed_at: dt.datetime | None
+    """When the last whole round ended."""
+    error: str | None
+    """Why the next page could not be had, the last time that this was tried."""
+    failures: int
+    """How many times in a row that was."""
+    next_at: dt.datetime
+    """When the next page is asked for."""
+
+
+async def find(tx: Transaction, provider: str) -> Ingestion | None:
+    """Where the *provider* stands; None for one that is not incremental, or was never run."""
+    row = await tx.row(_SQL["find"], provider=provider)
+    return Ingestion(**row) if row else None
+
+
+async def begin(tx: Transaction, provider: str) -> Ingestion:
+    """Where the *provider* stands, which is at the beginning if it was never run."""
+    row = await tx.row(_SQL["begin"], provider=provider, now=tx.now)
+    if row is not None:
+        return Ingestion(**row)
+    found = await find(tx, provider)
+    assert found is not None
+    return found
+
+
+async def see(tx: Transaction, provider: str, seen: Sequence[tuple[str, str | None]]) -> None:
+    """Remember that this round has *seen* these (ref, location key); None stands for all keys that it had before."""
+    exact = [(ref, key) for ref, key in seen if key is not None]
+    await tx.run(_SQL["see"], provider=provider, refs=[ref for ref, _ in exact], keys=[key for _, key in exact])
+    if broken := [ref for ref, key in seen if key is None]:
+        await tx.run(_SQL["see_claimed"], provider=provider, refs=broken)
+
+
+async def count_seen(tx: Transaction, provider: str) -> int:
+    """How many entities this round has seen."""
+    row = await tx.row(_SQL["count_seen"], provider=provider)
+    assert row is not None
+    return int(row[0])
+
+
+async def unseen(tx: Transaction, provider: str) -> list[ClaimKey]:
+    """What the *provider* claims and has not been seen in this round."""
+    return [ClaimKey(*row) for row in await tx.rows(_SQL["unseen"], provider=provider)]
+
+
+async def advance(tx: Transaction, provider: str, cursor: str, next_at: dt.datetime) -> None:
+    """A page is stored; the next one begins at the *cursor* (JSON)."""
+    await tx.run(_SQL["advance"], provider=provider, cursor=cursor, next_at=next_at, now=tx.now)
+
+
+async def complete(tx: Transaction, provider: str, next_at: dt.datetime) -> None:
+    """The round is over; the next one begins at *next_at*."""
+    await tx.run(_SQL["complete"], provider=provider, next_at=next_at, now=tx.now)
+    await tx.run(_SQL["drop_seen"], provider=provider)
+
+
+async def fail(tx: Transaction, provider: str, error: str, failures: int, next_at: dt.datetime) -> None:
+    """Remember why a page could not be had."""
+    await tx.run(_SQL["fail"], provider=provider, error=error, failures=failures, next_at=next_at)
+
+
+async def remove(tx: Transaction, provider: str) -> None:
+    """Forget the provider's rounds: it would begin at the beginning."""
+    await tx.run(_SQL["drop_seen"], provider=provider)
+    await tx.run(_SQL["remove"], provider=provider)
