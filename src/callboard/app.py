@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import httpx2
 import structlog
 
-from callboard import __version__
+from callboard import __version__, plugins
 from callboard.access import authentication
 from callboard.access.authentication import Authenticator
 from callboard.access.authorizers import authorizer_of
@@ -25,16 +25,19 @@ from callboard.builtin.readers.allowed_hosts import AllowedHost
 from callboard.builtin.readers.files import FileReader
 from callboard.builtin.readers.http import HttpReader
 from callboard.clock import Clock
-from callboard.errors import RemovalRefused
+from callboard.errors import Conflict, RemovalRefused
 from callboard.extend import EntityProvider, Processor, Reader
+from callboard.ingestion import connections
 from callboard.ingestion.connections import Connection
 from callboard.ingestion.guards import Guard
-from callboard.ingestion.locations import ConfiguredLocations, RegisteredLocations
+from callboard.ingestion.incremental import Rounds
+from callboard.ingestion.locations import CONFIGURED, REGISTERED, ConfiguredLocations, RegisteredLocations
 from callboard.loop import Loop
 from callboard.metrics import Metrics
 from callboard.model.documents import parse_entities
 from callboard.model.refs import LocationRef
 from callboard.model.rules import AllowedKind, LocationMatch, Rule, Rules
+from callboard.plugins import Plugins
 from callboard.processing.pipeline import Pipeline
 from callboard.processing.worker import ProcessingOptions, Worker
 from callboard.settings import OrphanStrategy, Settings
@@ -48,6 +51,7 @@ from callboard.view.memberships import groups_of
 _log = structlog.get_logger(__name__)
 
 _RETRY_PROVIDER = 5.0
+_RETRY_NAME = 30.0
 _USUAL_PRIORITY = 20.0
 
 
@@ -63,6 +67,8 @@ class Engine:
     worker: Worker
     stitcher: Stitcher
     providers: Sequence[EntityProvider]
+    rounds: Sequence[Rounds]
+    """The incremental providers."""
     wakeups: WakeUps
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -70,6 +76,7 @@ class Engine:
         counting = Loop(name="metrics", step=self._count, clock=self.clock)
         async with asyncio.TaskGroup() as group:
             connecting = [group.create_task(self._connect(provider)) for provider in self.providers]
+            connecting += [group.create_task(rounds.run()) for rounds in self.rounds]
             group.create_task(self.wakeups.run())
             group.create_task(counting.run())
             # `processingInterval: false` makes an engine that only feeds the catalog.
@@ -91,10 +98,14 @@ class Engine:
 
         async def connect() -> float:
             try:
+                await self.database.run(lambda tx: connections.check_name(tx, provider.name))
                 await provider.connect(connection)
             except RemovalRefused:
                 # It has been told and written down. Somebody may let it through, or the source may recover.
                 return _RETRY_PROVIDER
+            except Conflict as error:
+                _log.error("provider.refused", provider=provider.name, reason=str(error))
+                return _RETRY_NAME
             loop.stop()
             return _RETRY_PROVIDER
 
@@ -129,11 +140,14 @@ def assemble_engine(
     settings: Settings, database: Database, clock: Clock, metrics: Metrics, client: httpx2.AsyncClient
 ) -> Engine:
     """The parts of the write side, put together."""
-    pipeline = build_pipeline(settings, client, clock)
+    added = plugins_of(settings)
+    pipeline = build_pipeline(settings, client, clock, added)
     worker = Worker(database, pipeline, clock, processing_options(settings))
     lease = dt.timedelta(seconds=settings.callboard.processing.lease_seconds)
     stitcher = Stitcher(database, clock, StitchingOptions(lease=lease))
     wakeups = WakeUps(database, clock, {schedule.CHANNEL: worker.wake, stitch_queue.CHANNEL: stitcher.loop.wake})
+    providers = list(_providers(settings, database, added))
+    incremental = [provider for provider in added.incremental if _wanted(settings, provider.name)]
     return Engine(
         settings=settings,
         database=database,
@@ -142,13 +156,31 @@ def assemble_engine(
         pipeline=pipeline,
         worker=worker,
         stitcher=stitcher,
-        providers=list(_providers(settings, database)),
+        providers=providers,
+        rounds=[
+            Rounds(
+                database=database,
+                clock=clock,
+                provider=provider,
+                guard=guard_of(settings, provider.name),
+                lease=lease,
+            )
+            for provider in incremental
+        ],
         wakeups=wakeups,
     )
 
 
-def build_pipeline(settings: Settings, client: httpx2.AsyncClient, clock: Clock) -> Pipeline:
-    """The processors, policies, rules and readers of an installation."""
+def plugins_of(settings: Settings) -> Plugins:
+    """The plugins that the configuration names. Raises InvalidConfiguration when one of them can't be used."""
+    return plugins.load(settings, taken=(CONFIGURED, REGISTERED))
+
+
+def build_pipeline(
+    settings: Settings, client: httpx2.AsyncClient, clock: Clock, added: Plugins | None = None
+) -> Pipeline:
+    """The processors, policies, rules and readers of an installation, those of plugins behind the built-in ones."""
+    added = added or Plugins()
     own = settings.callboard.reading
     found: list[Reader] = [
         FileReader(max_bytes=own.max_bytes, clock=clock),
@@ -168,8 +200,8 @@ def build_pipeline(settings: Settings, client: httpx2.AsyncClient, clock: Clock)
     if not settings.catalog.disable_default_processors:
         processors += [LocationProcessor(readers, parse_entities), AnnotateLocationProcessor()]
     return Pipeline(
-        processors=_ordered(settings, processors),
-        policies=default_policies(),
+        processors=_ordered(settings, [*processors, *added.processors]),
+        policies=[*default_policies(), *added.policies],
         last_policies=last_policies(),
         rules=Rules(rules_of(settings)),
         readers=readers,
@@ -229,13 +261,15 @@ def guard_of(settings: Settings, provider: str) -> Guard:
     )
 
 
-def _providers(settings: Settings, database: Database) -> Iterator[EntityProvider]:
+def _providers(settings: Settings, database: Database, added: Plugins) -> Iterator[EntityProvider]:
     targets = [LocationRef(location.type, location.target) for location in settings.catalog.locations]
-    found: list[EntityProvider] = [ConfiguredLocations(targets), RegisteredLocations(database)]
-    options = settings.catalog.provider_options
-    for provider in found:
-        if provider.name not in options or not options[provider.name].disabled:
-            yield provider
+    built_in: list[EntityProvider] = [ConfiguredLocations(targets), RegisteredLocations(database)]
+    return (provider for provider in [*built_in, *added.providers] if _wanted(settings, provider.name))
+
+
+def _wanted(settings: Settings, provider: str) -> bool:
+    options = settings.catalog.provider_options.get(provider)
+    return options is None or not options.disabled
 
 
 @dataclass(slots=True, kw_only=True)
@@ -281,7 +315,7 @@ async def read_side(settings: Settings, url: str, clock: Clock, metrics: Metrics
                 metrics=metrics,
                 follower=follower,
                 wakeups=wakeups,
-                pipeline=build_pipeline(settings, client, clock),
+                pipeline=build_pipeline(settings, client, clock, plugins_of(settings)),
                 authenticator=authenticator if authenticator.enabled else None,
                 authorizer=authorizer_of(settings, client, clock),
             )

@@ -45,6 +45,18 @@ def test_a_wrong_configuration_names_its_file_and_line(callboard: Run, tmp_path:
     assert not (tmp_path / "data").exists()
 
 
+def test_a_plugin_that_is_not_there_is_named_once_and_nothing_is_started(callboard: Run, tmp_path: Path) -> None:
+    file = tmp_path / "app-config.yaml"
+    file.write_text("callboard:\n  plugins:\n    - acme.nowhere:Provider\n")
+
+    refused = callboard("serve", "--config", file, "--data-dir", tmp_path / "data")
+
+    assert refused.returncode == 1
+    (line,) = refused.stderr.splitlines()
+    assert "app-config.yaml:3: callboard.plugins[0]: expected a module acme.nowhere that can be imported" in line
+    assert not (tmp_path / "data").exists()
+
+
 def test_a_role_without_a_database_says_how_to_get_one(callboard: Run, tmp_path: Path) -> None:
     refused = callboard("engine", "--config", ACME / "app-config.yaml", "--data-dir", tmp_path / "nothing")
 

@@ -9,6 +9,7 @@ from callboard.settings import (
     LogFormat,
     LoggingSettings,
     LogLevel,
+    PluginSetting,
     ProcessingSettings,
     ReadingSettings,
     Settings,
@@ -26,6 +27,9 @@ callboard:
   reading: {timeout: 5s, concurrencyPerHost: 2, maxBytes: 1.5 MiB}
   logging: {format: json, level: debug}
   stream: {ringSize: 500}
+  plugins:
+    - acme.on_call:OnCall
+    - {use: 'acme.sources:make.all', options: {hosts: [one, two]}}
 """
 
 
@@ -41,6 +45,10 @@ def test_every_key_is_read(configured: Configured, tmp_path: Path) -> None:
         reading=ReadingSettings(timeout_seconds=5, concurrency_per_host=2, max_bytes=1_572_864),
         logging=LoggingSettings(format=LogFormat.JSON, level=LogLevel.DEBUG),
         stream=StreamSettings(ring_size=500),
+        plugins=(
+            PluginSetting("acme.on_call:OnCall", at="app-config.yaml:11"),
+            PluginSetting("acme.sources:make.all", {"hosts": ["one", "two"]}, at="app-config.yaml:12"),
+        ),
     )
 
 
@@ -72,6 +80,11 @@ def test_sizes_have_units_or_are_bytes(configured: Configured, written: str, siz
         ("logging: {format: xml}", "callboard.logging.format: expected text or json, got 'xml'"),
         ("logging: {level: loud}", "callboard.logging.level: expected debug, info, warning or error, got 'loud'"),
         ("stream: 5", "callboard.stream: expected an object, got 5"),
+        ("plugins: acme:make", "callboard.plugins: expected a list, got 'acme:make'"),
+        ("plugins: [acme]", 'callboard.plugins[0]: expected a text such as "package.module:object", or an object'),
+        ("plugins: [acme:x, {use: acme}]", 'callboard.plugins[1].use: expected a text such as "package.module:object"'),
+        ("plugins: [{options: {}}]", "callboard.plugins[0].use: is missing"),
+        ("plugins: [{use: acme:x, options: 3}]", "callboard.plugins[0].options: expected an object, got 3"),
     ],
 )
 def test_a_wrong_value_is_named(configured: Configured, text: str, problem: str) -> None:

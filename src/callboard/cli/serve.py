@@ -21,5 +21,11 @@ def command(**flags: Any) -> None:
     """Run PostgreSQL (unless one is configured), engines and APIs, until SIGTERM or Ctrl-C."""
     from callboard.server import Server
 
-    server = Server(options.server_settings(**flags), options.passed_on(**flags), os.environ, SystemClock())
+    settings = options.server_settings(**flags)
+    if settings.callboard.plugins:
+        # What is wrong with one is told here, and not by processes that are started again and again.
+        from callboard import app
+
+        app.plugins_of(settings)
+    server = Server(settings, options.passed_on(**flags), os.environ, SystemClock())
     asyncio.run(server.run())

@@ -1,27 +1,39 @@
 """What a plugin may implement. The bundled plugins use this package and nothing else.
 
-EntityProvider       feeds entities into the catalog
-Processor            reads, validates and enriches one entity at a time
-Policy               sets rules for the shape of every entity
-PlaceholderResolver  replaces `{"$name": value}` inside an entity
-Reader               fetches the content of one type of location
+EntityProvider             feeds entities into the catalog
+IncrementalEntityProvider  does so page by page, from a source that is too large for one set
+Processor                  reads, validates and enriches one entity at a time
+Policy                     sets rules for the shape of every entity
+PlaceholderResolver        replaces `{"$name": value}` inside an entity
+Reader                     fetches the content of one type of location
 """
 
+from callboard.extend.incremental import IncrementalEntityProvider, Page
+from callboard.extend.plugins import PluginConfig, PluginContext
 from callboard.extend.policies import Policy
 from callboard.extend.processors import Child, PlaceholderResolver, Processor, Relation, Run
 from callboard.extend.providers import Delta, EntityProvider, Full, Mutation, Offered, ProviderConnection
 from callboard.extend.readers import Content, NotModified, Reader
+from callboard.model.json import JsonObject, JsonValue
+from callboard.model.refs import EntityRef
 
 __all__ = [
     "Child",
     "Content",
     "Delta",
     "EntityProvider",
+    "EntityRef",
     "Full",
+    "IncrementalEntityProvider",
+    "JsonObject",
+    "JsonValue",
     "Mutation",
     "NotModified",
     "Offered",
+    "Page",
     "PlaceholderResolver",
+    "PluginConfig",
+    "PluginContext",
     "Policy",
     "Processor",
     "ProviderConnection",

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 import structlog
 
+from callboard.errors import Conflict
 from callboard.extend import Mutation
 from callboard.ingestion import guards, mutations
 from callboard.ingestion.guards import OPEN, Guard
 from callboard.ingestion.mutations import Applied
-from callboard.store import claims, refresh_keys, schedule
+from callboard.store import claims, leases, providers, refresh_keys, schedule
 from callboard.store.database import Database, Transaction
 from callboard.store.providers import ProviderKind
 
@@ -26,7 +27,10 @@ class Connection:
     guard: Guard = OPEN
 
     async def apply(self, mutation: Mutation) -> None:
-        """Store the mutation; returns when it is committed. Raises RemovalRefused."""
+        """Store the mutation; returns when it is committed.
+
+        Raises RemovalRefused, and Conflict when the name belongs to somebody who writes over HTTP.
+        """
         await self.apply_and_tell(mutation)
 
     async def apply_and_tell(self, mutation: Mutation) -> Applied:
@@ -34,10 +38,15 @@ class Connection:
         started = time.monotonic()
         prepared = mutations.prepare(self.provider, mutation, guard=self.guard)
 
-        async def work() -> Applied:
-            return await self.database.run(lambda tx: mutations.apply(tx, prepared))
+        async def work(tx: Transaction) -> Applied:
+            # Before asking: the name may be given away in this moment.
+            await leases.hold_for_transaction(tx, claims.of_provider(self.provider))
+            await check_name(tx, self.provider)
+            return await mutations.apply(tx, prepared)
 
-        applied = await guards.remembering(self.database, self.provider, ProviderKind.ENGINE, work)
+        applied = await guards.remembering(
+            self.database, self.provider, ProviderKind.ENGINE, lambda: self.database.run(work)
+        )
         _log.info(
             "ingestion.applied",
             provider=self.provider,
@@ -59,3 +68,13 @@ class Connection:
             return len(refs)
 
         return await self.database.run(work)
+
+
+async def check_name(tx: Transaction, provider: str) -> None:
+    """Raise Conflict when *provider* is the name of one whose entities are written over HTTP."""
+    standing = await providers.standing(tx, provider)
+    if standing is not None and standing.kind is ProviderKind.HTTP:
+        raise Conflict(
+            f"the provider name {provider} is taken: its entities are written over HTTP;"
+            f" rename the plugin's provider, or DELETE /api/catalog/providers/{provider}"
+        )

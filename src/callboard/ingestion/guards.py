@@ -62,13 +62,23 @@ async def remembering(database: Database, provider: str, kind: ProviderKind, wor
     """The result of *work*. If its mutation is refused, that is written down before the error goes on."""
     try:
         return await work()
-    except RemovalRefused as refusal:
-        told = {"reason": refusal.reason, "held": refusal.held, "removed": refusal.removed}
-
-        async def note(tx: Transaction) -> None:
-            await providers.add(tx, provider, kind)
-            await providers.note_refusal(tx, provider, json.encode(told).decode())
-
-        await database.run(note)
-        _log.warning("ingestion.refused", provider=provider, **told)
+    except RemovalRefused as error:
+        refusal = error
+        await database.run(lambda tx: note(tx, provider, kind, refusal))
+        tell(provider, refusal)
         raise
+
+
+async def note(tx: Transaction, provider: str, kind: ProviderKind, refusal: RemovalRefused) -> None:
+    """Write down that a mutation was refused."""
+    await providers.add(tx, provider, kind)
+    await providers.note_refusal(tx, provider, json.encode(_told(refusal)).decode())
+
+
+def tell(provider: str, refusal: RemovalRefused) -> None:
+    """Log that a mutation was refused."""
+    _log.warning("ingestion.refused", provider=provider, **_told(refusal))
+
+
+def _told(refusal: RemovalRefused) -> dict[str, str | int]:
+    return {"reason": refusal.reason, "held": refusal.held, "removed": refusal.removed}

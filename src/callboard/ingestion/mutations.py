@@ -96,6 +96,8 @@ class Prepared:
     rejected: Sequence[Rejected] = ()
     kind: ProviderKind = ProviderKind.ENGINE
     guard: Guard = OPEN
+    page: bool = False
+    """One of many: what the guard has refused of the whole stays refused."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -225,7 +227,7 @@ async def _note(tx: Transaction, prepared: Prepared, *, changed: int, removed: i
         "rejected": len(prepared.rejected),
     }
     await providers.add(tx, prepared.provider, prepared.kind)
-    await providers.note_mutation(tx, prepared.provider, json.encode(told).decode())
+    await providers.note_mutation(tx, prepared.provider, json.encode(told).decode(), absolve=not prepared.page)
 
 
 def claim_of(source: str, item: Offered) -> Claim:

@@ -1,13 +1,19 @@
 """The section `callboard`: what Backstage has no words for."""
 
-from dataclasses import dataclass, field
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
+from callboard.settings import forms
 from callboard.settings.auth import BackstageSettings
-from callboard.settings.forms import Bytes, Count, Key, Percentage, Seconds
+from callboard.settings.forms import Adjusted, Bytes, Computed, Count, Form, Key, Percentage, Raw, Seconds, Shorthand
 from callboard.settings.permissions import DecidingSettings
+from callboard.settings.values import JsonValue, Value
+
+_OBJECT = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
 
 
 class LogFormat(StrEnum):
@@ -36,11 +42,47 @@ class ProcessingSettings:
 
     lease_seconds: Annotated[Seconds, Key("lease")] = 15.0
     """How long a claimed entity stays with its engine unless the engine says that it is still at it. What a killed
-    engine held is processed elsewhere after that."""
+    engine held is processed elsewhere after that. The same holds for an incremental provider, which one engine runs at
+    a time."""
 
     concurrency: Count = 600
     """Entities that one engine holds at once. Most take microseconds; the number is for those that wait for a slow
     host, which must not stop the others."""
+
+
+def _object(value: Value) -> str:
+    text = forms.text_of(value)
+    if not _OBJECT.fullmatch(text):
+        raise forms.Refused
+    return text
+
+
+_USE: Final = Form('a text such as "package.module:object"', _object)
+
+
+@dataclass(frozen=True, slots=True)
+class PluginSetting:
+    """Code that feeds or shapes the catalog and is no part of Callboard."""
+
+    use: Annotated[str, _USE]
+    """The module, and the object in it: a provider, a processor or a policy, or what makes some of these. The module
+    must be installed beside Callboard, or lie in a folder that `PYTHONPATH` names."""
+
+    options: Raw = field(default_factory=dict[str, JsonValue], repr=False)
+    """What the plugin is told, handed to it as it is."""
+
+    at: Annotated[str, Computed()] = ""
+    """Where that was said."""
+
+
+def _placed(plugin: PluginSetting, value: Value, _warn: Callable[[Value, str], None]) -> PluginSetting:
+    return replace(plugin, at=str(value.position))
+
+
+_PLUGIN: Final = Form(
+    f"{_USE.expected}, or an object with use and options",
+    lambda value: PluginSetting(_object(value), at=str(value.position)),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +150,10 @@ class CallboardSettings:
 
     processing: ProcessingSettings = field(default_factory=ProcessingSettings)
     """How an engine works off entities that are due."""
+
+    plugins: tuple[Annotated[PluginSetting, Shorthand(_PLUGIN), Adjusted(_placed)], ...] = ()
+    """Code that is loaded by engines and APIs at their start, in this order. A text is the `use` of a plugin without
+    options."""
 
     removal_guard: RemovalGuardSettings = field(default_factory=RemovalGuardSettings)
     """How much a provider may withdraw at once."""

@@ -1,0 +1,144 @@
+"""Plugins: the objects that `callboard.plugins` names, found and sorted by what they can do."""
+
+import copy
+import difflib
+import importlib
+import inspect
+import re
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TypeGuard
+
+from callboard.errors import InvalidConfiguration
+from callboard.extend import EntityProvider, IncrementalEntityProvider, PluginConfig, PluginContext, Policy, Processor
+from callboard.settings import PluginSetting, Settings
+
+_KEY = "callboard.plugins"
+_PARTS = "a provider, an incremental provider, a processor or a policy"
+_EXPECTED = f"{_PARTS}, or a class or function that makes one or a list of them from a PluginContext"
+_PROVIDER_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
+
+
+@dataclass(slots=True)
+class Plugins:
+    """What the plugins of an installation consist of, in the order of the configuration."""
+
+    providers: list[EntityProvider] = field(default_factory=list)
+    incremental: list[IncrementalEntityProvider] = field(default_factory=list)
+    processors: list[Processor] = field(default_factory=list)
+    policies: list[Policy] = field(default_factory=list)
+
+
+def load(settings: Settings, *, taken: Collection[str] = ()) -> Plugins:
+    """Import what the configuration names, and call what is to be called.
+
+    Raises InvalidConfiguration, in one line, for what can't be used, and when a provider has a name that is *taken*.
+    """
+    plugins, names = Plugins(), set(taken)
+    config = PluginConfig(settings.catalog.providers, settings.catalog.processors)
+    for index, setting in enumerate(settings.callboard.plugins):
+        try:
+            # What one plugin does to its settings is not the business of another.
+            context = copy.deepcopy(PluginContext(config, setting.options))
+            for part in _parts(setting, context):
+                _add(plugins, names, part)
+        except _Unusable as reason:
+            raise InvalidConfiguration(f"{setting.at}: {_KEY}[{index}]: {reason}") from reason.__cause__
+    return plugins
+
+
+class _Unusable(Exception):
+    """What is wrong with a plugin, in words that begin after its key."""
+
+
+def _parts(setting: PluginSetting, context: PluginContext) -> Sequence[object]:
+    found = _object(setting.use)
+    if _is_part(found):
+        return [found]
+    if not callable(found):
+        raise _Unusable(f"expected {setting.use} to be {_EXPECTED}, got {_shown(found)}")
+    made = _made(setting.use, found, context)
+    parts = list(made) if isinstance(made, list | tuple) else [made]
+    for part in parts:
+        if not _is_part(part):
+            raise _Unusable(f"expected {setting.use} to make {_PARTS}, or a list of them, got {_shown(part)}")
+    return parts
+
+
+def _object(name: str) -> object:
+    module_name, _, path = name.partition(":")
+    try:
+        found: object = importlib.import_module(module_name)
+    except Exception as error:
+        raise _Unusable(f"expected a module {module_name} that can be imported, got {_told(error)}") from error
+    for part in path.split("."):
+        if not hasattr(found, part):
+            similar = difflib.get_close_matches(part, dir(found), n=1)
+            hint = f" (did you mean {similar[0]}?)" if similar else ""
+            raise _Unusable(f"expected an object {path} in the module {module_name}, found no {part}{hint}")
+        found = getattr(found, part)
+    return found
+
+
+def _made(name: str, maker: Callable[..., object], context: PluginContext) -> object:
+    try:
+        return maker(*_arguments(maker, context))
+    except Exception as error:
+        raise _Unusable(f"expected {name} to make {_PARTS}, got {_told(error)}") from error
+
+
+def _arguments(maker: Callable[..., object], context: PluginContext) -> Iterator[PluginContext]:
+    """The context, unless the *maker* takes nothing at all: many a processor needs no settings."""
+    if inspect.signature(maker).parameters:
+        yield context
+
+
+def _is_part(candidate: object) -> bool:
+    if isinstance(candidate, type):
+        return False
+    if isinstance(candidate, Processor | IncrementalEntityProvider):
+        return True
+    return _is_provider(candidate) or _is_policy(candidate)
+
+
+def _is_provider(candidate: object) -> TypeGuard[EntityProvider]:
+    return callable(getattr(candidate, "connect", None))
+
+
+def _is_policy(candidate: object) -> TypeGuard[Policy]:
+    return callable(getattr(candidate, "enforce", None))
+
+
+def _add(plugins: Plugins, names: set[str], part: object) -> None:
+    name = getattr(part, "name", None)
+    if not isinstance(name, str) or not name:
+        raise _Unusable(f"expected {_shown(part)} to have a text as its name, got {name!r}")
+    if isinstance(part, Processor):
+        plugins.processors.append(part)
+    elif isinstance(part, IncrementalEntityProvider):
+        _take(names, name)
+        plugins.incremental.append(part)
+    elif _is_provider(part):
+        _take(names, name)
+        plugins.providers.append(part)
+    elif _is_policy(part):
+        plugins.policies.append(part)
+
+
+def _take(names: set[str], name: str) -> None:
+    if not _PROVIDER_NAME.fullmatch(name):
+        raise _Unusable(
+            "expected the name of a provider to be of letters, digits, dots, underscores and hyphens, at most 63,"
+            f" got {name!r}"
+        )
+    if name in names:
+        raise _Unusable(f"expected a provider with a name of its own, and there is another one called {name!r}")
+    names.add(name)
+
+
+def _shown(value: object) -> str:
+    return f"an object of type {type(value).__qualname__}"
+
+
+def _told(error: Exception) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())
