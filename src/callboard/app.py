@@ -29,6 +29,7 @@ from callboard.errors import Conflict, RemovalRefused
 from callboard.extend import EntityProvider, Processor, Reader
 from callboard.ingestion import connections
 from callboard.ingestion.connections import Connection
+from callboard.ingestion.forgetting import Forgetting
 from callboard.ingestion.guards import Guard
 from callboard.ingestion.incremental import Rounds
 from callboard.ingestion.locations import CONFIGURED, REGISTERED, ConfiguredLocations, RegisteredLocations
@@ -69,25 +70,31 @@ class Engine:
     providers: Sequence[EntityProvider]
     rounds: Sequence[Rounds]
     """The incremental providers."""
+    forgetting: Forgetting
     wakeups: WakeUps
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until *stop* is set; what can be finished is finished then."""
         counting = Loop(name="metrics", step=self._count, clock=self.clock)
+        # Before a provider delivers anything: another engine may be about to forget it.
+        await self.forgetting.attend()
         async with asyncio.TaskGroup() as group:
             connecting = [group.create_task(self._connect(provider)) for provider in self.providers]
             connecting += [group.create_task(rounds.run()) for rounds in self.rounds]
+            group.create_task(self.forgetting.attending.run())
             group.create_task(self.wakeups.run())
             group.create_task(counting.run())
             # `processingInterval: false` makes an engine that only feeds the catalog.
             if self.settings.catalog.processing_interval is not None:
                 group.create_task(self.worker.run())
                 group.create_task(self.stitcher.loop.run())
+                group.create_task(self.forgetting.loop.run())
             # The pid tells the engines of one machine apart, whose lines stand in one log.
             _log.info("engine.started", pid=os.getpid(), version=__version__, processors=self.pipeline.fingerprint)
             await stop.wait()
             self.worker.stop()
-            for loop in (self.stitcher.loop, self.wakeups.loop, counting):
+            forgetting = (self.forgetting.loop, self.forgetting.attending)
+            for loop in (self.stitcher.loop, self.wakeups.loop, *forgetting, counting):
                 loop.stop()
             for task in connecting:
                 task.cancel()
@@ -167,6 +174,14 @@ def assemble_engine(
             )
             for provider in incremental
         ],
+        forgetting=Forgetting(
+            database=database,
+            clock=clock,
+            connected=[*(provider.name for provider in providers), *(provider.name for provider in incremental)],
+            delete=settings.catalog.orphan_provider_strategy is OrphanStrategy.DELETE,
+            guard_of=lambda provider: guard_of(settings, provider),
+            lease=lease,
+        ),
         wakeups=wakeups,
     )
 

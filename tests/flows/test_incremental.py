@@ -165,6 +165,25 @@ async def test_a_page_is_stored_with_its_cursor_or_not_at_all(
     await audit(large.installation.database_url)
 
 
+async def test_a_provider_that_is_configured_no_more_loses_what_it_had_when_that_is_wanted(large: Large) -> None:
+    await large.seed("old")
+    large.configure(use(large), orphanProviderStrategy="keep")
+    async with large.installation.process():
+        await large.until_asked_for(0)
+    large.configure("", orphanProviderStrategy="keep")
+    async with large.installation.process():
+        await large.installation.until_settled({"component:default/old"})
+
+    large.configure("", orphanProviderStrategy="delete")
+    async with large.installation.process():
+        await large.installation.until_settled(set())
+
+    async with large.installation.connection() as connection:
+        assert await connection.fetch("select name from providers") == []
+        assert await connection.fetch("select provider from ingestions") == []
+    await audit(large.installation.database_url)
+
+
 async def _until_stopped(large: Large, statement: str) -> None:
     """Wait until an engine stands before a lock with *statement*."""
     async with large.installation.connection() as connection:

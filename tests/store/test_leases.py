@@ -105,3 +105,12 @@ async def test_of_two_who_take_it_at_once_one_gets_it(database: Database) -> Non
         await until_blocked(database)
 
     assert (first, await second) == (True, False)
+
+
+async def test_what_is_shared_lasts_as_long_as_the_longest_share(database: Database, clock: FakeClock) -> None:
+    await database.run(lambda tx: leases.share(tx, ["oven", "broom"], LEASE))
+    await database.run(lambda tx: leases.share(tx, ["oven"], LEASE / 2))
+
+    async with database.transaction() as tx:
+        rows = await tx.connection.fetch("select name, until from leases order by name")
+    assert [tuple(row) for row in rows] == [("broom", clock.now() + LEASE), ("oven", clock.now() + LEASE)]

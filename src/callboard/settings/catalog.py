@@ -220,7 +220,8 @@ class CatalogSettings:
     default, unlike in Backstage, since a source that fails for an hour should not empty the catalog."""
 
     orphan_provider_strategy: OrphanStrategy = OrphanStrategy.KEEP
-    """What becomes of the entities of a provider that is no longer configured. Kept by default, for the same reason."""
+    """What becomes of the entities of a provider that no engine has any more, since it is not configured or disabled.
+    Kept by default, for the same reason. What is written over HTTP is not meant."""
 
     processing_interval: Annotated[Interval | None, _INTERVAL] = Interval(100.0, 150.0)
     """After how long an entity that depends on something outside is processed again; `false` never does. A duration

@@ -4,6 +4,7 @@ A lease lasts until it runs out, unless its owner renews it; so a job whose owne
 """
 
 import datetime as dt
+from collections.abc import Sequence
 
 from callboard.store import queries
 from callboard.store.database import Transaction
@@ -34,3 +35,8 @@ async def renew(tx: Transaction, name: str, owner: str, lease: dt.timedelta) -> 
 async def release(tx: Transaction, name: str, owner: str) -> None:
     """Let somebody else have the job."""
     await tx.run(_SQL["release"], name=name, owner=owner)
+
+
+async def share(tx: Transaction, names: Sequence[str], lease: dt.timedelta) -> None:
+    """Say that *names* are in use, for the time of the *lease*. Any number of processes may do so at once."""
+    await tx.run(_SQL["share"], names=list(names), until=tx.now + lease)

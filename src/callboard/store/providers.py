@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import asyncpg
 
-from callboard.store import queries
+from callboard.store import leases, queries
 from callboard.store.database import Transaction
 
 _SQL = queries.load("providers")
@@ -107,6 +107,15 @@ async def refused(tx: Transaction) -> list[str]:
     return await tx.refs(_SQL["refused"])
 
 
-async def forgotten(tx: Transaction, connected: Sequence[str]) -> list[str]:
-    """The providers that hold entities and are none of the *connected* ones."""
-    return await tx.refs(_SQL["forgotten"], connected=list(connected))
+async def connect(tx: Transaction, names: Sequence[str], lease: dt.timedelta) -> None:
+    """Say that an engine has these providers connected, for the time of the *lease*."""
+    await leases.share(tx, [f"connected:{name}" for name in names], lease)
+
+
+async def forgotten(tx: Transaction, connected: Sequence[str]) -> dict[str, dt.datetime | None]:
+    """The providers that hold entities and are none of the *connected* ones.
+
+    For each, until when another engine has it connected, at the least; None when none has.
+    """
+    rows = await tx.rows(_SQL["forgotten"], connected=list(connected), now=tx.now)
+    return {row["name"]: row["in_use_until"] for row in rows}

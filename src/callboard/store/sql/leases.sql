@@ -27,3 +27,8 @@ update leases l set until = :until from held where l.name = held.name;
 
 -- name: release
 delete from leases where name = :name and owner = :owner;
+
+-- name: share
+insert into leases (name, owner, until)
+select name, '', :until from unnest(:names::text[]) as used (name) order by name collate "C"
+on conflict (name) do update set until = greatest(leases.until, excluded.until);

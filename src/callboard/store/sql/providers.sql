@@ -36,8 +36,11 @@ delete from providers where name = :name;
 select name from providers where refused is not null order by name;
 
 -- name: forgotten
--- Who has claims, and is none of those that are connected now; what is written over HTTP needs no connection.
-select distinct substr(c.source, 10) as name from claims c
-where c.source like 'provider:%' and substr(c.source, 10) <> all(:connected::text[])
-and not exists (select from providers p where 'provider:' || p.name = c.source and p.kind = 'http')
-order by name;
+-- Who has claims, and is none of those that are connected here; what is written over HTTP needs no connection. Other
+-- engines may have other providers: what they have connected is in use until they have said nothing of it for a while.
+select claiming.name, l.until as in_use_until
+from (select distinct substr(source, 10) as name from claims where source like 'provider:%') claiming
+left join leases l on l.name = 'connected:' || claiming.name and l.until > :now
+where claiming.name <> all(:connected::text[])
+and not exists (select from providers p where p.name = claiming.name and p.kind = 'http')
+order by claiming.name;
