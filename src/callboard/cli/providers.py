@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import click
 
 from callboard.cli import options
-from callboard.errors import RemovalRefused
 from callboard.model import json
 from callboard.model.json import JsonObject
 
@@ -52,10 +51,7 @@ def command(name: str | None, let_through: bool, forget: bool, output: str, serv
 
 
 def _forget(catalog: "CatalogClient", name: str) -> tuple[JsonObject, list[str]]:
-    try:
-        gone = catalog.forget_provider(name)
-    except RemovalRefused as error:
-        raise options.advised(error, name) from error
+    gone = catalog.forget_provider(name)
     words = f"{name} is forgotten; it had {gone.removed:,} {'entity' if gone.removed == 1 else 'entities'}"
     return {"provider": name, "removed": gone.removed, "offset": gone.offset}, [words]
 

@@ -97,6 +97,7 @@ async def _remove(tx: Transaction, doomed: _Doomed, *, delete_orphans: bool) -> 
     offered = {*removed.offered_by_others, *with_it.offered_by_others}.difference(orphans)
     decision = await claims.decide(tx, sorted(offered))
     parents = [parent for parent in doomed.parents if parent not in orphans]
+    parents += await claims.uprooted(tx, sorted(offered))
     await entities.forget_results(tx, parents)
     due = list({*parents, *decision.to_process})
     await schedule.request(tx, due, schedule.Priority.ASKED, because=Because.REMOVED)

@@ -1,11 +1,13 @@
 """Entities as the write side knows them: processed content, errors and what the processors remember."""
 
 import datetime as dt
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from callboard.store import queries
 from callboard.store.database import Transaction
+from callboard.store.queries import Query
 
 _SQL = queries.load("entities")
 REMOVE = _SQL["remove"]
@@ -144,13 +146,21 @@ async def uids(tx: Transaction, refs: Sequence[str]) -> dict[str, str]:
 
 async def find_by_uid(tx: Transaction, uid: str) -> str | None:
     """The ref of the entity with this uid."""
-    row = await tx.row(_SQL["by_uid"], uid=uid)
-    return row["ref"] if row else None
+    return await _find(tx, _SQL["by_uid"], uid)
 
 
 async def find_unprocessed(tx: Transaction, uid: str) -> str | None:
     """The ref of the entity with this uid, if it has never been good or fails now."""
-    row = await tx.row(_SQL["unprocessed_by_uid"], uid=uid)
+    return await _find(tx, _SQL["unprocessed_by_uid"], uid)
+
+
+async def _find(tx: Transaction, query: Query, uid: str) -> str | None:
+    try:
+        parsed = uuid.UUID(uid)
+    except ValueError:
+        return None
+    # Python reads more than is ever written.
+    row = await tx.row(query, uid=parsed) if str(parsed) == uid else None
     return row["ref"] if row else None
 
 

@@ -50,10 +50,10 @@ select distinct ref from above order by ref;
 select ref, uid::text as uid from entities where ref = any(:refs::text[]) order by ref;
 
 -- name: by_uid
-select ref from entities where uid::text = :uid;
+select ref from entities where uid = :uid;
 
 -- name: unprocessed_by_uid
-select ref from entities where uid::text = :uid and (processed is null or errors is not null);
+select ref from entities where uid = :uid and (processed is null or errors is not null);
 
 -- name: forget_results
 -- Whoever emitted this must emit it again. The state is emptied and not null, which would say that nothing was ever
