@@ -84,6 +84,8 @@ class Server:
     url: str
     database_url: str
     process: subprocess.Popen[bytes]
+    wanted: int = 2
+    """How many engines there are to be."""
     log: Log = field(default_factory=Log)
 
     def engines(self) -> dict[str, int]:
@@ -98,8 +100,8 @@ class Server:
         self.log.wait_for(lambda records: _has_ended(records, pid), f"the end of {role}")
 
     def wait_until_whole(self) -> None:
-        """Wait until the catalog can be read and both engines work, also after one was killed."""
-        self.log.wait_for(_is_whole, "two engines and an API")
+        """Wait until the catalog can be read and all engines work, also after one was killed."""
+        self.log.wait_for(lambda records: _is_whole(records, self.wanted), "all engines and an API")
 
     def complaints(self, since: int = 0) -> list[Record]:
         """Records about what should not happen to any server, after the first *since*."""
@@ -122,14 +124,16 @@ def _has_ended(records: Sequence[Record], pid: int) -> bool:
     return any(record["event"] == "process.ended" and record.get("pid") == pid for record in records)
 
 
-def _is_whole(records: Sequence[Record]) -> bool:
+def _is_whole(records: Sequence[Record], engines: int) -> bool:
     ready = {record.get("pid") for record in records if record["event"] == "engine.started"}
     running = set(_running(records).values())
-    return len(running) == 2 and running <= ready and any(record["event"] == "server.ready" for record in records)
+    return len(running) == engines and running <= ready and any(record["event"] == "server.ready" for record in records)
 
 
 @contextlib.contextmanager
-def started(folder: Path, database_url: str, configuration: Mapping[str, JsonValue] | None = None) -> Iterator[Server]:
+def started(
+    folder: Path, database_url: str, configuration: Mapping[str, JsonValue] | None = None, *, engines: int = 2
+) -> Iterator[Server]:
     """A server on that database, stopped in order at the end.
 
     *configuration* is laid over the usual one, as a second file of `--config` is.
@@ -142,7 +146,7 @@ def started(folder: Path, database_url: str, configuration: Mapping[str, JsonVal
         port = free.getsockname()[1]
     process = subprocess.Popen(
         [
-            *(sys.executable, "-m", "callboard", "serve", "--engines", "2", "--port", str(port)),
+            *(sys.executable, "-m", "callboard", "serve", "--engines", str(engines), "--port", str(port)),
             *("--data-dir", str(folder / "data"), "--log-format", "json"),
             *(text for file in files for text in ("--config", str(file))),
         ],
@@ -150,7 +154,7 @@ def started(folder: Path, database_url: str, configuration: Mapping[str, JsonVal
         stderr=subprocess.PIPE,
     )
     assert process.stderr is not None
-    server = Server(f"http://127.0.0.1:{port}", database_url, process)
+    server = Server(f"http://127.0.0.1:{port}", database_url, process, wanted=engines)
     listening = threading.Thread(target=server.log.read, args=[process.stderr], daemon=True)
     listening.start()
     try:
