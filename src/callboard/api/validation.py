@@ -45,7 +45,7 @@ def _location(text: str) -> LocationRef:
 
 
 def _described(error: Exception) -> Mapping[str, object]:
-    """An error in the form that Backstage gives it, with its place: a pointer into the entity, or another file.
+    """An error in the form that Backstage gives it, to the letter: clients compare it.
 
     Only what a policy or a processor raised has a cause, whose own causes are told in its message.
     """
@@ -56,6 +56,6 @@ def _described(error: Exception) -> Mapping[str, object]:
     described["name"] = InvalidInput.name
     cause = error.__cause__
     if cause is None:
-        return {**described, **errors.place_of(error)}
+        return described
     name = "TypeError" if _KIND in str(error) else "Error"
-    return {**described, "cause": {"name": name, "message": str(cause)}, **errors.place_of(error)}
+    return {**described, "cause": {"name": name, "message": str(cause)}}
