@@ -67,3 +67,33 @@ async def test_a_migration_that_was_edited_after_it_ran_is_refused(database_url:
 async def test_a_server_that_is_not_there_is_named_as_the_trouble() -> None:
     with pytest.raises(DatabaseUnavailable, match="can't be reached"):
         await migrations.apply("postgresql://callboard@127.0.0.1:1/nowhere")
+
+
+@pytest.mark.slow
+async def test_what_an_older_release_has_stored_is_told_where_it_comes_from(blank_url: str) -> None:
+    first = migrations.available()[0]
+    content = (
+        '{"metadata":{"annotations":{"backstage.io/managed-by-origin-location":"url:https://host/a"},"odd":"\\u0000"}}'
+    )
+    connection = await asyncpg.connect(blank_url)
+    await connection.execute(first.sql)
+    await connection.execute(
+        "create table migrations (version integer primary key, name text not null, checksum text not null,"
+        " applied_at timestamptz not null default now())"
+    )
+    await connection.execute(
+        "insert into migrations (version, name, checksum) values ($1, $2, $3)",
+        first.version,
+        first.name,
+        first.checksum,
+    )
+    await connection.execute("insert into entities (ref, uid, discovered_at) values ('a', gen_random_uuid(), now())")
+    await connection.execute(
+        "insert into claims (source, target_ref, content, content_hash, changed) values ('provider:x', 'a', $1, '', 1)",
+        content,
+    )
+
+    await migrations.apply(blank_url)
+
+    assert await connection.fetchval("select origin from claims") == "url:https://host/a"
+    await connection.close()

@@ -70,7 +70,8 @@ alter table claims add column line integer;
 -- The location at the root of the chain that led to a claim, as its content says. Told apart from the content, since files
 -- that name one another would otherwise hand two of them on to each other for ever.
 alter table claims add column origin text collate "C";
-update claims set origin = content::json -> 'metadata' -> 'annotations' ->> 'backstage.io/managed-by-origin-location';
+-- Found as a text: not all that JSON can say can be read by PostgreSQL's functions for it.
+update claims set origin = substring(content from '"backstage\.io/managed-by-origin-location":"([^"\\]*)"');
 
 -- Whether a chain of claims leads from a provider, with this origin, to the source of a claim.
 create function comes_from(source text, origin text) returns boolean language sql stable as $$
