@@ -104,7 +104,8 @@ class Rules:
         return {c.source for c in self.claims if c.ref == ref and c.key != self.known[ref].key}
 
     def _withdraw_for_good(self, source: str, refs: list[str]) -> None:
-        """What a provider withdraws goes at once, with all that only hung on it."""
+        """What a provider withdraws goes at once, with all that only hung on it. What it does not have stays."""
+        refs = [ref for ref in refs if any(c.ref == ref and c.source == source for c in self.claims)]
         below = self._below(refs)
         self.claims = [c for c in self.claims if not (c.source == source and c.ref in refs)]
         self._decide(self._gone(below - self._held(below)) | set(refs))
