@@ -20,6 +20,7 @@ from benchmarks.tables import Yardstick
 from callboard.extend import Full, Offered
 from callboard.ingestion.connections import Connection
 from callboard.ingestion.locations import ConfiguredLocations, entity_ref_of
+from callboard.model import json
 from callboard.model.json import JsonObject
 from callboard.model.refs import LocationRef
 
@@ -27,6 +28,7 @@ _IDLE_SECONDS = 10.0
 _CHANGED = 100
 _PER_FILE = 50
 _REST = 1.0
+_LINES_AT_ONCE = 100
 
 
 class Via(StrEnum):
@@ -34,6 +36,7 @@ class Via(StrEnum):
 
     PROVIDER = "provider"
     FILES = "files"
+    PUSH = "push"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +111,31 @@ class Provided:
 
 
 @dataclass(slots=True)
+class Pushed(Provided):
+    """Somebody outside who writes the whole catalog over HTTP each time. What that costs him is not counted."""
+
+    async def offer(self) -> float:
+        """Send everything in one request, an entity a line."""
+
+        async def lines() -> AsyncIterator[bytes]:
+            for batch in _batches(self.entities, _LINES_AT_ONCE):
+                yield b"".join(json.encode(entity) + b"\n" for entity in batch)
+
+        answer = await self.server.http.put(
+            "/api/catalog/providers/bench/entities",
+            content=lines(),
+            headers={"content-type": "application/x-ndjson"},
+            timeout=600,
+        )
+        answer.raise_for_status()
+        return 0.0
+
+
+def _batches(entities: Sequence[JsonObject], size: int) -> Iterator[Sequence[JsonObject]]:
+    return (entities[start : start + size] for start in range(0, len(entities), size))
+
+
+@dataclass(slots=True)
 class Filed:
     """A folder of YAML files behind one `file` location."""
 
@@ -158,6 +186,9 @@ async def source(server: Server, count: int, via: Via) -> AsyncIterator[Source]:
     """The catalog of *count* entities, ready to be offered."""
     if via is Via.PROVIDER:
         yield Provided(server, list(generate.entities(count)))
+        return
+    if via is Via.PUSH:
+        yield Pushed(server, list(generate.entities(count, managed=False)))
         return
     with tempfile.TemporaryDirectory(prefix="callboard-bench-files-") as folder:
         generate.write_files(count, Path(folder), per_file=_PER_FILE)
