@@ -1,5 +1,6 @@
 """Entities that are written over HTTP."""
 
+import datetime as dt
 import json
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
@@ -7,8 +8,9 @@ from typing import Any
 import httpx2
 import pytest
 
-from callboard.extend import Full
-from callboard.model.json import JsonObject
+from callboard.extend import Full, IncrementalEntityProvider, Page
+from callboard.ingestion.incremental import Rounds
+from callboard.model.json import JsonObject, JsonValue
 from callboard.settings import ProviderOptions
 from tests.api.conftest import Api, app_of, client_of
 from tests.harness import component, offered
@@ -293,6 +295,39 @@ async def test_a_provider_says_what_it_is_and_what_it_did_last(api: Api) -> None
         },
         "refused": None,
         "letThrough": False,
+        "ingestion": None,
+    }
+    assert (await api.client.get(f"{MOUNT}/providers")).json() == {"items": [provider]}
+
+
+class TwoPages(IncrementalEntityProvider):
+    """A source whose second page can't be had."""
+
+    name = "large"
+
+    async def next(self, cursor: JsonValue) -> Page:
+        if cursor is not None:
+            raise TimeoutError("no answer")
+        return Page(offered(component("a")), 1)
+
+
+async def test_an_incremental_provider_says_how_far_it_has_come_and_why_no_further(api: Api) -> None:
+    began = api.catalog.clock.now()
+    rounds = Rounds(database=api.catalog.database, clock=api.catalog.clock, provider=TwoPages())
+    await rounds.step()
+    api.catalog.clock.advance(3)
+    pause = await rounds.step()
+
+    provider = (await api.client.get(f"{MOUNT}/providers/large")).json()
+
+    assert provider["ingestion"] == {
+        "round": 1,
+        "pages": 1,
+        "startedAt": began.isoformat(),
+        "completedAt": None,
+        "error": "TimeoutError: no answer",
+        "failures": 1,
+        "nextAt": (began + dt.timedelta(seconds=3 + pause)).isoformat(),
     }
     assert (await api.client.get(f"{MOUNT}/providers")).json() == {"items": [provider]}
 

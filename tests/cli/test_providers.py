@@ -1,7 +1,7 @@
 import datetime as dt
 
-from callboard.cli.providers import table
-from callboard.client import CatalogClient, Provider
+from callboard.cli.providers import as_json, details, table
+from callboard.client import CatalogClient, Ingestion, Provider
 from callboard.model import json
 from tests.cli.conftest import Run, Server
 
@@ -57,6 +57,40 @@ def test_what_is_to_be_done_needs_a_name(callboard: Run) -> None:
     refused = [callboard("providers", "--forget"), callboard("providers", "a", "--forget", "--let-through")]
 
     assert [each.returncode for each in refused] == [2, 2]
+
+
+def test_an_incremental_provider_is_shown_with_its_round_and_what_keeps_it() -> None:
+    at = dt.datetime(2026, 11, 1, tzinfo=dt.UTC)
+    stand = Ingestion(
+        round=7, pages=12, started_at=at, completed_at=None, error="TimeoutError: no\nanswer", failures=3, next_at=at
+    )
+    provider = Provider(
+        name="large",
+        kind="engine",
+        owner=None,
+        created_at=at,
+        entities=2,
+        last_mutation=None,
+        refused=None,
+        let_through=False,
+        ingestion=stand,
+    )
+
+    *_, ingestion, error = details(provider)
+    assert ingestion == (
+        "ingestion:      round 7: 12 pages, begun 2026-11-01T00:00:00Z; last whole round none;"
+        " next page 2026-11-01T00:00:00Z"
+    )
+    assert error == "error:          TimeoutError: no answer (3 in a row)"
+    assert as_json(provider)["ingestion"] == {
+        "round": 7,
+        "pages": 12,
+        "startedAt": at.isoformat(),
+        "completedAt": None,
+        "error": "TimeoutError: no\nanswer",
+        "failures": 3,
+        "nextAt": at.isoformat(),
+    }
 
 
 def test_the_columns_are_as_wide_as_what_is_in_them() -> None:

@@ -9,6 +9,7 @@ from callboard.client import (
     Difference,
     Failure,
     FailureReason,
+    Ingestion,
     Mutation,
     Provider,
     Refusal,
@@ -96,6 +97,32 @@ def test_a_provider_tells_what_it_did_and_what_it_was_not_let_do() -> None:
         let_through=True,
     )
     assert read(providers.provider("ci"), told) == read(providers.let_through("ci"), told) == found
+
+
+def test_an_incremental_provider_tells_how_far_it_has_come() -> None:
+    at = dt.datetime(2026, 11, 1, tzinfo=dt.UTC)
+    stand = {
+        "round": 7,
+        "pages": 12,
+        "startedAt": at.isoformat(),
+        "completedAt": None,
+        "error": "TimeoutError: no answer",
+        "failures": 3,
+        "nextAt": (at + dt.timedelta(seconds=4)).isoformat(),
+    }
+    told = {"name": "large", "kind": "engine", "createdAt": at.isoformat(), "entities": 2, "ingestion": stand}
+
+    found = read(providers.provider("large"), told)
+
+    assert found.ingestion == Ingestion(
+        round=7,
+        pages=12,
+        started_at=at,
+        completed_at=None,
+        error="TimeoutError: no answer",
+        failures=3,
+        next_at=at + dt.timedelta(seconds=4),
+    )
 
 
 def test_an_entity_is_written_where_its_name_says() -> None:

@@ -24,7 +24,8 @@ from callboard.ingestion.uploads import Upload
 from callboard.model import json, patches
 from callboard.model.json import JsonObject, JsonValue
 from callboard.model.refs import EntityRef
-from callboard.store import claims, providers
+from callboard.store import claims, ingestions, providers
+from callboard.store.ingestions import Ingestion
 from callboard.store.progress import Part
 from callboard.store.providers import Provider
 
@@ -44,14 +45,15 @@ async def listing(request: Request) -> Response:
     await context.permit(request, INGESTION_READ)
     async with context.of(request).database.transaction() as tx:
         found = await providers.every(tx)
-    return answers.value({"items": [described(provider) for provider in found]})
+        stands = await ingestions.every(tx)
+    return answers.value({"items": [described(provider, stands.get(provider.name)) for provider in found]})
 
 
 async def by_name(request: Request) -> Response:
     """`GET /providers/{name}`."""
     query_of(request, {})
     await context.permit(request, INGESTION_READ)
-    return answers.value(described(await _provider(request)))
+    return await _answer(request)
 
 
 async def let_through(request: Request) -> Response:
@@ -61,7 +63,7 @@ async def let_through(request: Request) -> Response:
     name = _name(request)
     if not await context.of(request).database.run(lambda tx: providers.let_through(tx, name)):
         raise NotFound(f"There is no provider {name}")
-    return answers.value(described(await _provider(request)))
+    return await _answer(request)
 
 
 async def status(request: Request) -> Response:
@@ -214,6 +216,13 @@ async def _admit(request: Request) -> None:
     await pushing.check(context.of(request).database, _name(request), _writer(context.principal_of(request)))
 
 
+async def _answer(request: Request) -> Response:
+    provider = await _provider(request)
+    async with context.of(request).database.transaction() as tx:
+        stand = await ingestions.find(tx, provider.name)
+    return answers.value(described(provider, stand))
+
+
 async def _provider(request: Request) -> Provider:
     name = _name(request)
     async with context.of(request).database.transaction() as tx:
@@ -303,8 +312,8 @@ def _rejection(rejected: Rejected) -> JsonObject:
     return {**told, "entityRef": rejected.entity} if rejected.entity else told
 
 
-def described(provider: Provider) -> JsonObject:
-    """A provider as clients see it."""
+def described(provider: Provider, stand: Ingestion | None) -> JsonObject:
+    """A provider as clients see it, and where it stands if it is an incremental one."""
     return {
         "name": provider.name,
         "kind": provider.kind.value,
@@ -314,6 +323,19 @@ def described(provider: Provider) -> JsonObject:
         "lastMutation": _at(provider.mutation, provider.mutated_at),
         "refused": _at(provider.refused, provider.refused_at),
         "letThrough": provider.let_through,
+        "ingestion": None if stand is None else _stand(stand),
+    }
+
+
+def _stand(stand: Ingestion) -> JsonObject:
+    return {
+        "round": stand.round,
+        "pages": stand.pages,
+        "startedAt": stand.started_at.isoformat(),
+        "completedAt": None if stand.completed_at is None else stand.completed_at.isoformat(),
+        "error": stand.error,
+        "failures": stand.failures,
+        "nextAt": stand.next_at.isoformat(),
     }
 
 

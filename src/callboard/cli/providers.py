@@ -11,7 +11,7 @@ from callboard.model import json
 from callboard.model.json import JsonObject
 
 if TYPE_CHECKING:
-    from callboard.client import CatalogClient, Mutation, Provider, Refusal
+    from callboard.client import CatalogClient, Ingestion, Mutation, Provider, Refusal
 
 _HEADINGS = ("NAME", "KIND", "ENTITIES", "OWNER", "LAST MUTATION", "REFUSED")
 _NUMBERS = frozenset(("ENTITIES",))
@@ -94,6 +94,19 @@ def details(provider: "Provider") -> Iterator[str]:
     yield f"last mutation:  {_mutation(last) if last else '-'}"
     yield f"refused:        {_refusal(refused) if refused else '-'}"
     yield f"let through:    {'the next removal that the guard would refuse' if provider.let_through else 'nothing'}"
+    if (stand := provider.ingestion) is not None:
+        yield f"ingestion:      {_stand(stand)}"
+        if stand.error is not None:
+            # On one line, whatever the source has said.
+            yield f"error:          {' '.join(stand.error.split())} ({stand.failures:,} in a row)"
+
+
+def _stand(stand: "Ingestion") -> str:
+    began = f", begun {_at(stand.started_at)}" if stand.pages else ""
+    ended = "none" if stand.completed_at is None else _at(stand.completed_at)
+    return (
+        f"round {stand.round:,}: {stand.pages:,} pages{began}; last whole round {ended}; next page {_at(stand.next_at)}"
+    )
 
 
 def _mutation(last: "Mutation") -> str:
@@ -140,4 +153,17 @@ def as_json(provider: "Provider") -> JsonObject:
             "removed": refused.removed,
         },
         "letThrough": provider.let_through,
+        "ingestion": None if provider.ingestion is None else _ingestion(provider.ingestion),
+    }
+
+
+def _ingestion(stand: "Ingestion") -> JsonObject:
+    return {
+        "round": stand.round,
+        "pages": stand.pages,
+        "startedAt": stand.started_at.isoformat(),
+        "completedAt": None if stand.completed_at is None else stand.completed_at.isoformat(),
+        "error": stand.error,
+        "failures": stand.failures,
+        "nextAt": stand.next_at.isoformat(),
     }

@@ -10,6 +10,7 @@ from callboard.client.provider_results import (
     Difference,
     Failure,
     FailureReason,
+    Ingestion,
     Mutation,
     Provider,
     Pushed,
@@ -40,6 +41,16 @@ class _Refusal(msgspec.Struct):
     removed: int
 
 
+class _Ingestion(msgspec.Struct, rename="camel"):
+    round: int
+    pages: int
+    started_at: dt.datetime
+    next_at: dt.datetime
+    completed_at: dt.datetime | None = None
+    error: str | None = None
+    failures: int = 0
+
+
 class _Provider(msgspec.Struct, rename="camel"):
     name: str
     kind: Literal["engine", "http"]
@@ -49,6 +60,7 @@ class _Provider(msgspec.Struct, rename="camel"):
     last_mutation: _Mutation | None = None
     refused: _Refusal | None = None
     let_through: bool = False
+    ingestion: _Ingestion | None = None
 
 
 class _Providers(msgspec.Struct):
@@ -126,7 +138,7 @@ def provider(answer: Answer) -> Provider:
 
 
 def _provider(told: _Provider) -> Provider:
-    last, refused = told.last_mutation, told.refused
+    last, refused, stand = told.last_mutation, told.refused, told.ingestion
     return Provider(
         name=told.name,
         kind=told.kind,
@@ -136,6 +148,7 @@ def _provider(told: _Provider) -> Provider:
         last_mutation=None if last is None else Mutation(**msgspec.structs.asdict(last)),
         refused=None if refused is None else Refusal(**msgspec.structs.asdict(refused)),
         let_through=told.let_through,
+        ingestion=None if stand is None else Ingestion(**msgspec.structs.asdict(stand)),
     )
 
 

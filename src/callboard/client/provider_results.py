@@ -33,6 +33,26 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Ingestion:
+    """How far an incremental provider has come."""
+
+    round: int
+    """The present round, counted from 1."""
+    pages: int
+    """How many pages of the present round are stored."""
+    started_at: dt.datetime
+    """When the first of them was; until then, when that of the last round was."""
+    completed_at: dt.datetime | None
+    """When the last whole round ended."""
+    error: str | None
+    """Why the next page could not be had, the last time that this was tried."""
+    failures: int
+    """How many times in a row that was."""
+    next_at: dt.datetime
+    """When the next page is asked for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Provider:
     """A source of entities."""
 
@@ -47,6 +67,8 @@ class Provider:
     refused: Refusal | None
     let_through: bool
     """Whether the next mutation that the guard would refuse may pass."""
+    ingestion: Ingestion | None = None
+    """None for a provider that is not incremental."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,12 @@ class Ingestion:
     """When the next page is asked for."""
 
 
+async def every(tx: Transaction) -> dict[str, Ingestion]:
+    """Where all incremental providers stand, by their names."""
+    found = (Ingestion(**row) for row in await tx.rows(_SQL["every"]))
+    return {ingestion.provider: ingestion for ingestion in found}
+
+
 async def find(tx: Transaction, provider: str) -> Ingestion | None:
     """Where the *provider* stands; None for one that is not incremental, or was never run."""
     row = await tx.row(_SQL["find"], provider=provider)

@@ -1,3 +1,6 @@
+-- name: every
+select provider, round, cursor, pages, started_at, completed_at, error, failures, next_at from ingestions;
+
 -- name: find
 select provider, round, cursor, pages, started_at, completed_at, error, failures, next_at
 from ingestions where provider = :provider;
