@@ -1,8 +1,12 @@
 """Health and metrics over HTTP."""
 
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from callboard.errors import RemovalRefused
 from callboard.extend import Full
+from callboard.ingestion.connections import Connection
+from callboard.ingestion.guards import Guard
 from tests.api.conftest import Api
 from tests.harness import component, offered
 
@@ -61,3 +65,17 @@ async def test_metrics_tell_what_is_there_and_what_was_asked(api: Api) -> None:
     assert found["http_server_request_duration_seconds_count", "/entities,200"] == 1
     assert found["http_server_request_duration_seconds_count", "/entities/by-uid/{uid},404"] == 1
     assert sum(value for (name, _), value in found.items() if name.endswith("duration_seconds_count")) == 3
+
+
+async def test_a_refused_removal_shows_until_one_comes_through(api: Api) -> None:
+    guarded = Connection(api.catalog.database, "p", Guard(refuse_empty=True))
+    await guarded.apply(Full(offered(component("a"))))
+    with pytest.raises(RemovalRefused):
+        await guarded.apply(Full([]))
+
+    refused = samples((await api.client.get("/metrics")).text)
+    await guarded.apply(Full(offered(component("a"), component("b"))))
+    recovered = samples((await api.client.get("/metrics")).text)
+
+    assert refused["callboard_removals_refused", "p"] == 1
+    assert ("callboard_removals_refused", "p") not in recovered

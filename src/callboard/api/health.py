@@ -13,7 +13,7 @@ from starlette.responses import Response
 from callboard.api import answers, context
 from callboard.api.context import Context
 from callboard.errors import CallboardError
-from callboard.store import conflicts, entities, locations, schedule, stitch_queue
+from callboard.store import conflicts, entities, locations, providers, schedule, stitch_queue
 from callboard.view.facets import facets
 
 
@@ -88,6 +88,7 @@ async def _gauges(here: Context) -> list[Metric]:
             queued = await stitch_queue.length(tx)
             registered = len(await locations.every(tx))
             contested = await conflicts.count(tx)
+            refused = await providers.refused(tx)
     except CallboardError:
         # Without the database there is nothing to say about it, which is what `up` is for.
         return [*found, GaugeMetricFamily("callboard_database_up", "Whether PostgreSQL answers.", 0)]
@@ -99,4 +100,14 @@ async def _gauges(here: Context) -> list[Metric]:
         GaugeMetricFamily("catalog_conflicts_count", "Entities that several sources claim.", contested),
         GaugeMetricFamily("catalog_stitching_queue_length", "Entities that wait for stitching.", queued),
         GaugeMetricFamily("catalog_registered_locations_count", "Registered locations.", registered),
+        _refusals(refused),
     ]
+
+
+def _refusals(names: Iterable[str]) -> Metric:
+    refusals = GaugeMetricFamily(
+        "callboard_removals_refused", "1 for a provider whose last mutation was refused.", labels=["provider"]
+    )
+    for name in names:
+        refusals.add_metric([name], 1)
+    return refusals
