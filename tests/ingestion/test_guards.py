@@ -87,6 +87,17 @@ async def test_a_refusal_is_written_down_and_logged_until_a_mutation_comes_throu
     assert (await provider(catalog)).refused is None
 
 
+async def test_a_source_that_says_again_what_it_had_said_before_is_well_again(catalog: Catalog) -> None:
+    await catalog.provide("ldap", full("a", "b", "c"))
+    connection = Connection(catalog.database, "ldap", HALF)
+    with pytest.raises(RemovalRefused):
+        await connection.apply(full("a"))
+
+    await connection.apply(full("a", "b", "c"))
+
+    assert (await provider(catalog)).refused is None
+
+
 async def test_an_operator_lets_one_mutation_through_and_only_one(catalog: Catalog) -> None:
     await catalog.provide("ldap", full("a", "b", "c"))
     connection = Connection(catalog.database, "ldap", HALF)

@@ -177,6 +177,9 @@ async def write(tx: Transaction, prepared: Prepared) -> Written:
     differing = await offer.differing(tx, source)
     withdrawn = await offer.missing(tx, source)
     if not differing and not withdrawn:
+        if not prepared.page:
+            # The source is well again.
+            await providers.absolve(tx, prepared.provider)
         return Written(source=source, offered=offer.count)
     changed = [difference.ref for difference in differing]
     lost = sorted({key.ref for key in withdrawn})

@@ -82,6 +82,11 @@ async def note_mutation(tx: Transaction, name: str, mutation: str, *, absolve: b
     await tx.run(_SQL["note_mutation"], name=name, mutation=mutation, now=tx.now, absolve=absolve)
 
 
+async def absolve(tx: Transaction, name: str) -> None:
+    """Forget what was refused before."""
+    await tx.run(_SQL["absolve"], name=name)
+
+
 async def note_refusal(tx: Transaction, name: str, refused: str) -> None:
     """Remember why the guard refused a mutation (JSON)."""
     await tx.run(_SQL["note_refusal"], name=name, refused=refused, now=tx.now)

@@ -20,6 +20,10 @@ update providers set
     refused = case when not :absolve then refused end, refused_at = case when not :absolve then refused_at end
 where name = :name;
 
+-- name: absolve
+-- Writes nothing where nothing was refused, as after almost every set that is like the one before.
+update providers set refused = null, refused_at = null where name = :name and refused is not null;
+
 -- name: note_refusal
 update providers set refused = :refused, refused_at = :now where name = :name;
 
