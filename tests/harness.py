@@ -153,6 +153,16 @@ def component(name: str, *, location: str = "url:https://host/a.yaml", **spec: J
     }
 
 
+def plain(name: str, owner: str = "team", **spec: JsonValue) -> JsonObject:
+    """A Component as somebody writes it who knows nothing of locations."""
+    return {
+        "apiVersion": "backstage.io/v1alpha1",
+        "kind": "Component",
+        "metadata": {"name": name},
+        "spec": {"type": "service", "lifecycle": "production", "owner": owner, **spec},
+    }
+
+
 def offered(*entities_offered: JsonObject, key: str | None = None) -> list[Offered]:
     """What a provider offers, all under one key."""
     return [Offered(entity, key) for entity in entities_offered]

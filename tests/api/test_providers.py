@@ -13,20 +13,10 @@ from callboard.ingestion.incremental import Rounds
 from callboard.model.json import JsonObject, JsonValue
 from callboard.settings import ProviderOptions
 from tests.api.conftest import Api, app_of, client_of
-from tests.harness import component, offered
+from tests.harness import component, offered, plain
 
 MOUNT = "/api/catalog"
 ORDERS = "/providers/ci/entities/component/default/orders"
-
-
-def plain(name: str, owner: str = "team", **spec: Any) -> JsonObject:
-    """A Component as somebody writes it who knows nothing of locations."""
-    return {
-        "apiVersion": "backstage.io/v1alpha1",
-        "kind": "Component",
-        "metadata": {"name": name},
-        "spec": {"type": "service", "lifecycle": "production", "owner": owner, **spec},
-    }
 
 
 def placed(name: str, annotations: Any) -> JsonObject:

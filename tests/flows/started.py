@@ -90,7 +90,8 @@ class Server:
 
     def engines(self) -> dict[str, int]:
         """The pids of the engines that run, by role."""
-        return _running(self.log.records)
+        running = _running(self.log.records)
+        return {role: pid for role, pid in running.items() if role.startswith("engine-")}
 
     def kill_engine(self, role: str = "engine-1") -> None:
         """Kill an engine as the kernel does when memory is short. The supervisor starts it again."""
@@ -98,6 +99,16 @@ class Server:
         os.kill(pid, signal.SIGKILL)
         # Until that has been noticed the log says that both engines run.
         self.log.wait_for(lambda records: _has_ended(records, pid), f"the end of {role}")
+
+    def kill_api(self) -> None:
+        """Kill the API in the same way, and wait until its successor knows the catalog."""
+        pid = _running(self.log.records)["api-1"]
+        os.kill(pid, signal.SIGKILL)
+        self.log.wait_for(lambda records: _has_ended(records, pid), "the end of the API")
+        ended = next(number for number, record in enumerate(self.log.records) if _is_end(record, pid))
+        self.log.wait_for(
+            lambda records: any(record["event"] == "view.loaded" for record in records[ended:]), "another API"
+        )
 
     def wait_until_whole(self) -> None:
         """Wait until the catalog can be read and all engines work, also after one was killed."""
@@ -112,7 +123,7 @@ def _running(records: Sequence[Record]) -> dict[str, int]:
     running: dict[str, int] = {}
     for record in records:
         role, pid = str(record.get("role", "")), record.get("pid")
-        if role.startswith("engine-") and isinstance(pid, int):
+        if role and isinstance(pid, int):
             if record["event"] == "process.started":
                 running[role] = pid
             elif record["event"] == "process.ended":
@@ -121,22 +132,31 @@ def _running(records: Sequence[Record]) -> dict[str, int]:
 
 
 def _has_ended(records: Sequence[Record], pid: int) -> bool:
-    return any(record["event"] == "process.ended" and record.get("pid") == pid for record in records)
+    return any(_is_end(record, pid) for record in records)
+
+
+def _is_end(record: Record, pid: int) -> bool:
+    return record["event"] == "process.ended" and record.get("pid") == pid
 
 
 def _is_whole(records: Sequence[Record], engines: int) -> bool:
     ready = {record.get("pid") for record in records if record["event"] == "engine.started"}
-    running = set(_running(records).values())
+    running = {pid for role, pid in _running(records).items() if role.startswith("engine-")}
     return len(running) == engines and running <= ready and any(record["event"] == "server.ready" for record in records)
 
 
 @contextlib.contextmanager
 def started(
-    folder: Path, database_url: str, configuration: Mapping[str, JsonValue] | None = None, *, engines: int = 2
+    folder: Path,
+    database_url: str,
+    configuration: Mapping[str, JsonValue] | None = None,
+    *,
+    engines: int = 2,
+    environment: Mapping[str, str] | None = None,
 ) -> Iterator[Server]:
     """A server on that database, stopped in order at the end.
 
-    *configuration* is laid over the usual one, as a second file of `--config` is.
+    *configuration* is laid over the usual one, as a second file of `--config` is, and *environment* over this one.
     """
     files = [folder / "usual.yaml", folder / "other.yaml"]
     for file, content in zip(files, (_USUAL, dict(configuration or {})), strict=True):
@@ -150,7 +170,7 @@ def started(
             *("--data-dir", str(folder / "data"), "--log-format", "json"),
             *(text for file in files for text in ("--config", str(file))),
         ],
-        env=_environment(database_url),
+        env={**_environment(database_url), **(environment or {})},
         stderr=subprocess.PIPE,
     )
     assert process.stderr is not None
