@@ -286,9 +286,9 @@ def test_a_refused_removal_says_how_much_it_is_about() -> None:
     told = {"name": "ConflictError", "code": "removal_refused", "message": "The guard", "held": 9, "removed": 8}
 
     with pytest.raises(RemovalRefused, match="The guard") as caught:
-        read(providers.push("ci", []), {"error": told}, 409)
+        read(providers.push("ci", []), {"error": {**told, "limit": 50}}, 409)
 
-    assert (caught.value.held, caught.value.removed) == (9, 8)
+    assert (caught.value.held, caught.value.removed, caught.value.limit) == (9, 8, 50)
 
 
 def test_malformed_rows_are_told_with_the_error() -> None:

@@ -35,6 +35,7 @@ class _Described(msgspec.Struct, rename="camel"):
     code: str = ""
     held: int = 0
     removed: int = 0
+    limit: float | None = None
     rejected: list[dict[str, Any]] = msgspec.field(default_factory=list)
     rejected_count: int = 0
 
@@ -59,7 +60,7 @@ def of_answer(status: int, content: bytes, retry_after: float | None = None) -> 
 def _made(kind: type[CallboardError], described: _Described, otherwise: str) -> CallboardError:
     message = described.message or otherwise
     if issubclass(kind, errors.RemovalRefused):
-        return kind(message, held=described.held, removed=described.removed)
+        return kind(message, held=described.held, removed=described.removed, limit=described.limit)
     if issubclass(kind, errors.InvalidRows):
         rows = [row for row in described.rejected if "row" in row and "reason" in row]
         # Without any row it would have nothing to say.
