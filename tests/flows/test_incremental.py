@@ -13,9 +13,13 @@ import pytest
 from callboard.clock import SystemClock
 from callboard.extend import Full
 from callboard.ingestion.connections import Connection
+from callboard.model.json import JsonObject
 from callboard.store.database import Database
 from tests.audit import audit
+from tests.flows import stories
 from tests.flows.engines import Installation, until
+from tests.flows.started import started
+from tests.flows.stories import Story
 from tests.harness import component, offered
 
 pytestmark = pytest.mark.slow
@@ -23,7 +27,7 @@ pytestmark = pytest.mark.slow
 _LAST = 3
 
 _CODE = """
-import asyncio, json
+import asyncio, json, os
 from pathlib import Path
 from callboard.extend import IncrementalEntityProvider, Offered, Page
 
@@ -37,6 +41,7 @@ class Large(IncrementalEntityProvider):
         number = cursor or 0
         with (self.folder / "asked").open("a") as asked:
             asked.write(f"{number} ")
+        (self.folder / "pid").write_text(str(os.getpid()))
         while not (self.folder / f"page{number}.json").exists():
             await asyncio.sleep(0.02)
         entities = json.loads((self.folder / f"page{number}.json").read_text())
@@ -74,6 +79,11 @@ class Large:
         """What the source was asked for."""
         file = self.installation.folder / "asked"
         return [int(number) for number in file.read_text().split()] if file.exists() else []
+
+    @property
+    def pid(self) -> int:
+        """Who has asked last."""
+        return int((self.installation.folder / "pid").read_text())
 
     async def until_asked_for(self, number: int, *, times: int = 1) -> None:
         """Wait until the source was asked for a page; all before it are stored then."""
@@ -163,6 +173,39 @@ async def test_a_page_is_stored_with_its_cursor_or_not_at_all(
 
     assert large.asked() == [*range(number), number, *range(number, _LAST + 1)]
     await audit(large.installation.database_url)
+
+
+async def test_a_provider_says_how_far_it_has_come_while_one_engine_takes_over_from_another(
+    large: Large, tmp_path: Path
+) -> None:
+    plugin: JsonObject = {"use": f"{large.module}:Large", "options": {"folder": str(tmp_path)}}
+    configuration: JsonObject = {"callboard": {"plugins": [plugin]}}
+    environment = {"PYTHONPATH": str(tmp_path / "plugins")}
+    large.put(0)
+    large.put(1)
+    with started(tmp_path, large.installation.database_url, configuration, environment=environment) as server:
+        async with stories.story(server) as story:
+            await large.until_asked_for(2)
+            [reading] = [role for role, pid in server.engines().items() if pid == large.pid]
+            meanwhile = await story.catalog.get_provider("large")
+            server.kill_engine(reading)
+            await large.until_asked_for(2, times=2)
+            large.put(2)
+            large.put(3)
+            await story.until_visible(*_REFS)
+            await story.until(lambda: _has_ended_a_round(story), "the end of the round")
+            afterwards = await story.catalog.get_provider("large")
+
+    assert large.asked() == [0, 1, 2, 2, 3]
+    assert meanwhile.ingestion is not None
+    assert (meanwhile.ingestion.round, meanwhile.ingestion.pages, meanwhile.ingestion.completed_at) == (1, 2, None)
+    assert afterwards.ingestion is not None
+    assert (afterwards.ingestion.round, afterwards.ingestion.pages, afterwards.entities) == (2, 0, len(_REFS))
+
+
+async def _has_ended_a_round(story: Story) -> bool:
+    ingestion = (await story.catalog.get_provider("large")).ingestion
+    return ingestion is not None and ingestion.completed_at is not None
 
 
 async def test_a_provider_that_is_configured_no_more_loses_what_it_had_when_that_is_wanted(large: Large) -> None:
