@@ -3,7 +3,7 @@
 import pytest
 
 from tests.flows.stories import Story
-from tests.harness import component_yaml
+from tests.harness import component_yaml, plain
 
 pytestmark = pytest.mark.slow
 
@@ -121,3 +121,69 @@ async def test_a_name_that_nobody_claims_any_more_goes_with_its_last_claim(story
     await story.unregister(first)
 
     assert await story.refs() == set()
+
+
+async def test_a_conflict_names_both_sources_and_what_the_second_one_would_make_other(story: Story) -> None:
+    first = await story.register(story.host.put("first.yaml", FIRST))
+    await story.until_visible(PAYMENTS)
+    second = await story.register(story.host.put("second.yaml", SECOND))
+    await story.until_visible(PAYMENTS, ORDERS)
+
+    [conflict] = (await story.catalog.get_conflicts()).items
+
+    assert (conflict.entity_ref, conflict.winner.source) == (PAYMENTS, f"entity:{first.entity_ref}")
+    [rival] = conflict.rivals
+    assert rival.source == f"entity:{second.entity_ref}"
+    assert {"op": "replace", "path": "/spec/owner", "value": "second"} in (rival.patch or [])
+
+
+async def test_a_conflict_is_a_warning_on_the_entity_and_a_cause_in_the_stream(story: Story) -> None:
+    first = await story.register(story.host.put("first.yaml", FIRST))
+    await story.until_visible(PAYMENTS)
+    before = await story.quiet()
+    url = story.host.put("second.yaml", SECOND)
+    second = await story.register(url)
+    await story.until_visible(PAYMENTS, ORDERS)
+    await story.until_status(PAYMENTS, "Conflict")
+
+    warned = await story.http.get("/entities", params={"filter": "status.level=warning"})
+    [event] = [event for event in await story.events(before) if event.ref == PAYMENTS]
+
+    [entity] = warned.json()
+    [item] = entity["status"]["items"]
+    assert (entity["metadata"]["name"], item["level"]) == ("payments", "warning")
+    assert f"entity:{second.entity_ref}" in item["message"]
+    assert event.cause == {
+        "source": f"entity:{first.entity_ref}",
+        "conflict": [{"source": f"entity:{second.entity_ref}", "locationKey": f"url:{url}"}],
+    }
+
+
+async def test_the_warning_goes_with_the_conflict_though_no_file_is_read_again(story: Story) -> None:
+    first = await story.register(story.host.put("first.yaml", FIRST))
+    await story.until_visible(PAYMENTS)
+    await story.register(story.host.put("second.yaml", SECOND))
+    await story.until_visible(PAYMENTS, ORDERS)
+    await story.until_status(PAYMENTS, "Conflict")
+
+    await story.unregister(first)
+    await story.until_owned(PAYMENTS, "second")
+    await story.until_status(PAYMENTS, "")
+
+    assert (await story.catalog.get_conflicts()).total == 0
+    assert story.host.requests == {"first.yaml": 1, "second.yaml": 1}
+
+
+async def test_what_is_written_over_http_waits_in_line_behind_a_file_and_takes_over(story: Story) -> None:
+    file = await story.register(story.host.put("first.yaml", FIRST))
+    await story.until_visible(PAYMENTS)
+
+    pushed = await story.catalog.push_entities("ci", [plain("payments", "ci")], wait=60)
+    meanwhile = await story.owner(PAYMENTS)
+    uid = await story.uid(PAYMENTS)
+    await story.unregister(file)
+    await story.until_owned(PAYMENTS, "ci")
+
+    assert pushed.status is not None
+    assert (list(pushed.conflicts), pushed.status.conflicts, meanwhile) == ([PAYMENTS], 1, "first")
+    assert await story.uid(PAYMENTS) == uid
