@@ -93,6 +93,10 @@ class Server:
         running = _running(self.log.records)
         return {role: pid for role, pid in running.items() if role.startswith("engine-")}
 
+    def api(self) -> int:
+        """The pid of the API."""
+        return _running(self.log.records)["api-1"]
+
     def kill_engine(self, role: str = "engine-1") -> None:
         """Kill an engine as the kernel does when memory is short. The supervisor starts it again."""
         pid = self.engines()[role]
@@ -102,7 +106,7 @@ class Server:
 
     def kill_api(self) -> None:
         """Kill the API in the same way, and wait until its successor knows the catalog."""
-        pid = _running(self.log.records)["api-1"]
+        pid = self.api()
         os.kill(pid, signal.SIGKILL)
         self.log.wait_for(lambda records: _has_ended(records, pid), "the end of the API")
         ended = next(number for number, record in enumerate(self.log.records) if _is_end(record, pid))

@@ -4,14 +4,15 @@ import asyncio
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import httpx2
 import pytest
 
 from callboard.client import Entity, Pushed
-from callboard.errors import InvalidRows, PreconditionFailed
+from callboard.errors import InvalidRows, KeyReused, PreconditionFailed
+from callboard.model import json
 from callboard.model.changes import ChangeType
 from callboard.model.json import JsonObject
 from tests.flows.stories import Story
@@ -146,6 +147,42 @@ async def test_of_a_set_with_a_malformed_row_nothing_is_stored_and_the_row_is_na
     assert await changes(story, first.offset) == []
 
 
+async def test_a_set_may_be_a_json_array(story: Story) -> None:
+    answer = await story.http.put(
+        "/providers/ci/entities", json=[plain("payments"), plain("orders")], params={"wait": "settled"}
+    )
+
+    assert answer.json()["status"]["state"] == "settled"
+    assert await story.refs() == {PAYMENTS, ORDERS}
+
+
+async def test_a_set_of_any_length_is_never_in_memory_as_a_whole(story: Story) -> None:
+    api = story.server.api()
+    before, sent = largest(api), 0
+
+    def rows() -> Iterator[bytes]:
+        nonlocal sent
+        for number in range(50_000):
+            row = json.encode(plain(f"c{number}", description="x" * 1_500))
+            sent += len(row)
+            yield row
+        # All of it has come in when this is seen; with it nothing is stored, which would take far longer.
+        yield b"{"
+
+    with pytest.raises(InvalidRows) as refused:
+        await story.catalog.push_entities("ci", rows())
+
+    assert [row["row"] for row in refused.value.rejected] == [50_001]
+    assert largest(api) - before < sent / 2
+    assert await story.refs() == set()
+
+
+def largest(pid: int) -> int:
+    """How many bytes of memory a process has had at most."""
+    [line] = [line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmHWM:")]
+    return int(line.split()[1]) * 1_024
+
+
 async def test_with_partial_the_good_rows_are_stored_and_what_is_malformed_stays(story: Story) -> None:
     await story.catalog.push_entities("ci", [plain("payments"), plain("orders")], wait=WAIT)
     malformed: JsonObject = {**plain("payments"), "metadata": {"name": "payments", "annotations": []}}
@@ -200,6 +237,15 @@ async def test_a_request_that_comes_again_under_its_key_does_nothing_again(story
     assert (again.added, again.entities) == (first.added, first.entities) == (2, 2)
     assert (await story.refs(), await story.owner(PAYMENTS)) == ({PAYMENTS}, "others")
     assert await changes(story, before) == []
+
+
+async def test_another_request_under_the_same_key_is_refused(story: Story) -> None:
+    await story.catalog.push_entities("ci", [plain("payments")], idempotency_key="run 7", wait=WAIT)
+
+    with pytest.raises(KeyReused):
+        await story.catalog.push_entities("ci", [plain("orders")], idempotency_key="run 7")
+
+    assert await story.refs() == {PAYMENTS}
 
 
 async def test_a_dry_run_tells_what_the_push_then_does(story: Story) -> None:
