@@ -52,6 +52,7 @@ from callboard.view.memberships import groups_of
 _log = structlog.get_logger(__name__)
 
 _RETRY_PROVIDER = 5.0
+_RETRY_REFUSED = 10.0
 _RETRY_NAME = 30.0
 _USUAL_PRIORITY = 20.0
 
@@ -109,7 +110,7 @@ class Engine:
                 await provider.connect(connection)
             except RemovalRefused:
                 # It has been told and written down. Somebody may let it through, or the source may recover.
-                return _RETRY_PROVIDER
+                return _RETRY_REFUSED
             except Conflict as error:
                 _log.error("provider.refused", provider=provider.name, reason=str(error))
                 return _RETRY_NAME

@@ -129,6 +129,15 @@ async def test_target_and_targets_of_a_location_are_all_read() -> None:
     assert processor.steps[2:-1] == [f"read url:https://host/{number} if it is there" for number in (1, 2, 3)]
 
 
+async def test_a_location_that_was_read_from_nowhere_names_urls() -> None:
+    processor = Accepts()
+    written = {**component("l", location="provider:ci"), "kind": "Location", "spec": {"target": "https://host/1"}}
+
+    await pipeline(processor).process(written, {})
+
+    assert processor.steps[2] == "read url:https://host/1"
+
+
 async def test_an_entity_that_no_processor_knows_is_broken() -> None:
     assert (
         "No processor recognized the entity component:default/a"

@@ -20,6 +20,9 @@ _log = structlog.get_logger(__name__)
 _LOCAL = "file"
 """The type of locations on this machine. Whoever may register a URL must not look at its files by that."""
 
+_USUAL = "url"
+"""The type of locations that nobody has said the type of."""
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -143,7 +146,9 @@ class Pipeline:
         if not isinstance(spec, dict):
             return
         optional = spec.get("presence") == "optional"
-        kind = spec.get("type") or run.location.type
+        # What a provider has made up was read from nowhere; its targets are URLs then.
+        own = run.location.type
+        kind = spec.get("type") or (own if own in self.readers else _USUAL)
         for pointer, target in _targets(spec):
             obstacle = await self._read_target(str(kind), target, run, optional=optional)
             if obstacle is not None:
