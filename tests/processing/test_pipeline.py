@@ -131,7 +131,8 @@ async def test_target_and_targets_of_a_location_are_all_read() -> None:
 
 async def test_a_location_that_was_read_from_nowhere_names_urls() -> None:
     processor = Accepts()
-    written = {**component("l", location="provider:ci"), "kind": "Location", "spec": {"target": "https://host/1"}}
+    written = component("l", location="provider:ci")
+    written |= {"kind": "Location", "spec": {"target": "https://host/1"}}
 
     await pipeline(processor).process(written, {})
 
