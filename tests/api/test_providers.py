@@ -489,3 +489,19 @@ async def test_a_withdrawal_that_is_sent_again_under_its_key_is_answered_as_befo
 
     assert (first.status_code, again.status_code, other.status_code) == (200, 200, 404)
     assert counts(again) == {"removed": 1}
+
+
+async def test_the_same_set_with_other_parameters_is_another_request(api: Api) -> None:
+    headers = {"content-type": "application/x-ndjson", "idempotency-key": "build-1"}
+    path = f"{MOUNT}/providers/ci/entities"
+
+    first = await api.following(api.client.put(path, content=lines(plain("a")), headers=headers))
+    waiting = await api.following(
+        api.client.put(path, content=lines(plain("a")), headers=headers, params={"wait": "0"})
+    )
+    partial = await api.following(
+        api.client.put(path, content=lines(plain("a")), headers=headers, params={"partial": "true"})
+    )
+
+    assert (first.status_code, waiting.status_code, partial.status_code) == (200, 200, 422)
+    assert waiting.headers["idempotency-replayed"] == "true"

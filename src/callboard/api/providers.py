@@ -182,7 +182,7 @@ async def _write(
     here = context.of(request)
     full = isinstance(offer, Upload)
     count = offer.rejected_count if isinstance(offer, Upload) else 0
-    writing = _writing(request, once=_once(request, body), expected=expected)
+    writing = _writing(request, once=_once(request, asked, body), expected=expected)
     if asked.text("dryRun") == "true":
         tried = await pushing.try_out(here.database, writing, offer, full=full, rejected=count)
         return answers.value(await asyncio.to_thread(_tried, tried, rejected))
@@ -193,8 +193,7 @@ async def _write(
         await context.until_visible(here, pushed.offset)
         told["offset"] = here.view.offset
     else:
-        part = Part(refs=pushed.refs) if not pushed.replayed else Part(sources=[claims.of_provider(writing.provider)])
-        told["status"] = waiting.described(await waiting.wait(request, part, seconds))
+        told["status"] = waiting.described(await waiting.wait(request, pushed.part, seconds))
         told["offset"] = here.view.offset
     created = isinstance(offer, Carried) and request.method == "PUT" and pushed.body.get("added") == 1
     return answers.value(told, 201 if created else 200, headers)
@@ -286,13 +285,15 @@ def _writing(request: Request, *, once: Once | None = None, expected: Expected |
     )
 
 
-def _once(request: Request, body: bytes) -> Once | None:
+def _once(request: Request, asked: Parameters, body: bytes) -> Once | None:
     key = request.headers.get("idempotency-key")
     if key is None:
         return None
     if not key or len(key) > _LONGEST_KEY or not key.isprintable():
         raise InvalidInput(f"The header Idempotency-Key must be a text of 1 to {_LONGEST_KEY} characters")
-    parts = (request.method.encode(), request.scope["raw_path"], body)
+    # How long to wait for what has been done is no part of what is to be done.
+    query = json.encode_sorted({name: values for name, values in asked.values.items() if name != "wait"})
+    parts = (request.method.encode(), request.scope["raw_path"], query, body)
     return Once(key, hashlib.sha256(b"\0".join(parts)).digest())
 
 

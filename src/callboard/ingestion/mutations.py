@@ -109,6 +109,8 @@ class Written:
     differing: Sequence[Difference] = ()
     withdrawn: Sequence[str] = ()
     """What the provider claims no more."""
+    asked: Sequence[str] = ()
+    """What has to be processed for it, be it somebody else's."""
     gone: Sequence[str] = ()
     """What is in the catalog no more: that, unless somebody else keeps it, and all that only hung on it."""
 
@@ -195,10 +197,13 @@ async def write(tx: Transaction, prepared: Prepared) -> Written:
     known = touched.difference(difference.ref for difference in differing if difference.new)
     uprooted = await claims.uprooted(tx, sorted(known))
     await entities.forget_results(tx, uprooted)
-    await schedule.request(tx, sorted({*decision.to_process, *uprooted}))
+    asked = sorted({*decision.to_process, *uprooted})
+    await schedule.request(tx, asked)
     await _note(tx, prepared, changed=len(changed), removed=len(gone.refs))
     await stitch_queue.mark(tx, decision.to_stitch, neighbours=gone.neighbours)
-    return Written(source=source, offered=offer.count, differing=differing, withdrawn=leaving, gone=gone.refs)
+    return Written(
+        source=source, offered=offer.count, differing=differing, withdrawn=leaving, asked=asked, gone=gone.refs
+    )
 
 
 async def retract(tx: Transaction, written: Written) -> int | None:

@@ -22,6 +22,7 @@ from callboard.store import claims, idempotency, leases, providers
 from callboard.store.claims import ClaimKey, Difference
 from callboard.store.database import Database, Transaction
 from callboard.store.idempotency import Answered
+from callboard.store.progress import Part
 from callboard.store.providers import ProviderKind
 
 _log = structlog.get_logger(__name__)
@@ -85,8 +86,8 @@ class Pushed:
     """For the answer, also to a repetition."""
     offset: int | None = None
     """Where in the stream the removals are; None when there are none."""
-    refs: Sequence[str] = ()
-    """What has to be processed for it."""
+    part: Part
+    """What has to have settled for it: what was offered, and what others had to take over."""
     replayed: bool = False
 
 
@@ -123,8 +124,8 @@ async def push(database: Database, writing: Writing, offer: Offer, *, full: bool
         if writing.once is not None:
             answer = json.encode(body).decode()
             await idempotency.save(tx, writing.provider, writing.once.key, Answered(writing.once.request, answer))
-        refs = [difference.ref for difference in done.differing]
-        return Pushed(body=body, refs=refs, offset=await mutations.retract(tx, done))
+        part = _part(writing, offer, done.asked)
+        return Pushed(body=body, part=part, offset=await mutations.retract(tx, done))
 
     async def run() -> Pushed:
         return await database.run(work)
@@ -181,7 +182,7 @@ async def forget(database: Database, writing: Writing, *, operator: bool) -> Pus
         body = await _told(tx, writing, done, 0)
         await idempotency.remove(tx, writing.provider)
         await providers.remove(tx, writing.provider)
-        return Pushed(body=body, offset=await mutations.retract(tx, done))
+        return Pushed(body=body, part=Part(refs=done.asked), offset=await mutations.retract(tx, done))
 
     return await database.run(work)
 
@@ -231,7 +232,7 @@ async def _answered(tx: Transaction, writing: Writing, once: Once) -> Pushed | N
         raise KeyReused(f"The idempotency key {once.key!r} has stood for another request of the last day")
     body = json.decode(found.answer)
     assert isinstance(body, dict)
-    return Pushed(body=body, replayed=True)
+    return Pushed(body=body, part=_all_of(writing), replayed=True)
 
 
 async def _meet(tx: Transaction, writing: Writing) -> None:
@@ -271,6 +272,16 @@ async def _told(tx: Transaction, writing: Writing, done: Written, rejected: int)
 
 def _counts(body: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
     return {name: body.get(name) for name in ("provider", "added", "changed", "unchanged", "removed", "gone")}
+
+
+def _part(writing: Writing, offer: Offer, asked: Sequence[str]) -> Part:
+    if isinstance(offer, Carried):
+        return Part(refs=[*asked, *(claim.ref for claim in offer.offered)])
+    return replace(_all_of(writing), refs=asked)
+
+
+def _all_of(writing: Writing) -> Part:
+    return Part(sources=[claims.of_provider(writing.provider)])
 
 
 async def _before(tx: Transaction, source: str, differing: Sequence[Difference]) -> Mapping[str, str]:

@@ -7,7 +7,7 @@ import uuid
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 
-from callboard.errors import InvalidInput
+from callboard.errors import DatabaseUnavailable, InvalidInput
 from callboard.ingestion import mutations, written
 from callboard.ingestion.mutations import Rejected
 from callboard.model.json import JsonValue
@@ -32,6 +32,7 @@ class Upload:
     provider: str
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
     count: int = 0
+    """How many entities have been staged."""
     rejected: list[Rejected] = field(default_factory=list)
     """The first of them."""
     rejected_count: int = 0
@@ -47,7 +48,10 @@ class Upload:
             self.rejected.append(Rejected(ref or "", reason, row))
 
     async def differing(self, tx: Transaction, source: str) -> list[Difference]:
-        """What *source* does not claim like this yet."""
+        """What *source* does not claim like this yet. Raises DatabaseUnavailable if some of the set is not there."""
+        if await staged.count(tx, self.id) != self.count:
+            # PostgreSQL empties the table when it recovers from a crash. What is missing must not be withdrawn.
+            raise DatabaseUnavailable("PostgreSQL was restarted while the set came in; send it again")
         return await staged.differing(tx, self.id, source)
 
     async def missing(self, tx: Transaction, source: str) -> list[ClaimKey]:
@@ -83,7 +87,6 @@ async def receive(database: Database, upload: Upload, rows: AsyncIterator[Row]) 
             await _stage(database, upload, piece)
             piece, characters = [], 0
     await _stage(database, upload, piece)
-    upload.count = await database.run(lambda tx: staged.count(tx, upload.id))
 
 
 async def discard(database: Database, upload: Upload) -> None:
@@ -95,5 +98,7 @@ async def _stage(database: Database, upload: Upload, piece: Sequence[tuple[int, 
     if not piece:
         return
     refs = {number: claim.ref for number, claim in piece}
-    for number in await database.run(lambda tx: staged.add(tx, upload.id, piece)):
+    new, others = await database.run(lambda tx: staged.add(tx, upload.id, piece))
+    upload.count += new
+    for number in others:
         upload.reject(number, "is there twice, with different content", refs[number])

@@ -15,12 +15,15 @@ _SQL = queries.load("staged")
 _LEFT_OVER = dt.timedelta(hours=1)
 
 
-async def add(tx: Transaction, upload: str, rows: Sequence[tuple[int, Claim]]) -> list[int]:
-    """Stage claims, each with its position. Returns the positions of those whose ref has come with another content."""
+async def add(tx: Transaction, upload: str, rows: Sequence[tuple[int, Claim]]) -> tuple[int, list[int]]:
+    """Stage claims, each with its position, but for those whose ref has come before.
+
+    Returns how many were new, and the positions of those that have come with another content before.
+    """
     refs = [claim.ref for _, claim in rows]
     positions = [position for position, _ in rows]
     hashes = [claim.content_hash for _, claim in rows]
-    await tx.run(
+    new = await tx.run(
         _SQL["add"],
         upload=upload,
         refs=refs,
@@ -32,7 +35,7 @@ async def add(tx: Transaction, upload: str, rows: Sequence[tuple[int, Claim]]) -
         now=tx.now,
     )
     others = await tx.rows(_SQL["others"], upload=upload, refs=refs, positions=positions, hashes=hashes)
-    return [row["position"] for row in others]
+    return new, [row["position"] for row in others]
 
 
 async def differing(tx: Transaction, upload: str, source: str) -> list[Difference]:
