@@ -71,7 +71,7 @@ async def test_a_removal_has_a_cause_and_no_entity(shop: Api) -> None:
     await shop.delete(f"/entities/by-uid/{uid}")
 
     [event] = (await shop.get("/events", offset=3)).json()["events"]
-    assert (event["type"], event["uid"], event["cause"]) == ("removed", uid, {"reason": "deleted"})
+    assert (event["type"], event["uid"], event["cause"]) == ("removed", uid, {"because": "deleted"})
     assert "entity" not in event
 
 

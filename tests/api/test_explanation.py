@@ -12,6 +12,7 @@ from callboard.access.decisions import Allowed, Conditional, Decision, Denied
 from callboard.access.permissions import ENTITY_READ, UNPROCESSED_READ, Permission
 from callboard.access.principals import Principal
 from callboard.extend import Delta, Full
+from callboard.model.causes import Reason
 from callboard.model.json import JsonObject
 from callboard.model.predicates import Equals
 from callboard.store import schedule, stitch_queue
@@ -173,7 +174,7 @@ async def test_the_next_run_is_told_with_its_reason_and_its_urgency(shop: Api) -
 
 async def test_what_waits_for_a_worker_says_so(shop: Api) -> None:
     async with shop.catalog.database.transaction() as tx:
-        await schedule.request(tx, [CART], schedule.Priority.ASKED, because="somebody wants it")
+        await schedule.request(tx, [CART], schedule.Priority.ASKED, reason=Reason("somebody wants it"))
 
     told = (await explained(shop, CART))["processing"]
 
@@ -199,7 +200,7 @@ async def test_what_a_worker_has_is_held_until_its_lease_runs_out(shop: Api) -> 
 async def test_what_waits_for_a_stitcher_or_is_held_by_one_says_so(shop: Api) -> None:
     catalog = shop.catalog
     async with catalog.database.transaction() as tx:
-        await stitch_queue.mark(tx, [], neighbours=[CART])
+        await stitch_queue.mark(tx, [], neighbours={CART: "component:default/other"})
     later = (await explained(shop, CART))["stitching"]
     catalog.clock.advance(1)
     now = (await explained(shop, CART))["stitching"]

@@ -75,7 +75,7 @@ async def test_the_history_tells_what_happened_when_and_why(shop: Api) -> None:
         "type": "added",
         "at": found[0]["at"],
         "uid": now["metadata"]["uid"],
-        "cause": {"source": "provider:p"},
+        "cause": {"source": "provider:p", "because": "changed"},
         "etag": now["metadata"]["etag"],
     }
     assert dt.datetime.fromisoformat(found[0]["at"]).utcoffset() == dt.timedelta()

@@ -18,9 +18,10 @@ def test_tail_from_the_start_shows_every_entity_once(server: Server, callboard: 
     columns = [line.split() for line in shown.stdout.splitlines()]
     offsets = [int(offset) for offset, *_ in columns]
     assert shown.returncode == 0
-    assert len({ref for *_, ref in columns}) == len(columns) == ENTITIES
+    assert len({ref for _, _, _, ref, *_ in columns}) == len(columns) == ENTITIES
     assert offsets == sorted(offsets)
-    assert {kind for _, _, kind, _ in columns} == {"added"}
+    assert {kind for _, _, kind, *_ in columns} == {"added"}
+    assert {why for *_, why in columns} <= {"(changed)", "(conflict)", "(relations)"}
 
 
 def test_tail_shows_its_text_in_columns_and_without_colours_in_a_pipe(server: Server, callboard: Run) -> None:
@@ -97,7 +98,7 @@ def test_tail_is_live_until_ctrl_c_and_then_says_where_to_go_on(
         code = tail.wait(10)
     resumed = callboard("tail", *said.partition("callboard tail ")[2].split(), "--until-caught-up")
 
-    assert live.split()[2:] == ["updated", "component:default/dispatcher"]
+    assert live.split()[2:] == ["updated", "component:default/dispatcher", "(refresh)"]
     assert code == 130
     assert " --epoch " in said
     # Ctrl-C may come between a line and the note of its offset; then the line comes again, and none is lost.

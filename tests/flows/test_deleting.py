@@ -2,6 +2,7 @@
 
 import pytest
 
+from callboard.client import Cause
 from callboard.model.changes import ChangeType
 from tests.flows.stories import Story
 from tests.harness import component_yaml, location_yaml
@@ -38,8 +39,8 @@ async def test_what_a_live_parent_emits_comes_back_under_a_new_uid(story: Story)
 
     assert await story.uid(ORDERS) != uid
     removed, added = await story.events(since=before)
-    assert (removed.type, removed.ref, removed.cause) == (ChangeType.REMOVED, ORDERS, {"reason": "deleted"})
-    assert (added.type, added.ref) == (ChangeType.ADDED, ORDERS)
+    assert (removed.type, removed.ref, removed.cause) == (ChangeType.REMOVED, ORDERS, Cause(because="deleted"))
+    assert (added.type, added.ref, added.cause and added.cause.because) == (ChangeType.ADDED, ORDERS, "removed")
 
 
 async def test_the_children_of_a_deleted_entity_become_orphans(story: Story) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from callboard.client import Event
+from callboard.client import Cause, Event
 from callboard.model.changes import ChangeType
 from tests.flows.stories import Story
 from tests.flows.web import WebHost
@@ -51,7 +51,10 @@ async def test_unregistering_removes_the_whole_tree_in_one_go(story: Story) -> N
     }
     assert [event.offset for event in gone] == list(range(before + 1, offset + 1))
     assert {event.at for event in gone} == {gone[0].at}
-    assert {str(event.cause) for event in gone} == {"{'source': 'provider:locations'}"}
+    unregistered = Cause(
+        source="provider:locations", location=f"url:{root.target}", location_id=root.id, because="unregistered"
+    )
+    assert [event.cause for event in gone] == [unregistered] * len(gone)
 
 
 async def test_files_that_name_one_another_go_together_with_their_root(story: Story) -> None:
@@ -157,7 +160,7 @@ async def test_an_orphan_outlives_the_root_that_it_came_from(story: Story) -> No
 async def test_where_orphans_are_deleted_what_its_file_drops_goes_with_all_below_it(deleting: Story) -> None:
     deleting.host.put("leaf.yaml", component_yaml("orders"))
     deleting.host.put("root.yaml", component_yaml("payments") + "---\n" + location_yaml("below", ["./leaf.yaml"]))
-    await deleting.register(deleting.host.url("root.yaml"))
+    location = await deleting.register(deleting.host.url("root.yaml"))
     await deleting.until_visible(PAYMENTS, "location:default/below", ORDERS)
     before = await deleting.quiet()
 
@@ -166,9 +169,10 @@ async def test_where_orphans_are_deleted_what_its_file_drops_goes_with_all_below
     await deleting.until_visible(PAYMENTS)
 
     gone = await deleting.events(since=before)
+    orphaned = Cause(source=f"entity:{location.entity_ref}", because="orphaned")
     assert [(event.type, event.ref, event.cause) for event in gone] == [
-        (ChangeType.REMOVED, ORDERS, {"reason": "orphaned"}),
-        (ChangeType.REMOVED, "location:default/below", {"reason": "orphaned"}),
+        (ChangeType.REMOVED, ORDERS, orphaned),
+        (ChangeType.REMOVED, "location:default/below", orphaned),
     ]
     assert gone[0].at == gone[1].at
 

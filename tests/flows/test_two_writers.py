@@ -52,7 +52,7 @@ async def test_a_relation_that_meets_a_removal_does_not_bring_the_entity_back(ca
     async def relate() -> None:
         async with catalog.database.transaction() as tx:
             changed = await relations.replace(tx, [Y], [EmittedRelation(Y, X, "dependencyOf", Y)])
-            await stitch_queue.mark(tx, changed)
+            await stitch_queue.mark(tx, list(changed))
 
     async with catalog.database.transaction() as tx:
         await mutations.apply(tx, mutations.prepare("ci", Full([])))

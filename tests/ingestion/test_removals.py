@@ -190,8 +190,8 @@ async def test_where_there_are_no_orphans_a_deletion_makes_none(deleting_orphans
     assert catalog.refs() == [SHARED, TWO]
     assert catalog.orphans() == []
     causes = {change.ref: change.cause for change in await catalog.history() if change.body is None}
-    assert causes[ONE] == '{"reason":"deleted"}'
-    assert {causes[ref] for ref in (TEAM, A, B)} == {'{"reason":"orphaned"}'}
+    assert causes[ONE] == '{"because":"deleted"}'
+    assert {causes[ref] for ref in (TEAM, A, B)} == {f'{{"source":"entity:{ONE}","because":"orphaned"}}'}
     await audit(catalog.database.url)
 
 

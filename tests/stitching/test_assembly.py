@@ -17,6 +17,8 @@ def parts(
     *,
     errors: str | None = None,
     source: str | None = "provider:ci",
+    location: str = "",
+    because: str | None = '{"because":"changed"}',
     rivals: str | None = None,
     published: bytes | None = None,
     uid: str = _UID,
@@ -28,7 +30,9 @@ def parts(
         processed=processed,
         errors=errors,
         source=source,
+        location_key=None if source is None else location,
         rivals=rivals,
+        because=because,
         published_hash=published,
     )
 
@@ -92,7 +96,7 @@ def test_who_claims_an_entity_is_its_cause_and_no_part_of_it() -> None:
     one, other = assembled(parts(source="provider:one")), assembled(parts(source="provider:other"))
 
     assert one.hash == other.hash
-    assert one.cause == '{"source":"provider:one"}'
+    assert one.cause == '{"source":"provider:one","because":"changed"}'
 
 
 def test_an_orphan_says_so_and_keeps_its_annotations() -> None:
@@ -163,6 +167,7 @@ def test_an_entity_that_others_offer_as_well_says_so_in_its_status_and_in_its_ca
     }
     assert json.loads(final.cause or "") == {
         "source": "provider:ci",
+        "because": "changed",
         "conflict": [{"source": "provider:two", "locationKey": "k"}],
     }
 

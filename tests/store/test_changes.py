@@ -1,5 +1,6 @@
 """The stream as it is read back."""
 
+from callboard.model.causes import CHANGED
 from callboard.model.changes import Change
 from callboard.store import changes, claims, publication, removal
 from callboard.store.database import Database
@@ -18,7 +19,7 @@ async def publish(database: Database, ref: str, body: str) -> None:
 async def retract(database: Database, ref: str) -> None:
     async with database.transaction() as tx:
         await claims.lock_targets(tx, [ref])
-        await publication.retract(tx, (await removal.remove(tx, [ref])).refs, cause="{}")
+        await publication.retract(tx, dict.fromkeys((await removal.remove(tx, [ref])).refs, CHANGED))
 
 
 def told(found: list[Change]) -> list[tuple[int, str, str, bytes | None]]:

@@ -83,7 +83,7 @@ async def test_the_winner_of_claims_that_come_one_after_the_other(
 async def test_a_new_entity_is_to_be_processed_and_has_nothing_to_stitch(database: Database) -> None:
     decision = await offer(database, claim("one"))
 
-    assert decision == Decision(to_process=[X], to_stitch=[], orphaned=[])
+    assert decision == Decision(to_process=[X], to_stitch=[])
 
 
 async def test_new_content_of_the_winner_is_processed(database: Database) -> None:
@@ -100,7 +100,7 @@ async def test_new_content_of_a_loser_changes_nothing(database: Database) -> Non
 
     decision = await offer(database, claim("two", "k2", content='{"new": true}'))
 
-    assert decision == Decision([], [], [])
+    assert decision == Decision([], [])
 
 
 async def test_the_next_claim_takes_over_with_its_own_content(database: Database) -> None:
@@ -109,7 +109,7 @@ async def test_the_next_claim_takes_over_with_its_own_content(database: Database
 
     decision = await withdraw(database, claim("one", "k1"))
 
-    assert decision == Decision(to_process=[X], to_stitch=[X], orphaned=[])
+    assert decision == Decision([X], [X], contested=frozenset({X}))
     assert await winner(database) == "two"
 
 
@@ -119,7 +119,7 @@ async def test_who_takes_over_with_the_same_content_is_not_processed_again(datab
 
     decision = await withdraw(database, claim("one", "k1"))
 
-    assert decision == Decision(to_process=[], to_stitch=[X], orphaned=[])
+    assert decision == Decision([], [X], contested=frozenset({X}))
 
 
 async def test_a_key_that_another_source_shares_keeps_the_entity_when_its_first_source_goes(
@@ -141,7 +141,7 @@ async def test_an_entity_without_claims_is_an_orphan_and_keeps_its_last_content(
 
     async with database.transaction() as tx:
         kept = await tx.connection.fetchval("select kept from entities")
-    assert decision == Decision(to_process=[], to_stitch=[X], orphaned=[X])
+    assert decision == Decision([], [X], orphaned={X: "one"})
     assert kept == '{"last": true}'
 
 
@@ -151,7 +151,7 @@ async def test_an_orphan_goes_to_whoever_claims_it_next(database: Database) -> N
 
     decision = await offer(database, claim("two"))
 
-    assert (decision.to_stitch, await winner(database)) == ([X], "two")
+    assert (decision.to_stitch, decision.reclaimed, await winner(database)) == ([X], frozenset({X}), "two")
 
 
 async def test_one_parent_may_claim_an_entity_under_two_keys(database: Database) -> None:
@@ -159,7 +159,7 @@ async def test_one_parent_may_claim_an_entity_under_two_keys(database: Database)
 
     decision = await withdraw(database, claim("entity:location:default/l", "a.yaml"))
 
-    assert (decision.orphaned, await winner(database)) == ([], "entity:location:default/l")
+    assert (decision.orphaned, await winner(database)) == ({}, "entity:location:default/l")
 
 
 async def test_only_claims_that_differ_from_what_is_stored_are_named(database: Database) -> None:
@@ -200,7 +200,7 @@ async def test_what_is_offered_again_on_another_line_has_not_changed(database: D
 
     decision = await offer(database, claim("one", "same", line=2))
 
-    assert decision == Decision([], [], [])
+    assert decision == Decision([], [])
     assert await winner(database) == "two"
     assert set(await lines(database)) == {1, 2}
 

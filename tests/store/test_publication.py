@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import pytest
 
+from callboard.model.causes import Reason
 from callboard.model.changes import Change, ChangeType
 from callboard.store import changes, claims, publication, removal
 from callboard.store.database import Database, Transaction
@@ -38,7 +39,7 @@ async def publish(database: Database, *entities: FinalEntity) -> int | None:
 async def remove(tx: Transaction, *refs: str) -> int | None:
     await claims.lock_targets(tx, refs)
     gone = await removal.remove(tx, refs)
-    return await publication.retract(tx, gone.refs, cause='{"source":"test"}')
+    return await publication.retract(tx, dict.fromkeys(gone.refs, Reason(source="test")))
 
 
 async def history(database: Database) -> list[Change]:

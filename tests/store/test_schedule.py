@@ -4,10 +4,11 @@ import asyncio
 import datetime as dt
 from collections.abc import Sequence
 
+from callboard.model.causes import Because, Reason
 from callboard.store import claims, schedule
 from callboard.store.claims import Claim
 from callboard.store.database import Database
-from callboard.store.schedule import Because, Due, Outcome, Priority, Settled
+from callboard.store.schedule import Due, Outcome, Priority, Settled
 from callboard.testing import FakeClock
 from tests.waiting import until_blocked
 
@@ -166,7 +167,7 @@ async def test_what_a_run_came_to_is_remembered_with_its_reason(database: Databa
     await request(database, A)
     (due,) = await claim(database)
     async with database.transaction() as tx:
-        await schedule.request(tx, [A], Priority.ASKED, because=Because.REFRESH)
+        await schedule.request(tx, [A], Priority.ASKED, reason=Reason(Because.REFRESH))
 
     await settle(database, due)
 

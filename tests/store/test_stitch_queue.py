@@ -15,7 +15,7 @@ async def mark(database: Database, *refs: str, neighbours: tuple[str, ...] = ())
     """Make entities, and ask for them to be stitched."""
     async with database.transaction() as tx:
         await claims.lock_targets(tx, [], create=[*refs, *neighbours])
-        await stitch_queue.mark(tx, refs, neighbours=neighbours)
+        await stitch_queue.mark(tx, refs, neighbours=dict.fromkeys(neighbours, "component:default/other"))
 
 
 async def claim(database: Database) -> list[Ticket]:

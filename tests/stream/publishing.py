@@ -1,6 +1,7 @@
 """Entities that appear, change and go without any engine."""
 
 from callboard.model import json
+from callboard.model.causes import Reason
 from callboard.store import claims, publication, removal
 from callboard.store.database import Database
 from callboard.store.publication import FinalEntity
@@ -40,7 +41,7 @@ async def retract(database: Database, name: str) -> None:
     """Let a component be gone."""
     async with database.transaction() as tx:
         await claims.lock_targets(tx, [ref_of(name)])
-        await publication.retract(tx, (await removal.remove(tx, [ref_of(name)])).refs, cause='{"reason":"deleted"}')
+        await publication.retract(tx, dict.fromkeys((await removal.remove(tx, [ref_of(name)])).refs, Reason("deleted")))
 
 
 async def forget(database: Database, until: int, *, but_the_last: bool = False) -> None:

@@ -8,6 +8,7 @@ from callboard.model.predicates import Equals
 from callboard.store.database import Database
 from callboard.stream import past
 from callboard.stream.past import Past
+from callboard.stream.sight import Sight
 from tests.stream.publishing import forget, publish, ref_of, retract
 
 A = ref_of("a")
@@ -36,13 +37,13 @@ _PERMITTED = [(5, "removed"), (4, "updated"), (1, "added")]
 
 
 async def test_the_history_of_an_entity_comes_newest_first(lived: Database) -> None:
-    found = await past.history(lived, A, before=8, limit=10, visible=None)
+    found = await past.history(lived, A, before=8, limit=10, sight=Sight(permitted=None))
 
     assert (told(found), found.next_before) == (_WHOLE, None)
 
 
 async def test_versions_that_are_hidden_are_left_out_with_their_removals(lived: Database) -> None:
-    found = await past.history(lived, A, before=8, limit=10, visible=TIER_1)
+    found = await past.history(lived, A, before=8, limit=10, sight=Sight(permitted=TIER_1))
 
     assert told(found) == _PERMITTED
 
@@ -57,7 +58,7 @@ async def test_pages_of_the_history_follow_one_another(
 
     before: int | None = 8
     while before is not None:
-        page = await past.history(lived, A, before=before, limit=2, visible=visible)
+        page = await past.history(lived, A, before=before, limit=2, sight=Sight(permitted=visible))
         pages.append(told(page))
         before = page.next_before
 
@@ -66,8 +67,8 @@ async def test_pages_of_the_history_follow_one_another(
 
 
 async def test_a_version_is_compared_with_the_one_that_was_seen_before(lived: Database) -> None:
-    everything = await past.history(lived, A, before=5, limit=2, visible=None)
-    some = await past.history(lived, A, before=5, limit=1, visible=TIER_1)
+    everything = await past.history(lived, A, before=5, limit=2, sight=Sight(permitted=None))
+    some = await past.history(lived, A, before=5, limit=1, sight=Sight(permitted=TIER_1))
 
     assert [tier(everything.before(index)) for index in range(2)] == ["2", "1"]
     assert tier(some.before(0)) == "1"
@@ -75,7 +76,7 @@ async def test_a_version_is_compared_with_the_one_that_was_seen_before(lived: Da
 
 
 async def test_there_is_nothing_before_the_first_version(lived: Database) -> None:
-    found = await past.history(lived, A, before=4, limit=2, visible=None)
+    found = await past.history(lived, A, before=4, limit=2, sight=Sight(permitted=None))
 
     assert found.before(1) is None
 
@@ -83,15 +84,15 @@ async def test_there_is_nothing_before_the_first_version(lived: Database) -> Non
 @pytest.mark.parametrize(("ref", "visible"), [(ref_of("nobody"), None), (A, Equals("spec.tier", "3"))])
 async def test_what_was_never_seen_has_no_history(lived: Database, ref: str, visible: Equals | None) -> None:
     with pytest.raises(NotFound, match=f"No history of {ref} is known"):
-        await past.history(lived, ref, before=8, limit=10, visible=visible)
+        await past.history(lived, ref, before=8, limit=10, sight=Sight(permitted=visible))
 
 
 async def test_a_removal_of_what_is_forgotten_is_told_to_those_alone_who_see_everything(lived: Database) -> None:
     await forget(lived, 6)
 
-    assert told(await past.history(lived, A, before=8, limit=10, visible=None)) == [(7, "removed")]
+    assert told(await past.history(lived, A, before=8, limit=10, sight=Sight(permitted=None))) == [(7, "removed")]
     with pytest.raises(NotFound):
-        await past.history(lived, A, before=8, limit=10, visible=TIER_1)
+        await past.history(lived, A, before=8, limit=10, sight=Sight(permitted=TIER_1))
 
 
 @pytest.mark.parametrize(("offset", "expected"), [(1, "1"), (2, "1"), (3, "2"), (4, "1"), (6, "2")])

@@ -8,7 +8,7 @@ from starlette.requests import Request
 
 from callboard.access.decisions import NOTHING, Allowed, Conditional, Denied
 from callboard.access.permissions import ENTITY_READ, Permission
-from callboard.access.principals import Anonymous, Principal
+from callboard.access.principals import Anonymous, Principal, Service, User
 from callboard.api.parameters import Known, Number, Parameters, Text
 from callboard.app import ReadSide
 from callboard.errors import NotAllowed, OffsetInTheFuture, Unavailable
@@ -105,6 +105,20 @@ def principal_of(request: Request) -> Principal:
     """Who makes *request*."""
     principal: Principal = request.scope.get("callboard.principal", Anonymous())
     return principal
+
+
+def asked_by(request: Request) -> str | None:
+    """The name of whoever makes *request*; None where nobody has to log in."""
+    principal = principal_of(request)
+    match principal:
+        case Anonymous():
+            return None
+        case User(ref=ref):
+            return ref
+        case Service(subject=subject):
+            return subject
+        case _:
+            assert_never(principal)
 
 
 async def visible(request: Request, permission: Permission = ENTITY_READ) -> Predicate | None:

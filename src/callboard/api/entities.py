@@ -95,7 +95,8 @@ async def delete(request: Request) -> Response:
     database, delete_orphans = context.of(request).database, removals.delete_orphans(request)
     if asked.flag("dryRun"):
         return await removals.told(request, await deleting.preview(database, uid, delete_orphans=delete_orphans))
-    return await removals.done(request, await deleting.delete(database, uid, delete_orphans=delete_orphans))
+    by = context.asked_by(request)
+    return await removals.done(request, await deleting.delete(database, uid, delete_orphans=delete_orphans, by=by))
 
 
 async def _permit_to_delete(request: Request, uid: str) -> None:

@@ -13,6 +13,7 @@ from callboard.model.json import JsonObject, JsonValue
 from callboard.model.predicates import Predicate
 from callboard.stream import past
 from callboard.stream.past import Past
+from callboard.stream.sight import Sight
 
 _DEFAULT_LIMIT = 50
 _LARGEST_LIMIT = 1_000
@@ -34,12 +35,13 @@ async def history(request: Request) -> Response:
     # Never beyond the offset that the answer says it was read at.
     end, before = here.view.offset + 1, asked.integer("before")
     limit = asked.integer("limit")
+    visible = await context.visible(request)
     found = await past.history(
         here.database,
         str(context.ref_of(request)),
         before=end if before is None else min(before, end),
         limit=_DEFAULT_LIMIT if limit is None else min(limit, _LARGEST_LIMIT),
-        visible=await context.visible(request),
+        sight=Sight(permitted=visible, named=here.view.shows(visible)),
     )
     # Comparing a thousand versions takes a while; others want an answer meanwhile.
     return answers.raw(await asyncio.to_thread(_page, found, asked.text("include")))

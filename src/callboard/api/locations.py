@@ -12,6 +12,7 @@ from callboard.ingestion import locations as registering
 from callboard.ingestion import refreshing
 from callboard.ingestion.locations import OnConflict
 from callboard.model import json
+from callboard.model.causes import Because, Reason
 from callboard.model.entities import origin_of
 from callboard.model.json import JsonObject
 from callboard.model.refs import EntityRef, LocationRef
@@ -99,7 +100,9 @@ async def register(request: Request) -> Response:
         return await _try_out(context.of(request), location)
     here = _writable(request)
     on_conflict = OnConflict(asked.text("onConflict") or here.settings.catalog.default_location_conflict_strategy)
-    registered = await registering.register(here.database, location, on_conflict=on_conflict)
+    registered = await registering.register(
+        here.database, location, on_conflict=on_conflict, by=context.asked_by(request)
+    )
     return answers.value({"location": described(registered), "entities": []}, 201)
 
 
@@ -120,7 +123,8 @@ async def retarget(request: Request) -> Response:
     location = _location(await body_of(request))
     await context.permit(request, LOCATION_CREATE)
     here = _writable(request)
-    changed, offset = await registering.retarget(here.database, request.path_params["id"], location)
+    reason = Reason(Because.RETARGETED, context.asked_by(request))
+    changed, offset = await registering.retarget(here.database, request.path_params["id"], location, reason)
     await context.until_visible(here, offset)
     return answers.value(described(changed))
 
@@ -132,7 +136,8 @@ async def unregister(request: Request) -> Response:
     if asked.flag("dryRun"):
         return await removals.told(request, await registering.preview(context.of(request).database, location_id))
     here = _writable(request)
-    await context.until_visible(here, await registering.unregister(here.database, location_id))
+    reason = Reason(Because.UNREGISTERED, context.asked_by(request))
+    await context.until_visible(here, await registering.unregister(here.database, location_id, reason))
     return answers.empty(204)
 
 
@@ -151,7 +156,7 @@ async def refresh(request: Request) -> Response:
     allowed = await context.visible(request, ENTITY_REFRESH)
     if allowed is not None and context.of(request).view.by_ref(str(ref), predicate=allowed) is None:
         raise context.refusal(ENTITY_REFRESH, str(ref))
-    refreshed = await refreshing.refresh(context.of(request).database, ref)
+    refreshed = await refreshing.refresh(context.of(request).database, ref, by=context.asked_by(request))
     if patience is None:
         return answers.empty(200)
     found = await waiting.wait(request, Part(refs=refreshed), patience)

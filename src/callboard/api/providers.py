@@ -11,7 +11,6 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from callboard.access.permissions import ENTITY_CREATE, INGESTION_MANAGE, INGESTION_READ
-from callboard.access.principals import Anonymous, Principal, Service, User
 from callboard.api import answers, context, waiting
 from callboard.api.parameters import Known, Parameters, Text, body_of, query_of
 from callboard.api.rows import Rows
@@ -212,7 +211,7 @@ async def _headers(request: Request, pushed: Pushed) -> dict[str, str]:
 async def _admit(request: Request) -> None:
     """Raise unless the caller may write for the provider, before much of the body is read."""
     await context.permit(request, ENTITY_CREATE)
-    await pushing.check(context.of(request).database, _name(request), _writer(context.principal_of(request)))
+    await pushing.check(context.of(request).database, _name(request), context.asked_by(request))
 
 
 async def _answer(request: Request) -> Response:
@@ -264,21 +263,11 @@ def _ref(request: Request) -> EntityRef:
     return EntityRef(*(request.path_params[part].lower() for part in ("kind", "namespace", "entity")))
 
 
-def _writer(principal: Principal) -> str | None:
-    match principal:
-        case Anonymous():
-            return None
-        case User(ref=ref):
-            return ref
-        case Service(subject=subject):
-            return subject
-
-
 def _writing(request: Request, *, once: Once | None = None, expected: Expected | None = None) -> Writing:
     name = _name(request)
     return Writing(
         provider=name,
-        writer=_writer(context.principal_of(request)),
+        writer=context.asked_by(request),
         guard=guard_of(context.of(request).settings, name),
         once=once,
         expected=expected,

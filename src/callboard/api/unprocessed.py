@@ -34,6 +34,7 @@ async def delete(request: Request) -> Response:
         request.path_params["entity_id"],
         find=entities.find_unprocessed,
         delete_orphans=removals.delete_orphans(request),
+        by=context.asked_by(request),
     )
     return await removals.done(request, deleted)
 

@@ -66,10 +66,19 @@ def command(
 
 
 def as_text(event: "Event") -> str:
-    """Offset, time, type and ref of an event in columns. The ref comes last, as nobody knows how long it is."""
+    """Offset, time, type and ref of an event in columns, and after that, for nobody knows how long a ref is, why."""
     at = event.at.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     kind = click.style(f"{event.type:<7}", fg=_COLOURS[event.type])
-    return f"{event.offset:>9}  {click.style(at, dim=True)}  {kind}  {event.ref}"
+    return f"{event.offset:>9}  {click.style(at, dim=True)}  {kind}  {event.ref}{_why(event)}"
+
+
+def _why(event: "Event") -> str:
+    """The reason, and who asked for it, as far as they are known."""
+    cause = event.cause
+    if cause is None or cause.because is None:
+        return ""
+    because = cause.because if cause.by is None else f"{cause.because} by {cause.by}"
+    return click.style(f"  ({because})", dim=True)
 
 
 def as_ndjson(event: "Event") -> str:

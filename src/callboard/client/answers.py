@@ -10,6 +10,7 @@ import msgspec
 from callboard.client.results import (
     Ancestor,
     Ancestry,
+    Cause,
     Entity,
     EntityHistory,
     EntityPage,
@@ -93,7 +94,7 @@ class _Event(msgspec.Struct, rename="camel"):
     uid: str
     at: dt.datetime
     entity: _Object | None = None
-    cause: _Object | None = None
+    cause: Cause | None = None
     reason: str | None = None
 
 
@@ -110,7 +111,7 @@ class _Version(msgspec.Struct):
     type: ChangeType
     uid: str
     at: dt.datetime
-    cause: _Object | None = None
+    cause: Cause | None = None
     etag: str | None = None
     entity: _Object | None = None
     patch: list[_Object] | None = None

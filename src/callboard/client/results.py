@@ -8,6 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias, TypedDict, TypeVar
 
+import msgspec
+
+from callboard.client.claim_results import Holder
 from callboard.model.changes import ChangeType
 from callboard.model.json import JsonObject
 
@@ -191,6 +194,25 @@ class LocationAnalysis:
     drafted: Sequence[DraftedEntity]
 
 
+class Cause(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """What led to a change. What is None is not known, or not for this reader, or there is nothing of the kind."""
+
+    source: str | None = None
+    """`provider:<name>` or `entity:<ref>`: who has the entity, or let go of it."""
+    location: str | None = None
+    """Where it comes from, or came from."""
+    location_id: str | None = None
+    """The registered location that was removed or points elsewhere now."""
+    because: str | None = None
+    """`changed`, `refresh`, `withdrawn` and so on, or a text for people."""
+    by: str | None = None
+    """Who asked for it: a user's ref, or the subject of a service."""
+    neighbour: str | None = None
+    """The ref of an entity that has got other relations."""
+    conflict: Sequence[Holder] = ()
+    """Who else offers the entity."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
     """One change of the catalog. Treat `added` and `updated` alike: put the entity where it belongs."""
@@ -202,7 +224,7 @@ class Event:
     at: dt.datetime
     entity: Entity | None
     """None when it was removed."""
-    cause: JsonObject | None
+    cause: Cause | None
     reason: str | None
     """Why it counts as removed though it is still there, for example `left-filter`."""
     source: bytes = field(repr=False)
@@ -230,7 +252,7 @@ class EntityVersion:
     type: ChangeType
     uid: str
     at: dt.datetime
-    cause: JsonObject | None
+    cause: Cause | None
     etag: str | None
     """None when it was removed."""
     entity: Entity | None

@@ -11,6 +11,7 @@ from callboard.extend import Mutation
 from callboard.ingestion import guards, mutations
 from callboard.ingestion.guards import OPEN, Guard
 from callboard.ingestion.mutations import Applied
+from callboard.model.causes import Because, Reason
 from callboard.store import claims, leases, providers, refresh_keys, schedule
 from callboard.store.database import Database, Transaction
 from callboard.store.providers import ProviderKind
@@ -64,7 +65,7 @@ class Connection:
 
         async def work(tx: Transaction) -> int:
             refs = await claims.lock_targets(tx, await refresh_keys.holders(tx, keys))
-            await schedule.request(tx, list(refs), schedule.Priority.ASKED, because=schedule.Because.REFRESH)
+            await schedule.request(tx, list(refs), schedule.Priority.ASKED, reason=Reason(Because.REFRESH))
             return len(refs)
 
         return await self.database.run(work)

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from callboard.errors import NotFound
 from callboard.ingestion import removals
 from callboard.ingestion.removals import Removal
-from callboard.model import json
+from callboard.model.causes import Because, Reason
 from callboard.store import claims, entities, publication, removal, schedule, stitch_queue
 from callboard.store.database import Database, Overtaken, Transaction
-from callboard.store.schedule import Because
 
 Find = Callable[[Transaction, str], Awaitable[str | None]]
 """The ref of the entity with a uid, if it is one that may be meant."""
@@ -36,9 +35,14 @@ class _Doomed:
 
 
 async def delete(
-    database: Database, uid: str, *, find: Find = entities.find_by_uid, delete_orphans: bool = False
+    database: Database,
+    uid: str,
+    *,
+    find: Find = entities.find_by_uid,
+    delete_orphans: bool = False,
+    by: str | None = None,
 ) -> Deleted:
-    """Remove the entity with this uid.
+    """Remove the entity with this uid, as asked *by* somebody.
 
     What hangs below it stays, as orphans if nothing else claims it; with *delete_orphans* these go as well, as they do
     when a parent emits them no more. A parent that still emits the entity is processed again, and brings it back under
@@ -49,9 +53,10 @@ async def delete(
         doomed = await _lock(tx, uid, find, delete_orphans=delete_orphans)
         if doomed is None:
             return Deleted()
-        orphans = await _remove(tx, doomed, delete_orphans=delete_orphans)
-        offset = await publication.retract(tx, [doomed.ref], cause=_cause("deleted"))
-        offset = await publication.retract(tx, orphans, cause=_cause("orphaned")) or offset
+        orphans = await _remove(tx, doomed, delete_orphans=delete_orphans, by=by)
+        offset = await publication.retract(tx, {doomed.ref: Reason(Because.DELETED, by)})
+        below = Reason(Because.ORPHANED, by, source=claims.of_entity(doomed.ref))
+        offset = await publication.retract(tx, dict.fromkeys(orphans, below)) or offset
         gone = {claims.of_entity(ref) for ref in orphans}
         return Deleted(offset, [source for source in doomed.sources if source not in gone])
 
@@ -89,7 +94,7 @@ async def _lock(tx: Transaction, uid: str, find: Find, *, delete_orphans: bool) 
     return _Doomed(ref=ref, sources=sources, parents=parents, children=children)
 
 
-async def _remove(tx: Transaction, doomed: _Doomed, *, delete_orphans: bool) -> list[str]:
+async def _remove(tx: Transaction, doomed: _Doomed, *, delete_orphans: bool, by: str | None = None) -> list[str]:
     """Delete the entity, but for what readers see; returns what else went."""
     removed = await removal.remove(tx, [doomed.ref])
     orphans = await removal.unreachable(tx, doomed.children) if delete_orphans else []
@@ -100,11 +105,8 @@ async def _remove(tx: Transaction, doomed: _Doomed, *, delete_orphans: bool) -> 
     parents += await claims.uprooted(tx, sorted(offered))
     await entities.forget_results(tx, parents)
     due = list({*parents, *decision.to_process})
-    await schedule.request(tx, due, schedule.Priority.ASKED, because=Because.REMOVED)
-    neighbours = list({*removed.neighbours, *with_it.neighbours})
-    await stitch_queue.mark(tx, decision.to_stitch, neighbours=neighbours)
+    reason = Reason(Because.REMOVED, by)
+    await schedule.request(tx, due, schedule.Priority.ASKED, reason=reason)
+    neighbours = {**removed.neighbours, **with_it.neighbours}
+    await stitch_queue.mark(tx, decision.to_stitch, reasons=decision.reasons(reason), neighbours=neighbours)
     return orphans
-
-
-def _cause(reason: str) -> str:
-    return json.encode({"reason": reason}).decode()

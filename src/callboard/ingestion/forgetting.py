@@ -13,6 +13,7 @@ from callboard.extend import Full
 from callboard.ingestion import guards, mutations
 from callboard.ingestion.guards import Guard
 from callboard.loop import Loop
+from callboard.model.causes import Because, Reason
 from callboard.store import claims, ingestions, leases, providers
 from callboard.store.database import Database, Transaction
 from callboard.store.providers import ProviderKind
@@ -99,7 +100,7 @@ class Forgetting:
         # Somebody may have begun to use the name since it was found; they stand in line behind the lock.
         if (await providers.forgotten(tx, self.connected)).get(name, tx.now) is not None:
             return None
-        prepared = mutations.prepare(name, Full([]), guard=self.guard_of(name))
+        prepared = mutations.prepare(name, Full([]), guard=self.guard_of(name), reason=Reason(Because.FORGOTTEN))
         written = await mutations.write(tx, prepared)
         await ingestions.remove(tx, name)
         await providers.remove(tx, name)

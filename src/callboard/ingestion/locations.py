@@ -16,8 +16,8 @@ from callboard.extend import Delta, Full, Offered, ProviderConnection
 from callboard.ingestion import mutations, removals
 from callboard.ingestion.mutations import Written
 from callboard.ingestion.removals import Removal
-from callboard.model import json
 from callboard.model.annotations import MANAGED_BY_LOCATION, MANAGED_BY_ORIGIN_LOCATION
+from callboard.model.causes import Because, Reason
 from callboard.model.json import JsonObject
 from callboard.model.refs import EntityRef, LocationRef
 from callboard.store import claims, entities, leases, locations, publication, removal, schedule, stitch_queue
@@ -33,6 +33,8 @@ REGISTERED = "locations"
 
 
 _SOURCE = claims.of_provider(REGISTERED)
+
+_RETARGETED, _UNREGISTERED = Reason(Because.RETARGETED), Reason(Because.UNREGISTERED)
 
 
 def entity_ref_of(location: LocationRef, salt: str = "") -> EntityRef:
@@ -101,8 +103,13 @@ class OnConflict(enum.StrEnum):
     REFRESH = "refresh"
 
 
-async def register(database: Database, location: LocationRef, *, on_conflict: OnConflict) -> RegisteredLocation:
-    """Register *location* and claim its entity. Raises Conflict when it is there and is to be rejected."""
+async def register(
+    database: Database, location: LocationRef, *, on_conflict: OnConflict, by: str | None = None
+) -> RegisteredLocation:
+    """Register *location*, as asked *by* somebody, and claim its entity.
+
+    Raises Conflict when it is there and is to be rejected.
+    """
     ref = str(entity_ref_of(location))
     claims.check_names(ref, str(location))
     new = RegisteredLocation(id=str(uuid.uuid4()), type=location.type, target=location.target, entity_ref=ref)
@@ -112,23 +119,25 @@ async def register(database: Database, location: LocationRef, *, on_conflict: On
         await leases.hold_for_transaction(tx, _SOURCE)
         existing = await locations.find_target(tx, location.type, location.target)
         if existing is not None:
-            return await _register_again(tx, existing, on_conflict)
+            return await _register_again(tx, existing, on_conflict, by)
         row = await _with_free_ref(tx, new)
         await locations.add(tx, row)
-        await mutations.apply(tx, mutations.prepare(REGISTERED, Delta(added=[_offered(row)])))
+        await mutations.apply(tx, mutations.prepare(REGISTERED, Delta(added=[_offered(row)]), reason=Reason(by=by)))
         return row
 
     return await database.run(work)
 
 
-async def _register_again(tx: Transaction, existing: RegisteredLocation, on_conflict: OnConflict) -> RegisteredLocation:
+async def _register_again(
+    tx: Transaction, existing: RegisteredLocation, on_conflict: OnConflict, by: str | None
+) -> RegisteredLocation:
     match on_conflict:
         case OnConflict.REJECT:
             raise Conflict(f"Location {existing.type}:{existing.target} already exists")
         case OnConflict.REFRESH:
             refs = list(await claims.lock_targets(tx, [existing.entity_ref]))
             await entities.forget_results(tx, refs)
-            await schedule.request(tx, refs, schedule.Priority.ASKED, because=schedule.Because.REFRESH)
+            await schedule.request(tx, refs, schedule.Priority.ASKED, reason=Reason(Because.REFRESH, by))
             return existing
         case _:
             assert_never(on_conflict)
@@ -142,9 +151,9 @@ async def _with_free_ref(tx: Transaction, row: RegisteredLocation) -> Registered
 
 
 async def retarget(
-    database: Database, location_id: str, location: LocationRef, *, is_moved: bool = False
+    database: Database, location_id: str, location: LocationRef, reason: Reason = _RETARGETED, *, is_moved: bool = False
 ) -> tuple[RegisteredLocation, int | None]:
-    """Let a registered location point at *location*; its entity keeps its name.
+    """Let a registered location point at *location*, for a *reason*; its entity keeps its name.
 
     What only the old target kept alive goes at once; if the file itself *is_moved*, it stays until the new target has
     been read. Returns the offset of the last removal with the location, None when nothing visible went. Raises
@@ -164,12 +173,12 @@ async def retarget(
         if await locations.find_target(tx, row.type, row.target) is not None:
             raise Conflict(f"Location {location} already exists")
         await locations.retarget(tx, row)
-        return row, await _turn(tx, row, is_moved=is_moved)
+        return row, await _turn(tx, row, _about(existing, reason), is_moved=is_moved)
 
     return await database.run(work)
 
 
-async def _turn(tx: Transaction, row: RegisteredLocation, *, is_moved: bool) -> int | None:
+async def _turn(tx: Transaction, row: RegisteredLocation, reason: Reason, *, is_moved: bool) -> int | None:
     """Give the Location entity of *row* its new content, and remove what came from the old one."""
     ref, claim = row.entity_ref, _claim(row)
     await removal.lock_trees(tx, [ref], create=[ref])
@@ -182,13 +191,13 @@ async def _turn(tx: Transaction, row: RegisteredLocation, *, is_moved: bool) -> 
     await entities.forget_results(tx, [ref])
     await schedule.drop(tx, [ref])
     if is_moved:
-        await schedule.request(tx, decision.to_process, schedule.Priority.ASKED, because=schedule.Because.MOVED)
-        await stitch_queue.mark(tx, decision.to_stitch)
+        await schedule.request(tx, decision.to_process, schedule.Priority.ASKED, reason=reason)
+        await stitch_queue.mark(tx, decision.to_stitch, reasons=decision.reasons(reason))
         return None
-    return await _prune(tx, ref, decision)
+    return await _prune(tx, ref, decision, reason)
 
 
-async def _prune(tx: Transaction, ref: str, decision: Decision) -> int | None:
+async def _prune(tx: Transaction, ref: str, decision: Decision, reason: Reason) -> int | None:
     """Remove what only *ref* keeps alive, and ask for the work that this and *decision* bring."""
     emitted = await claims.severed(tx, [claims.of_entity(ref)], [], [])
     lost = [key.ref for key in emitted]
@@ -198,20 +207,21 @@ async def _prune(tx: Transaction, ref: str, decision: Decision) -> int | None:
     kept = await claims.decide(tx, touched)
     uprooted = await claims.uprooted(tx, touched)
     await entities.forget_results(tx, uprooted)
-    await schedule.request(tx, sorted({*decision.to_process, *kept.to_process, *uprooted}))
-    await stitch_queue.mark(tx, [*decision.to_stitch, *kept.to_stitch], neighbours=gone.neighbours)
-    return await publication.retract(tx, gone.refs, cause=json.encode({"source": _SOURCE}).decode())
+    await schedule.request(tx, sorted({*decision.to_process, *kept.to_process, *uprooted}), reason=reason)
+    reasons = decision.reasons(reason) | kept.reasons(reason)
+    await stitch_queue.mark(tx, list(reasons), reasons=reasons, neighbours=gone.neighbours)
+    return await publication.retract(tx, dict.fromkeys(gone.refs, reason))
 
 
-async def unregister(database: Database, location_id: str) -> int | None:
-    """Delete a registered location and everything that only it kept alive.
+async def unregister(database: Database, location_id: str, reason: Reason = _UNREGISTERED) -> int | None:
+    """Delete a registered location and everything that only it kept alive, for a *reason*.
 
     Returns the offset of the last removal, None when nothing visible went. Raises NotFound.
     """
 
     async def work(tx: Transaction) -> int | None:
-        ref = await _take_out(tx, location_id)
-        return await mutations.retract(tx, await _withdraw(tx, ref))
+        row = await _take_out(tx, location_id)
+        return await mutations.retract(tx, await _withdraw(tx, row, reason))
 
     return await database.run(work)
 
@@ -220,27 +230,33 @@ async def preview(database: Database, location_id: str) -> Removal:
     """What `unregister` would do. Raises NotFound."""
 
     async def work(tx: Transaction) -> Removal:
-        ref = await _take_out(tx, location_id)
-        await removal.lock_trees(tx, [ref])
-        before = await removals.survey(tx, ref)
-        written = await _withdraw(tx, ref)
+        row = await _take_out(tx, location_id)
+        await removal.lock_trees(tx, [row.entity_ref])
+        before = await removals.survey(tx, row.entity_ref)
+        written = await _withdraw(tx, row, _UNREGISTERED)
         # Nothing of it comes back: whoever else offers something of it keeps it.
         return await removals.compare(tx, before, written.gone, live={})
 
     return await database.try_out(work)
 
 
-async def _take_out(tx: Transaction, location_id: str) -> str:
-    """Delete the row of the location and return the ref of its entity."""
+async def _take_out(tx: Transaction, location_id: str) -> RegisteredLocation:
+    """Delete the row of the location and return it."""
     await leases.hold_for_transaction(tx, _SOURCE)
-    ref = await locations.remove(tx, location_id)
-    if ref is None:
+    row = await locations.remove(tx, location_id)
+    if row is None:
         raise NotFound(f"Found no location with ID {location_id}")
-    return ref
+    return row
 
 
-async def _withdraw(tx: Transaction, ref: str) -> Written:
-    return await mutations.write(tx, mutations.prepare(REGISTERED, Delta(removed=[EntityRef.parse(ref)])))
+async def _withdraw(tx: Transaction, row: RegisteredLocation, reason: Reason) -> Written:
+    withdrawal = Delta(removed=[EntityRef.parse(row.entity_ref)])
+    return await mutations.write(tx, mutations.prepare(REGISTERED, withdrawal, reason=_about(row, reason)))
+
+
+def _about(row: RegisteredLocation, reason: Reason) -> Reason:
+    """*reason*, with the registered location that it is about."""
+    return replace(reason, source=_SOURCE, location=f"{row.type}:{row.target}", location_id=row.id)
 
 
 def _offered(row: RegisteredLocation) -> Offered:

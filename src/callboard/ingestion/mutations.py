@@ -11,6 +11,7 @@ from callboard.extend import Delta, Full, Mutation, Offered
 from callboard.ingestion import guards
 from callboard.ingestion.guards import OPEN, Guard
 from callboard.model import json
+from callboard.model.causes import CHANGED, Because, Reason
 from callboard.model.entities import check_envelope, entity_ref, origin_in
 from callboard.model.hashing import content_hash
 from callboard.store import claims, entities, leases, providers, publication, removal, schedule, stitch_queue
@@ -96,6 +97,8 @@ class Prepared:
     rejected: Sequence[Rejected] = ()
     kind: ProviderKind = ProviderKind.ENGINE
     guard: Guard = OPEN
+    reason: Reason = CHANGED
+    """Why everything is processed that comes of it, and who asked for that."""
     page: bool = False
     """One of many: what the guard has refused of the whole stays refused."""
 
@@ -106,6 +109,7 @@ class Written:
 
     source: str
     offered: int
+    reason: Reason = CHANGED
     differing: Sequence[Difference] = ()
     withdrawn: Sequence[str] = ()
     """What the provider claims no more."""
@@ -127,7 +131,7 @@ class Applied:
     rejected: Sequence[Rejected] = field(default_factory=tuple)
 
 
-def prepare(provider: str, mutation: Mutation, *, guard: Guard = OPEN) -> Prepared:
+def prepare(provider: str, mutation: Mutation, *, guard: Guard = OPEN, reason: Reason = CHANGED) -> Prepared:
     """Check every entity of the *mutation*. Pure: this part of the work needs no transaction."""
     withdrawn: Sequence[str] = ()
     match mutation:
@@ -152,7 +156,7 @@ def prepare(provider: str, mutation: Mutation, *, guard: Guard = OPEN) -> Prepar
             rejected.append(Rejected(claim.ref, "is offered twice in one mutation, with different content"))
     mentioned += [(claim.ref, claim.location_key) for claim in accepted.values()]
     offer = Carried(full=full, offered=list(accepted.values()), mentioned=mentioned, withdrawn=withdrawn)
-    return Prepared(provider=provider, full=full, offer=offer, rejected=rejected, guard=guard)
+    return Prepared(provider=provider, full=full, offer=offer, rejected=rejected, guard=guard, reason=reason)
 
 
 async def apply(tx: Transaction, prepared: Prepared) -> Applied:
@@ -197,18 +201,27 @@ async def write(tx: Transaction, prepared: Prepared) -> Written:
     known = touched.difference(difference.ref for difference in differing if difference.new)
     uprooted = await claims.uprooted(tx, sorted(known))
     await entities.forget_results(tx, uprooted)
+    reason = prepared.reason
     asked = sorted({*decision.to_process, *uprooted})
-    await schedule.request(tx, asked)
+    await schedule.request(tx, asked, reason=reason)
     await _note(tx, prepared, changed=len(changed), removed=len(gone.refs))
-    await stitch_queue.mark(tx, decision.to_stitch, neighbours=gone.neighbours)
+    await stitch_queue.mark(tx, decision.to_stitch, reasons=decision.reasons(reason), neighbours=gone.neighbours)
     return Written(
-        source=source, offered=offer.count, differing=differing, withdrawn=leaving, asked=asked, gone=gone.refs
+        source=source,
+        offered=offer.count,
+        reason=reason,
+        differing=differing,
+        withdrawn=leaving,
+        asked=asked,
+        gone=gone.refs,
     )
 
 
 async def retract(tx: Transaction, written: Written) -> int | None:
     """Make what has gone invisible, and return the last offset of that; the end of the transaction."""
-    return await publication.retract(tx, written.gone, cause=json.encode({"source": written.source}).decode())
+    reason = written.reason
+    because = Because.WITHDRAWN if reason.because == Because.CHANGED else reason.because
+    return await publication.retract(tx, dict.fromkeys(written.gone, reason.being(because, source=written.source)))
 
 
 async def _ask_the_guard(tx: Transaction, prepared: Prepared, source: str, *, removed: int) -> None:

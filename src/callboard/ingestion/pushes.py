@@ -10,6 +10,7 @@ from pathlib import PurePosixPath
 from callboard.errors import CallboardError, Conflict, InvalidInput, LocationNotFound, NotFound
 from callboard.extend import Content, Reader
 from callboard.ingestion import locations as registering
+from callboard.model.causes import Because, Reason
 from callboard.model.documents import parse_entities
 from callboard.model.entities import check_envelope, entity_ref
 from callboard.model.pushes import Push
@@ -99,16 +100,20 @@ async def apply(database: Database, pushes: Sequence[Push], wanted: Wanted, read
     return done
 
 
+def _reason(reaches: Sequence[_Reach]) -> Reason:
+    return Reason(f"webhook {', '.join(str(reach.push) for reach in reaches)}")
+
+
 async def _refresh(database: Database, reaches: Sequence[_Reach], moved: Collection[str]) -> int:
     """Make all due that depends on what was touched, but for *moved* entities, which are due already."""
-    because = f"webhook {', '.join(str(reach.push) for reach in reaches)}"
+    reason = _reason(reaches)
     prefixes = [f"{_KEYS}{prefix}" for reach in reaches for prefix in reach.files.prefixes]
 
     async def work(tx: Transaction) -> int:
         found = await refresh_keys.below(tx, prefixes)
         refs = {ref for ref, key in found if any(reach.touches(key) for reach in reaches)}
         locked = await claims.lock_targets(tx, sorted(refs.difference(moved)))
-        await schedule.request(tx, sorted(locked), schedule.Priority.ASKED, because=because)
+        await schedule.request(tx, sorted(locked), schedule.Priority.ASKED, reason=reason)
         return len(locked)
 
     return await database.run(work)
@@ -147,7 +152,7 @@ async def _follow_files(database: Database, reach: _Reach, wanted: Wanted, reade
         target = moves.get(item.location.id)
         if target is not None and await _move(database, item.location, target):
             done.moved.append(Move(item.location, target))
-        elif wanted.unregister and item.is_told and await _unregister(database, item.location):
+        elif wanted.unregister and item.is_told and await _unregister(database, item.location, _reason([reach])):
             done.unregistered.append(item.location)
 
 
@@ -228,16 +233,17 @@ def _name(url: str) -> str:
 async def _move(database: Database, location: RegisteredLocation, target: str) -> bool:
     """False when somebody else was there first."""
     try:
-        await registering.retarget(database, location.id, LocationRef(location.type, target), is_moved=True)
+        reason = Reason(Because.MOVED)
+        await registering.retarget(database, location.id, LocationRef(location.type, target), reason, is_moved=True)
     except (Conflict, NotFound, InvalidInput):
         return False
     return True
 
 
-async def _unregister(database: Database, location: RegisteredLocation) -> bool:
+async def _unregister(database: Database, location: RegisteredLocation, reason: Reason) -> bool:
     """False when it is not there any more."""
     try:
-        await registering.unregister(database, location.id)
+        await registering.unregister(database, location.id, reason)
     except NotFound:
         return False
     return True

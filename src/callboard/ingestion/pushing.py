@@ -16,6 +16,7 @@ from callboard.ingestion.locations import CONFIGURED, REGISTERED
 from callboard.ingestion.mutations import Carried, Offer, Prepared, Written
 from callboard.ingestion.uploads import Upload
 from callboard.model import json
+from callboard.model.causes import Because, Reason
 from callboard.model.json import JsonObject, JsonValue
 from callboard.model.refs import EntityRef
 from callboard.store import claims, idempotency, leases, providers
@@ -178,7 +179,8 @@ async def forget(database: Database, writing: Writing, *, operator: bool) -> Pus
         await _admit(tx, writing.provider, standing.owner if operator else writing.writer)
         # Whoever forgets a whole provider means it; the guard is for sources that are ill.
         unguarded = replace(writing, guard=OPEN)
-        done = await mutations.write(tx, _prepared(unguarded, Carried(full=True, offered=()), full=True))
+        prepared = _prepared(unguarded, Carried(full=True, offered=()), full=True)
+        done = await mutations.write(tx, replace(prepared, reason=Reason(Because.FORGOTTEN, writing.writer)))
         body = await _told(tx, writing, done, 0)
         await idempotency.remove(tx, writing.provider)
         await providers.remove(tx, writing.provider)
@@ -213,7 +215,14 @@ def key_of(provider: str, ref: EntityRef | str) -> ClaimKey:
 
 
 def _prepared(writing: Writing, offer: Offer, *, full: bool) -> Prepared:
-    return Prepared(provider=writing.provider, full=full, offer=offer, kind=ProviderKind.HTTP, guard=writing.guard)
+    return Prepared(
+        provider=writing.provider,
+        full=full,
+        offer=offer,
+        kind=ProviderKind.HTTP,
+        guard=writing.guard,
+        reason=Reason(by=writing.writer),
+    )
 
 
 async def _admit(tx: Transaction, provider: str, writer: str | None) -> None:

@@ -4,12 +4,11 @@ Locks: entities in the order of their refs, all in one go, then the schedule, th
 refs, the stream's counter row last.
 """
 
-import dataclasses
 import datetime as dt
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from callboard.model import json
+from callboard.model.causes import CHANGED, Because, Reason
 from callboard.processing import lines
 from callboard.processing.results import Bad, Good, Result
 from callboard.store import claims, entities, publication, refresh_keys, relations, removal, schedule, stitch_queue
@@ -45,20 +44,34 @@ async def settle(
     results = [result for result in results if (result.due.ref, result.due.lease) in held]
     family = family.of(claims.of_entity(result.due.ref) for result in results)
 
+    runs = {result.due.ref: result.due.reason for result in results}
     removed, decision, uprooted = await _reassign(tx, family)
     results = [result for result in results if result.due.ref not in removed.refs]
-    neighbours = {*removed.neighbours, *await _save(tx, _good(results), _bad(results), fingerprint)}
+    neighbours = {**removed.neighbours, **await _save(tx, _good(results), _bad(results), fingerprint)}
     await lines.follow(tx, family.moved, failed=[result.due.ref for result in _bad(results)])
     await entities.save_states(tx, [(r.due.ref, r.state) for r in results if isinstance(r, Good) and r.only_remembers])
     # Whoever asked may have wanted that everything is emitted anew, which these results would make unnecessary.
     await entities.forget_results(tx, [*asked_again, *uprooted])
     await schedule.settle(tx, [next_due(result, tx.now) for result in results])
-    await schedule.request(tx, sorted({*decision.to_process, *uprooted}))
-    own = {*decision.to_stitch, *(result.due.ref for result in results if result.changed)}
-    delay = stitch_queue.LATER if backlog else stitch_queue.SOON
-    await stitch_queue.mark(tx, list(own), neighbours=list(neighbours - own), delay=delay)
-    await publication.retract(tx, removed.refs, cause=json.encode({"reason": "orphaned"}).decode())
+    reasons = family.reasons(removed, runs)
+    await schedule.request(tx, sorted({*decision.to_process, *uprooted}), reasons=reasons)
+    await _mark(tx, results, decision.reasons(CHANGED, reasons), neighbours, backlog=backlog)
+    await publication.retract(tx, {ref: reasons[ref].being(Because.ORPHANED) for ref in removed.refs})
     return len(results)
+
+
+async def _mark(
+    tx: Transaction,
+    results: Sequence[Result],
+    decided: Mapping[str, Reason],
+    neighbours: Mapping[str, str],
+    *,
+    backlog: bool,
+) -> None:
+    own = {**{result.due.ref: result.due.reason for result in results if result.changed}, **decided}
+    others = {ref: by for ref, by in neighbours.items() if ref not in own}
+    delay = stitch_queue.LATER if backlog else stitch_queue.SOON
+    await stitch_queue.mark(tx, list(own), reasons=own, neighbours=others, delay=delay)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +92,18 @@ class _Family:
             raise Overtaken("a parent was taken over")
         severed = [key for key in self.severed if key.source in staying]
         moved = [claim for claim in self.moved if claim.source in staying]
-        return dataclasses.replace(self, moved=moved, severed=severed)
+        return replace(self, moved=moved, severed=severed)
+
+    def reasons(self, removed: Removed, runs: Mapping[str, Reason]) -> dict[str, Reason]:
+        """Why something becomes of children: for what their parents were run, whose reasons are *runs*.
+
+        What is gone, and what hung on that, has the parent as its source that let go of it.
+        """
+        led = {claims.of_entity(ref): reason for ref, reason in runs.items()}
+        found = {claim.ref: led[claim.source] for claim in self.offered}
+        found |= {key.ref: led[key.source] for key in self.severed if key.ref not in found}
+        gone = {key.ref: replace(led[key.source], source=key.source) for key in self.severed}
+        return found | removed.spread(gone)
 
     @property
     def found(self) -> list[str]:
@@ -123,8 +147,8 @@ def _bad(results: Sequence[Result]) -> list[Bad]:
     return [result for result in results if isinstance(result, Bad) and result.changed]
 
 
-async def _save(tx: Transaction, good: Sequence[Good], bad: Sequence[Bad], fingerprint: str) -> list[str]:
-    """Store processed content, errors, relations and refresh keys; returns whose relations changed."""
+async def _save(tx: Transaction, good: Sequence[Good], bad: Sequence[Bad], fingerprint: str) -> Mapping[str, str]:
+    """Store processed content, errors, relations and refresh keys; returns whose relations changed, and by whom."""
     await entities.save_processed(
         tx,
         [
@@ -145,6 +169,6 @@ async def _save(tx: Transaction, good: Sequence[Good], bad: Sequence[Bad], finge
     related = [(result.due.ref, result.relations) for result in good]
     related += [(result.due.ref, result.relations) for result in bad if result.relations is not None]
     if not related:
-        return []
+        return {}
     emitted = [relation for _, found in related for relation in found]
     return await relations.replace(tx, [ref for ref, _ in related], emitted)

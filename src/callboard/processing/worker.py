@@ -15,12 +15,13 @@ import structlog
 from callboard.clock import Clock
 from callboard.errors import InvalidInput
 from callboard.loop import TICK, Loop, pause_until
+from callboard.model.causes import Because, Reason
 from callboard.processing import results, settling
 from callboard.processing.pipeline import Broken, Pipeline, parse_unprocessed
 from callboard.processing.results import Bad, Good, Result
 from callboard.store import claims, entities, schedule
 from callboard.store.database import Database, Transaction
-from callboard.store.schedule import Because, Due, Outcome, Settled
+from callboard.store.schedule import Due, Outcome, Settled
 
 _log = structlog.get_logger(__name__)
 
@@ -183,7 +184,7 @@ class Worker:
 
     async def _after_a_deploy(self, tx: Transaction) -> None:
         refs = list(await claims.lock_targets(tx, await entities.processed_by_others(tx, self.pipeline.fingerprint)))
-        await schedule.request(tx, refs, schedule.Priority.PERIODIC, because=Because.DEPLOY)
+        await schedule.request(tx, refs, schedule.Priority.PERIODIC, reason=Reason(Because.DEPLOY))
         if refs:
             _log.info("processing.deployed", entities=len(refs), fingerprint=self.pipeline.fingerprint)
 

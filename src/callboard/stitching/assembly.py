@@ -37,7 +37,7 @@ def assemble(parts: ToStitch, relations: Sequence[tuple[str, str]]) -> FinalEnti
         uid=parts.uid,
         body=json.encode({"metadata": metadata, **entity}).decode(),
         hash=fingerprint,
-        cause=_cause(parts.source, rivals),
+        cause=_cause(parts, rivals),
     )
 
 
@@ -53,10 +53,16 @@ def _annotate(metadata: JsonObject, *, orphan: bool) -> None:
         metadata["annotations"] = {**(annotations if isinstance(annotations, dict) else {}), ORPHAN: "true"}
 
 
-def _cause(source: str | None, rivals: list[JsonObject]) -> str | None:
-    if source is None:
-        return None
-    cause: JsonObject = {"source": source}
+def _cause(parts: ToStitch, rivals: list[JsonObject]) -> str:
+    """Who has the entity, and where, unless the reason knows who is behind it."""
+    cause: JsonObject = {}
+    if parts.source is not None:
+        cause["source"] = parts.source
+    if parts.location_key:
+        cause["location"] = parts.location_key
+    reason = json.decode(parts.because) if parts.because else {}
+    assert isinstance(reason, dict)
+    cause |= reason
     if rivals:
         cause["conflict"] = [*rivals]
     return json.encode(cause).decode()

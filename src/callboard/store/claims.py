@@ -1,15 +1,19 @@
 """Claims: who says that an entity exists, and with which content."""
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import NamedTuple
 
 from callboard.errors import InvalidInput
+from callboard.model.causes import Because, Reason
 from callboard.store import queries
 from callboard.store.database import Overtaken, Transaction
 
 _SQL = queries.load("claims")
+
+_NONE: Mapping[str, Reason] = MappingProxyType({})
 
 _NOT_IN_NAMES = re.compile("[\0\x1e\x1f\ud800-\udfff]")
 # Together with a source, which is a ref as well, they fit into an entry of an index.
@@ -79,8 +83,27 @@ class Decision:
     """Their content is new."""
     to_stitch: list[str]
     """They were known before, and became an orphan, were reclaimed, or changed hands."""
-    orphaned: list[str]
-    """Nothing claims them any more."""
+    orphaned: Mapping[str, str | None] = field(default_factory=dict)
+    """Nothing claims them any more. With the source that had them last."""
+    reclaimed: frozenset[str] = frozenset()
+    """They were orphans, and are none any more."""
+    contested: frozenset[str] = frozenset()
+    """Their rivals are others than before."""
+
+    def reasons(self, reason: Reason, reasons: Mapping[str, Reason] = _NONE) -> dict[str, Reason]:
+        """Why each of those *to_stitch* is stitched, if a *reason*, but for *reasons*, has led to the decision."""
+        found: dict[str, Reason] = {}
+        for ref in self.to_stitch:
+            why = reasons.get(ref, reason)
+            because = why.because
+            if ref in self.orphaned:
+                because = Because.ORPHANED
+            elif ref in self.reclaimed:
+                because = Because.RECLAIMED
+            elif ref in self.contested:
+                because = Because.CONFLICT
+            found[ref] = Reason(because, why.by, source=self.orphaned.get(ref))
+        return found
 
 
 def of_provider(name: str) -> str:
@@ -272,10 +295,12 @@ async def children(tx: Transaction, ref: str) -> list[str]:
 async def decide(tx: Transaction, refs: Sequence[str]) -> Decision:
     """Let the right claim win for each of these entities, which must be locked."""
     if not refs:
-        return Decision([], [], [])
+        return Decision([], [])
     rows = await tx.rows(_SQL["decide"], refs=list(refs))
     return Decision(
         to_process=[row["ref"] for row in rows if row["changed"]],
         to_stitch=[row["ref"] for row in rows if not row["created"]],
-        orphaned=[row["ref"] for row in rows if row["orphaned"]],
+        orphaned={row["ref"]: row["source_before"] for row in rows if row["orphaned"]},
+        reclaimed=frozenset(row["ref"] for row in rows if row["reclaimed"] and not row["created"]),
+        contested=frozenset(row["ref"] for row in rows if row["contested"]),
     )

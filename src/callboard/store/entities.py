@@ -51,8 +51,11 @@ class ToStitch:
     processed: str
     errors: str | None
     source: str | None
+    location_key: str | None
     rivals: str | None
     """JSON array of the claims that lost: source and location key of each. None when there is no conflict."""
+    because: str | None
+    """JSON: the beginning of the cause. None when it is stitched for a reason of an earlier release."""
     published_hash: bytes | None
 
 

@@ -87,12 +87,12 @@ async def retarget(tx: Transaction, location: RegisteredLocation) -> None:
     await tx.run(_SQL["retarget"], id=uuid.UUID(location.id), type=location.type, target=location.target)
 
 
-async def remove(tx: Transaction, location_id: str) -> str | None:
-    """Delete the location and return the ref of its entity; None when there is none with this id."""
+async def remove(tx: Transaction, location_id: str) -> RegisteredLocation | None:
+    """Delete the location and return it; None when there is none with this id."""
     if (key := _uuid(location_id)) is None:
         return None
     row = await tx.row(_SQL["remove"], id=key)
-    return row["entity_ref"] if row else None
+    return RegisteredLocation(**row) if row else None
 
 
 def _uuid(text: str) -> uuid.UUID | None:

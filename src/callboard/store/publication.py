@@ -7,9 +7,10 @@ a reader that has seen offset n has seen everything up to n. (Figures: docs/expl
 The price is that publishing transactions stand in line. So call these last in a transaction, and in batches.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from callboard.model.causes import Reason
 from callboard.store import queries
 from callboard.store.database import Transaction
 
@@ -51,13 +52,14 @@ async def publish(tx: Transaction, entities: Sequence[FinalEntity]) -> int | Non
     return int(row["head"]) if row else None
 
 
-async def retract(tx: Transaction, refs: Sequence[str], *, cause: str) -> int | None:
-    """Make *refs* invisible and return the last of their offsets; None when none of them was visible.
+async def retract(tx: Transaction, gone: Mapping[str, Reason]) -> int | None:
+    """Make all that has *gone* invisible, each for its reason, and return the last of the offsets; None without any.
 
     Call it last in the transaction, after the entities have been deleted.
     """
-    if not refs:
+    if not gone:
         return None
+    texts = {reason: str(reason) for reason in set(gone.values())}
     await tx.run(_SQL["hold_counter"])
-    row = await tx.row(_SQL["retract"], refs=list(refs), cause=cause, now=tx.now)
+    row = await tx.row(_SQL["retract"], refs=list(gone), causes=[texts[reason] for reason in gone.values()], now=tx.now)
     return int(row["head"]) if row else None

@@ -20,9 +20,12 @@ class EmittedRelation:
     target: str
 
 
-async def replace(tx: Transaction, originators: Sequence[str], emitted: Sequence[EmittedRelation]) -> list[str]:
-    """Make *emitted* all that the *originators* emit. Returns the refs whose relations changed."""
-    return await tx.refs(
+async def replace(tx: Transaction, originators: Sequence[str], emitted: Sequence[EmittedRelation]) -> dict[str, str]:
+    """Make *emitted* all that the *originators* emit.
+
+    Returns the refs whose relations changed, each with an originator.
+    """
+    rows = await tx.rows(
         _SQL["replace"],
         owners=list(originators),
         originators=[relation.originator for relation in emitted],
@@ -30,6 +33,7 @@ async def replace(tx: Transaction, originators: Sequence[str], emitted: Sequence
         types=[relation.type for relation in emitted],
         targets=[relation.target for relation in emitted],
     )
+    return {row["source_ref"]: row["originator"] for row in rows}
 
 
 async def of_sources(tx: Transaction, refs: Sequence[str]) -> dict[str, list[tuple[str, str]]]:
@@ -40,6 +44,7 @@ async def of_sources(tx: Transaction, refs: Sequence[str]) -> dict[str, list[tup
     return found
 
 
-async def remove(tx: Transaction, originators: Sequence[str]) -> set[str]:
-    """Delete what the *originators* emitted. Returns the refs whose relations changed."""
-    return set(await tx.refs(_SQL["remove"], refs=list(originators)))
+async def remove(tx: Transaction, originators: Sequence[str]) -> dict[str, str]:
+    """Delete what the *originators* emitted. Returns the refs whose relations changed, each with an originator."""
+    rows = await tx.rows(_SQL["remove"], refs=list(originators))
+    return {row["source_ref"]: row["originator"] for row in rows}

@@ -4,9 +4,11 @@ What keeps an entity alive is a chain of claims that begins at a provider. The r
 in it.
 """
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from callboard.model.causes import Reason
 from callboard.store import claims, entities, queries, refresh_keys, relations, schedule
 from callboard.store.database import Overtaken, Transaction
 
@@ -20,8 +22,26 @@ class Removed:
     refs: list[str]
     offered_by_others: list[str]
     """Entities that a removed parent claimed and that stay: another claim may have won."""
-    neighbours: list[str]
-    """Entities that have lost a relation."""
+    neighbours: Mapping[str, str]
+    """Entities that have lost a relation, each with one of *refs* that had emitted it."""
+    held: Sequence[claims.ClaimKey] = ()
+    """The claims on *refs* that went with them."""
+
+    def spread(self, roots: Mapping[str, Reason]) -> dict[str, Reason]:
+        """The reasons of *refs*: those of *roots*, also for what hung below these."""
+        below: defaultdict[str, list[str]] = defaultdict(list)
+        for claim in self.held:
+            below[claim.source].append(claim.ref)
+        gone = set(self.refs)
+        found = {ref: reason for ref, reason in roots.items() if ref in gone}
+        pending = list(found)
+        while pending:
+            parent = pending.pop()
+            for ref in below[claims.of_entity(parent)]:
+                if ref not in found:
+                    found[ref] = found[parent]
+                    pending.append(ref)
+        return found
 
 
 async def lock_trees(
@@ -59,13 +79,13 @@ async def remove(tx: Transaction, refs: Sequence[str]) -> Removed:
     Requests to stitch them may stay: nothing is published of an entity that is gone.
     """
     if not refs:
-        return Removed([], [], [])
+        return Removed([], [], {})
     rows = await tx.rows(_SQL["claims_by_removed"], sources=[claims.of_entity(ref) for ref in refs], refs=list(refs))
     keys = [claims.ClaimKey(*row) for row in rows]
     await claims.withdraw(tx, keys)
-    await tx.run(_SQL["claims_of_removed"], refs=list(refs))
+    held = [claims.ClaimKey(*row) for row in await tx.rows(_SQL["claims_of_removed"], refs=list(refs))]
     await tx.run(entities.REMOVE, refs=list(refs))
     await tx.run(schedule.REMOVE, refs=list(refs))
     neighbours = await relations.remove(tx, refs)
     await tx.run(refresh_keys.REMOVE, refs=list(refs))
-    return Removed(list(refs), sorted({key.ref for key in keys}), sorted(neighbours))
+    return Removed(list(refs), sorted({key.ref for key in keys}), neighbours, held)

@@ -2,30 +2,21 @@
 
 import datetime as dt
 import enum
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
+from callboard.model.causes import CHANGED, Because, Reason
 from callboard.store import queries
 from callboard.store.database import Transaction
 
 _SQL = queries.load("schedule")
 REMOVE = _SQL["remove"]
 
+_NONE: Mapping[str, Reason] = MappingProxyType({})
+
 CHANNEL = "callboard_schedule"
 """Notified when entities become due."""
-
-
-class Because(enum.StrEnum):
-    """Why an entity is due. Other reasons are free texts, for people."""
-
-    CHANGED = "changed"
-    INTERVAL = "interval"
-    DEPLOY = "deploy"
-    REFRESH = "refresh"
-    MOVED = "moved"
-    """A location follows its file."""
-    REMOVED = "removed"
-    """It was deleted, and its parents are asked whether they still have it."""
 
 
 class Outcome(enum.StrEnum):
@@ -55,6 +46,8 @@ class Due:
     priority: Priority
     because: str | None
     """Why it was due."""
+    by: str | None = None
+    """Who asked for that, if somebody did."""
     content: str
     """Unprocessed, as JSON."""
     result_hash: bytes | None
@@ -62,6 +55,11 @@ class Due:
     source: str | None
     line: int | None = None
     """Where the content begins in the file that it was read from."""
+
+    @property
+    def reason(self) -> Reason:
+        """What led to the run, and so leads to all that comes of it."""
+        return Reason(self.because or Because.CHANGED, self.by)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,14 +79,22 @@ async def request(
     refs: Sequence[str],
     priority: Priority = Priority.CHANGED,
     *,
-    because: str = Because.CHANGED,
+    reason: Reason = CHANGED,
+    reasons: Mapping[str, Reason] = _NONE,
     due_at: dt.datetime | None = None,
 ) -> None:
-    """Ask for these entities to be processed at *due_at* (default: now), and say why."""
-    if refs:
-        await tx.rows(
-            _SQL["request"], refs=list(refs), priority=priority.value, because=because, due_at=due_at or tx.now
-        )
+    """Ask for these entities to be processed at *due_at* (default: now), and say why: *reason*, but for *reasons*."""
+    if not refs:
+        return
+    each = [reasons.get(ref, reason) for ref in refs]
+    await tx.rows(
+        _SQL["request"],
+        refs=list(refs),
+        priority=priority.value,
+        reasons=[why.because for why in each],
+        askers=[why.by for why in each],
+        due_at=due_at or tx.now,
+    )
 
 
 async def claim(tx: Transaction, *, batch: int, lease: dt.timedelta) -> list[Due]:
@@ -102,6 +108,7 @@ async def claim(tx: Transaction, *, batch: int, lease: dt.timedelta) -> list[Due
             attempts=row["attempts"],
             priority=Priority(row["priority"]),
             because=row["because"],
+            by=row["asked_by"],
             content=row["content"],
             result_hash=row["result_hash"],
             state=row["state"],

@@ -1,9 +1,11 @@
 """The stitch queue: which entities are to be assembled again."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
+from callboard.model.causes import CHANGED, Because, Reason
 from callboard.store import queries
 from callboard.store.database import Transaction
 
@@ -15,6 +17,9 @@ CHANNEL = "callboard_stitch"
 SOON = dt.timedelta(milliseconds=200)
 """How long a mark from somebody else's relation waits for more of its kind: a group whose thousand members arrive one
 by one is stitched five times a second and not a thousand times."""
+
+_NONE: Mapping[str, Reason] = MappingProxyType({})
+_NOBODY: Mapping[str, str] = MappingProxyType({})
 
 LATER = dt.timedelta(seconds=1)
 """The same while there is a backlog, when more of its kind are sure to come."""
@@ -30,13 +35,29 @@ class Ticket:
 
 
 async def mark(
-    tx: Transaction, refs: Sequence[str], *, neighbours: Sequence[str] = (), delay: dt.timedelta = SOON
+    tx: Transaction,
+    refs: Sequence[str],
+    *,
+    reason: Reason = CHANGED,
+    reasons: Mapping[str, Reason] = _NONE,
+    neighbours: Mapping[str, str] = _NOBODY,
+    delay: dt.timedelta = SOON,
 ) -> None:
-    """Ask for *refs* to be stitched now, and for *neighbours*, whose relations changed, after the *delay*."""
+    """Ask for *refs* to be stitched now, for a *reason*, but for *reasons*; and for *neighbours* after the *delay*.
+
+    Each of the *neighbours* has got other relations, by an entity whose ref is given.
+    """
     if not refs and not neighbours:
         return
     later = tx.now + delay
-    await tx.rows(_SQL["mark"], refs=[*refs, *neighbours], dues=[tx.now for _ in refs] + [later for _ in neighbours])
+    texts = {why: str(why) for why in {reason, *reasons.values()}}
+    related = {by: str(Reason(Because.RELATIONS, neighbour=by)) for by in set(neighbours.values())}
+    await tx.rows(
+        _SQL["mark"],
+        refs=[*refs, *neighbours],
+        dues=[tx.now for _ in refs] + [later for _ in neighbours],
+        reasons=[texts[reasons.get(ref, reason)] for ref in refs] + [related[by] for by in neighbours.values()],
+    )
 
 
 async def claim(tx: Transaction, *, batch: int, lease: dt.timedelta) -> list[Ticket]:

@@ -65,7 +65,7 @@ async def read(
     until = clock.monotonic() + wait
     _check_epoch(epoch, view.epoch)
     await _wait_for_this_process(follower, offset, wait)
-    reading = _Reading(follower, limit, mode, epoch, Sight(predicate, visible))
+    reading = _Reading(follower, limit, mode, epoch, Sight(predicate, visible, view.shows(visible)))
     page = await reading.page(offset)
     while not page.changes and page.caught_up and (left := until - clock.monotonic()) > 0:
         moved = await follower.wait_beyond(page.next_offset, left)

@@ -40,9 +40,8 @@ class Past:
         return self.changes[index + 1].body if index + 1 < len(self.changes) else None
 
 
-async def history(database: Database, ref: str, *, before: int, limit: int, visible: Predicate | None) -> Past:
-    """Up to *limit* changes of *ref* before an offset. Raises NotFound when there are none."""
-    sight = Sight(permitted=visible)
+async def history(database: Database, ref: str, *, before: int, limit: int, sight: Sight) -> Past:
+    """Up to *limit* changes of *ref* before an offset, as far as they are in *sight*. Raises NotFound without any."""
     size = max(limit + 1, _PIECE) if sight.limited else limit + 1
     shown: list[Change] = []
     pending: list[Change] = []
@@ -67,7 +66,7 @@ def _shown(judged: Sequence[Change], all_of_them: Sequence[Change], sight: Sight
         return list(judged)
     shown = [sight.shows(change.body) for change in all_of_them]
     return [
-        change
+        sight.disclose(change)
         for index, change in enumerate(judged)
         if shown[index] or (change.body is None and index + 1 < len(shown) and shown[index + 1])
     ]

@@ -16,6 +16,7 @@ from callboard.model.predicates import Predicate, both, matches
 from callboard.store import changes
 from callboard.store.changes import Earlier, Version
 from callboard.store.database import Transaction
+from callboard.stream.causes import Named, nobody, reduced
 
 Parse = Callable[[bytes], Facts]
 """Finds the facts of a body, or remembers them."""
@@ -36,6 +37,8 @@ class Sight:
 
     wanted: Predicate | None = None
     permitted: Predicate | None = None
+    named: Named = nobody
+    """Says which other entities a cause may name, if the reader is not permitted to see all of them."""
     _seen: Predicate | None = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -55,14 +58,20 @@ class Sight:
         seen = next((version for version in held.versions if self.shows(version.body, parse)), None)
         if self.shows(change.body, parse):
             is_new = change.type is ChangeType.UPDATED and held.known and seen is None
-            return replace(change, type=ChangeType.ADDED) if is_new else change
+            return self.disclose(replace(change, type=ChangeType.ADDED) if is_new else change)
         if seen is None and (held.known or self._is_secret(change.body, parse)):
             return None
         uid = change.uid if seen is None else seen.uid
         if change.body is None:
-            return replace(change, uid=uid)
+            return self.disclose(replace(change, uid=uid))
         # What led to a version that is out of sight is out of sight as well.
         return replace(change, type=ChangeType.REMOVED, uid=uid, body=None, cause=None, left_filter=True)
+
+    def disclose(self, change: Change) -> Change:
+        """*change* with as much of its cause as the reader may know."""
+        if self.permitted is None or change.cause is None:
+            return change
+        return replace(change, cause=reduced(change.cause, self.named))
 
     def _is_secret(self, body: bytes | None, parse: Parse) -> bool:
         """Whether the reader must not learn that an entity like this is there, or was."""

@@ -1,6 +1,6 @@
 """The view as a whole: what is visible, at which offset."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from pyroaring import BitMap
 
@@ -71,6 +71,10 @@ class View:
     def by_ref(self, ref: str, *, predicate: Predicate | None = None) -> bytes | None:
         """The entity with this canonical ref, as JSON, if it is meant."""
         return self._body(self.contents.refs.find(ref), predicate)
+
+    def shows(self, predicate: Predicate | None) -> Callable[[str], bool]:
+        """Says of a canonical ref whether an entity is there now that is meant."""
+        return lambda ref: bool(self.among([ref], predicate=predicate))
 
     def by_uid(self, uid: str, *, predicate: Predicate | None = None) -> bytes | None:
         """The entity with this uid, as JSON, if it is meant."""

@@ -136,7 +136,8 @@ where e.ref = before.ref and (
 )
 returning e.ref, before.unprocessed_hash is null as created,
     (before.unprocessed_hash, before.origin) is distinct from (e.unprocessed_hash, e.origin) as changed,
-    e.source is null as orphaned;
+    e.source is null as orphaned, before.source is null as reclaimed,
+    before.rivals is distinct from e.rivals as contested, before.source as source_before;
 
 -- name: find
 select content, content_hash from claims where source = :source and target_ref = :ref and location_key = :key;

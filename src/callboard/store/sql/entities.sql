@@ -29,9 +29,12 @@ from unnest(:refs::text[], :states::text[]) as saved (ref, state)
 where e.ref = saved.ref;
 
 -- name: to_stitch
-select e.ref, e.uid::text as uid, e.processed, e.errors, e.source, e.rivals, f.hash as published_hash
+-- With the reason, as it is in this snapshot: a change that came after the ticket is told with its own.
+select e.ref, e.uid::text as uid, e.processed, e.errors, e.source, e.location_key, e.rivals, q.because,
+    f.hash as published_hash
 from entities e
 left join final_entities f on f.ref = e.ref and f.removed_at is null
+left join stitch_queue q on q.ref = e.ref
 where e.ref = any(:refs::text[]) and e.processed is not null
 order by e.ref;
 

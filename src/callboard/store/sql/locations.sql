@@ -32,4 +32,4 @@ join claims c on c.source = 'entity:' || emitting.ref;
 update locations set type = :type, target = :target where id = :id;
 
 -- name: remove
-delete from locations where id = :id returning entity_ref;
+delete from locations where id = :id returning id::text as id, type, target, entity_ref;

@@ -35,8 +35,9 @@ select head, pg_notify('callboard_stream', '') from counter;
 
 -- name: retract
 with retracted as (
-    select row_number() over (order by ref) as position, ref, uid, last_offset
-    from final_entities where ref = any(:refs::text[]) and removed_at is null
+    select row_number() over (order by f.ref) as position, f.ref, f.uid, f.last_offset, gone.cause
+    from unnest(:refs::text[], :causes::text[]) as gone (ref, cause)
+    join final_entities f on f.ref = gone.ref and f.removed_at is null
 ), counter as (
     update stream set head = head + (select count(*) from retracted)
     where exists (select from retracted) returning head
@@ -44,10 +45,10 @@ with retracted as (
     select r.*, counter.head - (select count(*) from retracted) + r.position as at_offset from counter, retracted r
 ), buried as (
     update final_entities f set
-        body = null, hash = null, last_offset = n.at_offset, cause = :cause, changed_at = :now, removed_at = :now
+        body = null, hash = null, last_offset = n.at_offset, cause = n.cause, changed_at = :now, removed_at = :now
     from numbered n where f.ref = n.ref
 ), recorded as (
     insert into history ("offset", type, ref, uid, body, previous_offset, cause, at)
-    select at_offset, 'removed', ref, uid, null, last_offset, :cause, :now from numbered
+    select at_offset, 'removed', ref, uid, null, last_offset, cause, :now from numbered
 )
 select head, pg_notify('callboard_stream', '') from counter;

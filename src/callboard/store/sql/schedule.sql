@@ -1,12 +1,13 @@
 -- name: request
 -- A request for an entity that is being worked on replaces its ticket, so that it stays due when the work is settled.
 with requested as (
-    insert into schedule (ref, priority, due_at, ticket, because)
-    select ref, :priority, :due_at, nextval('tickets'), :because from unnest(:refs::text[]) as entity (ref)
+    insert into schedule (ref, priority, due_at, ticket, because, asked_by)
+    select ref, :priority, :due_at, nextval('tickets'), because, asked_by
+    from unnest(:refs::text[], :reasons::text[], :askers::text[]) as entity (ref, because, asked_by)
     order by ref collate "C"
     on conflict (ref) do update set
         priority = least(schedule.priority, excluded.priority), due_at = least(schedule.due_at, excluded.due_at),
-        ticket = excluded.ticket, attempts = 0, because = excluded.because
+        ticket = excluded.ticket, attempts = 0, because = excluded.because, asked_by = excluded.asked_by
     returning ref
 )
 select pg_notify('callboard_schedule', '') where exists (select from requested);
@@ -19,7 +20,7 @@ with due as materialized (
 ), taken as (
     update schedule s set lease = (select nextval('leases_taken')), leased_until = :until
     from due where s.ref = due.ref
-    returning s.ref, s.ticket, s.lease, s.attempts, s.priority, s.because
+    returning s.ref, s.ticket, s.lease, s.attempts, s.priority, s.because, s.asked_by
 )
 select taken.*, coalesce(c.content, e.kept) as content, e.result_hash, e.state, e.source, c.line
 from taken
@@ -69,6 +70,7 @@ update schedule s set
     priority = case when s.ticket = work.ticket then 2 else s.priority end,
     attempts = case when s.ticket = work.ticket then work.attempts else 0 end,
     because = case when s.ticket = work.ticket then 'interval' else s.because end,
+    asked_by = case when s.ticket = work.ticket then null else s.asked_by end,
     ran_at = :now, ran_because = work.because, outcome = work.outcome
 from work where s.ref = work.ref;
 

@@ -3,18 +3,28 @@
 -- old one learns that its reading is out of date; the time stays, so that a busy entity is not put off for ever. While
 -- nobody holds the row, nothing has been read: then it only has to stay as it is until this transaction ends, and the
 -- lock that comes with the conflict sees to that. What relations point at need not exist.
-with marked as (
-    insert into stitch_queue (ref, due_at, ticket, since)
-    select ref, due_at, ticket, ticket from (
-        select ref, min(due_at) as due_at, nextval('tickets') as ticket
-        from unnest(:refs::text[], :dues::timestamptz[]) as wanted (ref, due_at)
-        where exists (select from entities e where e.ref = wanted.ref)
-        group by ref order by ref collate "C"
+-- Of several reasons the latest is kept, for the event can tell one; but no relation of somebody else's takes the place
+-- of what has happened to the entity itself, until a stitcher has begun with that.
+with wanted as (
+    select distinct on (ref collate "C") ref, due_at, because
+    from unnest(:refs::text[], :dues::timestamptz[], :reasons::text[]) as wanted (ref, due_at, because)
+    where exists (select from entities e where e.ref = wanted.ref)
+    order by ref collate "C", due_at
+), marked as (
+    insert into stitch_queue (ref, due_at, ticket, since, because)
+    select ref, due_at, ticket, ticket, because from (
+        select ref, due_at, nextval('tickets') as ticket, because from wanted
     ) as wanted
     on conflict (ref) do update set
         ticket = excluded.ticket, due_at = least(stitch_queue.due_at, excluded.due_at),
-        again = case when stitch_queue.lease is not null then coalesce(stitch_queue.again, excluded.ticket) end
+        again = case when stitch_queue.lease is not null then coalesce(stitch_queue.again, excluded.ticket) end,
+        because = case
+            when stitch_queue.lease is null and starts_with(excluded.because, '{"because":"relations"')
+                then coalesce(stitch_queue.because, excluded.because)
+            else excluded.because
+        end
         where stitch_queue.lease is not null or stitch_queue.due_at > excluded.due_at
+            or not starts_with(excluded.because, '{"because":"relations"') and excluded.because <> stitch_queue.because
     returning ref
 )
 select pg_notify('callboard_stitch', '') where exists (select from marked);
