@@ -153,6 +153,16 @@ async def test_the_history_does_not_go_beyond_the_offset_of_the_answer(shop: Api
     assert found[0]["offset"] == shop.catalog.follower.view.offset == 4
 
 
+async def test_whoever_has_conditions_is_told_no_more_of_a_cause_than_they_may_know(restricted: Api) -> None:
+    catalog = restricted.catalog
+    await catalog.provide("p", Full(offered(component("a", type="website"), key="url:https://host/secret.yaml")))
+    await catalog.settle()
+
+    [newest, *_] = await items(restricted)
+
+    assert newest["cause"] == {"source": "provider:p", "because": "changed"}
+
+
 async def test_an_entity_is_not_there_where_it_was_removed(shop: Api) -> None:
     answer = await shop.get(PATH, at=3)
 

@@ -2,6 +2,7 @@
 
 import datetime as dt
 
+from callboard.model.causes import Because, Reason
 from callboard.store import claims, stitch_queue
 from callboard.store.database import Database
 from callboard.store.stitch_queue import SOON, Ticket
@@ -148,3 +149,66 @@ async def test_a_mark_that_only_makes_it_more_urgent_leaves_the_first_one_open(d
     await mark(database, A)
 
     assert await is_fulfilled(database, watermark) is False
+
+
+async def reason(database: Database) -> str | None:
+    """The reason in the one request that there is."""
+    async with database.transaction() as tx:
+        found: str | None = await tx.connection.fetchval("select because from stitch_queue")
+        return found
+
+
+async def mark_because(database: Database, why: Reason) -> None:
+    async with database.transaction() as tx:
+        await stitch_queue.mark(tx, [A], reason=why)
+
+
+async def test_of_several_reasons_the_last_one_is_kept(database: Database) -> None:
+    await mark(database, A)
+
+    await mark_because(database, Reason(Because.REFRESH, "external:ci"))
+
+    assert await reason(database) == '{"because":"refresh","by":"external:ci"}'
+
+
+async def test_a_reason_of_its_own_takes_the_place_of_a_relation(database: Database) -> None:
+    await mark(database, neighbours=(A,))
+
+    await mark_because(database, Reason(Because.REFRESH))
+
+    assert await reason(database) == '{"because":"refresh"}'
+
+
+async def test_a_relation_does_not_take_the_place_of_a_reason_that_nobody_has_begun_with(database: Database) -> None:
+    await mark(database, A)
+    await mark_because(database, Reason(Because.REFRESH))
+
+    await mark(database, neighbours=(A,))
+
+    assert await reason(database) == '{"because":"refresh"}'
+
+
+async def test_once_a_stitcher_has_begun_the_next_reason_is_another_one(database: Database) -> None:
+    await mark(database, A)
+    await claim(database)
+
+    await mark(database, neighbours=(A,))
+
+    assert await reason(database) == '{"because":"relations","neighbour":"component:default/other"}'
+
+
+async def test_of_many_neighbours_the_first_one_is_kept(database: Database) -> None:
+    await mark(database, neighbours=(A,))
+
+    async with database.transaction() as tx:
+        await stitch_queue.mark(tx, [], neighbours={A: "component:default/later"})
+
+    assert await reason(database) == '{"because":"relations","neighbour":"component:default/other"}'
+
+
+async def test_an_entity_that_is_marked_twice_at_once_has_its_own_reason(database: Database) -> None:
+    async with database.transaction() as tx:
+        await claims.lock_targets(tx, [], create=[A])
+        await stitch_queue.mark(tx, [A], reasons={A: Reason("mine")}, neighbours={A: "component:default/other"})
+
+    assert await reason(database) == '{"because":"mine"}'
