@@ -234,6 +234,22 @@ async def test_a_deleted_file_is_unregistered_where_that_is_wanted(unregistering
     assert unregistering.catalog.refs() == ["component:default/b"]
 
 
+async def test_what_goes_with_a_deleted_file_says_which_push_it_was(unregistering: Api) -> None:
+    ids = await registered(unregistering, a=component_yaml("a"))
+
+    await send(unregistering, "github", pushed(commit(removed=["a.yaml"])))
+
+    [cause] = [change.cause for change in await unregistering.catalog.history() if change.ref == "component:default/a"][
+        1:
+    ]
+    assert json.decode(cause or "") == {
+        "source": "provider:locations",
+        "location": f"url:{GITHUB}/a.yaml",
+        "locationId": ids["a"],
+        "because": "webhook github push aaaaaaaaaaaa",
+    }
+
+
 async def test_a_location_follows_its_file_and_its_entities_stay_what_they_are(api: Api) -> None:
     ids = await registered(api, a=component_yaml("a"), other=component_yaml("other"))
     uid = api.catalog.entity("component:default/a")["metadata"]["uid"]  # type: ignore[index,call-overload]

@@ -1,9 +1,13 @@
+import datetime as dt
 import signal
 import subprocess
 
+import click
 import pytest
 
-from callboard.client import CatalogClient
+from callboard.cli.tail import as_text
+from callboard.client import CatalogClient, Cause, Event
+from callboard.model.changes import ChangeType
 from tests.cli.conftest import CALLBOARD, ENTITIES, Run, Server, ended_after
 
 
@@ -29,6 +33,32 @@ def test_tail_shows_its_text_in_columns_and_without_colours_in_a_pipe(server: Se
 
     assert "\x1b" not in shown.stdout
     assert len({line.index("added") for line in shown.stdout.splitlines()}) == 1
+
+
+@pytest.mark.parametrize(
+    ("cause", "end"),
+    [
+        (Cause(because="refresh", by="external:ci"), "component:default/a  (refresh by external:ci)"),
+        (Cause(because="orphaned", source="entity:location:default/l"), "component:default/a  (orphaned)"),
+        (None, "component:default/a"),
+    ],
+)
+def test_a_line_ends_with_the_reason_as_far_as_that_is_known(cause: Cause | None, end: str) -> None:
+    event = Event(
+        offset=7,
+        type=ChangeType.UPDATED,
+        ref="component:default/a",
+        uid="u",
+        at=dt.datetime(2026, 1, 1, tzinfo=dt.UTC),
+        entity=None,
+        cause=cause,
+        reason=None,
+        source=b"",
+    )
+
+    line = click.unstyle(as_text(event))
+
+    assert line == f"        7  2026-01-01T00:00:00Z  updated  {end}"
 
 
 def test_tail_passes_the_events_on_as_json(server: Server, callboard: Run) -> None:

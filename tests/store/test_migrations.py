@@ -71,22 +71,11 @@ async def test_a_server_that_is_not_there_is_named_as_the_trouble() -> None:
 
 @pytest.mark.slow
 async def test_what_an_older_release_has_stored_is_told_where_it_comes_from(blank_url: str) -> None:
-    first = migrations.available()[0]
     content = (
         '{"metadata":{"annotations":{"backstage.io/managed-by-origin-location":"url:https://host/a"},"odd":"\\u0000"}}'
     )
+    await migrate_before(blank_url, 2)
     connection = await asyncpg.connect(blank_url)
-    await connection.execute(first.sql)
-    await connection.execute(
-        "create table migrations (version integer primary key, name text not null, checksum text not null,"
-        " applied_at timestamptz not null default now())"
-    )
-    await connection.execute(
-        "insert into migrations (version, name, checksum) values ($1, $2, $3)",
-        first.version,
-        first.name,
-        first.checksum,
-    )
     await connection.execute("insert into entities (ref, uid, discovered_at) values ('a', gen_random_uuid(), now())")
     await connection.execute(
         "insert into claims (source, target_ref, content, content_hash, changed) values ('provider:x', 'a', $1, '', 1)",
@@ -96,4 +85,40 @@ async def test_what_an_older_release_has_stored_is_told_where_it_comes_from(blan
     await migrations.apply(blank_url)
 
     assert await connection.fetchval("select origin from claims") == "url:https://host/a"
+    await connection.close()
+
+
+@pytest.mark.slow
+async def test_the_causes_of_earlier_removals_are_told_under_the_name_of_today(blank_url: str) -> None:
+    await migrate_before(blank_url, 5)
+    connection = await asyncpg.connect(blank_url)
+    await connection.execute(
+        """insert into history ("offset", type, ref, uid, cause, at) values
+        (1, 'removed', 'a', gen_random_uuid(), '{"reason":"deleted"}', now()),
+        (2, 'removed', 'b', gen_random_uuid(), '{"source":"provider:p"}', now()),
+        (3, 'updated', 'c', gen_random_uuid(), null, now())"""
+    )
+
+    await migrations.apply(blank_url)
+
+    causes = [row["cause"] for row in await connection.fetch('select cause from history order by "offset"')]
+    assert causes == ['{"because":"deleted"}', '{"source":"provider:p"}', None]
+    await connection.close()
+
+
+async def migrate_before(url: str, version: int) -> None:
+    """Bring the database to where a release was that had no migration of this *version* yet."""
+    connection = await asyncpg.connect(url)
+    await connection.execute(
+        "create table migrations (version integer primary key, name text not null, checksum text not null,"
+        " applied_at timestamptz not null default now())"
+    )
+    for earlier in (migration for migration in migrations.available() if migration.version < version):
+        await connection.execute(earlier.sql)
+        await connection.execute(
+            "insert into migrations (version, name, checksum) values ($1, $2, $3)",
+            earlier.version,
+            earlier.name,
+            earlier.checksum,
+        )
     await connection.close()
