@@ -2,6 +2,7 @@
 
 import pytest
 
+from callboard.client import Cause, Holder
 from tests.flows.stories import Story
 from tests.harness import component_yaml, plain
 
@@ -153,10 +154,12 @@ async def test_a_conflict_is_a_warning_on_the_entity_and_a_cause_in_the_stream(s
     [item] = entity["status"]["items"]
     assert (entity["metadata"]["name"], item["level"]) == ("payments", "warning")
     assert f"entity:{second.entity_ref}" in item["message"]
-    assert event.cause == {
-        "source": f"entity:{first.entity_ref}",
-        "conflict": [{"source": f"entity:{second.entity_ref}", "locationKey": f"url:{url}"}],
-    }
+    assert event.cause == Cause(
+        source=f"entity:{first.entity_ref}",
+        location=f"url:{first.target}",
+        because="conflict",
+        conflict=[Holder(source=f"entity:{second.entity_ref}", location_key=f"url:{url}")],
+    )
 
 
 async def test_the_warning_goes_with_the_conflict_though_no_file_is_read_again(story: Story) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from callboard.client import Entity, Pushed
+from callboard.client import Cause, Entity, Pushed
 from callboard.errors import InvalidRows, KeyReused, PreconditionFailed
 from callboard.model import json
 from callboard.model.changes import ChangeType
@@ -52,7 +52,7 @@ async def test_a_written_entity_is_visible_at_the_offset_that_its_answer_tells(s
     assert seen["spec"] == plain("payments")["spec"]
     [event] = await story.events()
     assert (event.ref, event.offset) == (PAYMENTS, told["offset"])
-    assert str(event.cause) == "{'source': 'provider:ci'}"
+    assert event.cause == Cause(source="provider:ci", location="provider:ci", because="changed")
 
 
 async def test_of_two_who_change_one_version_the_second_one_is_told(story: Story) -> None:
