@@ -46,24 +46,51 @@ async def audit(url: str) -> None:
         async with connection.transaction(isolation="repeatable_read", readonly=True):
             for what, query in _ORPHANED_ROWS.items():
                 assert [row[0] for row in await connection.fetch(query)] == [], what
-            stream = await connection.fetchrow("select head, history_floor from stream")
+            stream = await connection.fetchrow("select head, history_floor, tombstone_floor from stream")
             history = await connection.fetch('select * from history order by "offset"')
             final = await connection.fetch("select * from final_entities order by last_offset")
     finally:
         await connection.close()
     assert stream is not None
-    assert [row["offset"] for row in history] == list(range(stream["history_floor"] + 1, stream["head"] + 1))
-    if stream["history_floor"] == 0:
-        check_history(history)
-        assert replayed(history) == {row["ref"]: (row["uid"], row["body"], row["last_offset"]) for row in final}
+    floor = stream["history_floor"]
+    check_floors(stream, history, final)
+    above = [row for row in history if row["offset"] > floor]
+    assert [row["offset"] for row in above] == list(range(floor + 1, stream["head"] + 1))
+    check_history(history, stream)
+    told = {ref: found for ref, found in replayed(history).items() if found[2] > floor}
+    assert told == {
+        row["ref"]: (row["uid"], row["body"], row["last_offset"]) for row in final if row["last_offset"] > floor
+    }
 
 
-def check_history(history: Sequence[asyncpg.Record]) -> None:
-    """Assert that each change fits the one before it of the same entity."""
+def check_floors(stream: asyncpg.Record, history: Sequence[asyncpg.Record], final: Sequence[asyncpg.Record]) -> None:
+    """Assert that below the history floor each entity that was visible there has one version, and nothing else is."""
+    floor = stream["history_floor"]
+    assert 0 <= stream["tombstone_floor"] <= floor <= stream["head"]
+    below = {row["ref"]: row["offset"] for row in history if row["offset"] <= floor}
+    assert len(below) == sum(row["offset"] <= floor for row in history), "two versions below the floor"
+    # What changed first above the floor says what was there before.
+    first = {row["ref"]: row for row in reversed(history) if row["offset"] > floor}
+    current = {ref: row["previous_offset"] for ref, row in first.items() if row["type"] != "added"}
+    current |= {
+        row["ref"]: row["last_offset"] for row in final if row["ref"] not in first and row["removed_at"] is None
+    }
+    assert below == current, "a version below the floor that is missing, or that nobody needs"
+
+
+def check_history(history: Sequence[asyncpg.Record], stream: asyncpg.Record) -> None:
+    """Assert that each change fits the one before it of the same entity, if that is known."""
     latest: dict[str, asyncpg.Record] = {}
     for row in history:
         before = latest.get(row["ref"])
-        assert row["previous_offset"] == (before["offset"] if before else None), row
+        if before is not None:
+            assert row["previous_offset"] == before["offset"], row
+        elif row["previous_offset"] is not None:
+            assert row["offset"] <= stream["history_floor"] or row["previous_offset"] <= stream["history_floor"], row
+        if before is None and row["offset"] <= stream["history_floor"]:
+            assert row["type"] != "removed", row
+            latest[row["ref"]] = row
+            continue
         was_visible = before is not None and before["type"] != "removed"
         assert (row["type"] == "added") is not was_visible, row
         assert (row["body"] is None) == (row["type"] == "removed"), row

@@ -47,6 +47,7 @@ from callboard.store import publication, schedule, stitch_queue
 from callboard.store.database import Database
 from callboard.store.wakeups import WakeUps
 from callboard.stream.following import Follower
+from callboard.stream.retention import Keep, Retention
 from callboard.view.memberships import groups_of
 
 _log = structlog.get_logger(__name__)
@@ -72,6 +73,7 @@ class Engine:
     rounds: Sequence[Rounds]
     """The incremental providers."""
     forgetting: Forgetting
+    retention: Retention
     wakeups: WakeUps
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -85,6 +87,7 @@ class Engine:
             group.create_task(self.forgetting.attending.run())
             group.create_task(self.wakeups.run())
             group.create_task(counting.run())
+            group.create_task(self.retention.loop.run())
             # `processingInterval: false` makes an engine that only feeds the catalog.
             if self.settings.catalog.processing_interval is not None:
                 group.create_task(self.worker.run())
@@ -95,7 +98,7 @@ class Engine:
             await stop.wait()
             self.worker.stop()
             forgetting = (self.forgetting.loop, self.forgetting.attending)
-            for loop in (self.stitcher.loop, self.wakeups.loop, *forgetting, counting):
+            for loop in (self.stitcher.loop, self.wakeups.loop, *forgetting, counting, self.retention.loop):
                 loop.stop()
             for task in connecting:
                 task.cancel()
@@ -183,6 +186,7 @@ def assemble_engine(
             guard_of=lambda provider: guard_of(settings, provider),
             lease=lease,
         ),
+        retention=Retention(database=database, clock=clock, keep=kept(settings), lease=lease),
         wakeups=wakeups,
     )
 
@@ -263,6 +267,15 @@ def processing_options(settings: Settings) -> ProcessingOptions:
         in_flight=own.concurrency,
         lease=dt.timedelta(seconds=own.lease_seconds),
         delete_orphans=settings.catalog.orphan_strategy is OrphanStrategy.DELETE,
+    )
+
+
+def kept(settings: Settings) -> Keep:
+    """For how long the stream remembers in this installation."""
+    own = settings.callboard.stream
+    return Keep(
+        history=dt.timedelta(seconds=own.history_retention_seconds),
+        tombstones=dt.timedelta(seconds=own.tombstone_retention_seconds),
     )
 
 

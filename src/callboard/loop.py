@@ -43,6 +43,11 @@ class Loop:
         """Let the next step begin now."""
         self._wake.set()
 
+    @property
+    def stopping(self) -> bool:
+        """Whether a long step should end early."""
+        return self._stopping
+
     def stop(self) -> None:
         """Let `run` return after the current step."""
         self._stopping = True

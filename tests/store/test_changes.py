@@ -5,6 +5,7 @@ from callboard.model.changes import Change
 from callboard.store import changes, claims, publication, removal
 from callboard.store.database import Database
 from callboard.store.publication import FinalEntity
+from tests.stream.publishing import forget
 
 A, B, C = (f"component:default/{name}" for name in "abc")
 
@@ -112,14 +113,45 @@ async def test_what_was_there_before_may_be_asked_for_whole(database: Database) 
 
 async def test_what_was_forgotten_is_not_taken_for_what_was_never_there(database: Database) -> None:
     await prepare(database)
+    await forget(database, 4)
+
     async with database.transaction() as tx:
-        await tx.connection.execute('delete from history where "offset" <= 3')
+        last = await changes.earlier(tx, [A, B, C], [False, False, False], until=3)
+        at_the_floor = await changes.earlier(tx, [A, B, C], [False, False, False], until=4)
+        whole = await changes.earlier(tx, [A, B], [True, True], until=5)
 
-        last = await changes.earlier(tx, [A, B, C], [False, False, False], until=4)
-        whole = await changes.earlier(tx, [A], [True], until=4)
+    assert bodies(last) == {A: ([], False), B: ([b"2"], True), C: ([b"3"], True)}
+    assert bodies(at_the_floor) == {A: ([b"4"], True), B: ([b"2"], True), C: ([b"3"], True)}
+    assert bodies(whole) == {A: ([b"4"], False), B: ([b"2"], True)}
 
-    assert bodies(last) == {A: ([b"4"], True), B: ([], False), C: ([], False)}
-    assert bodies(whole) == {A: ([b"4"], False)}
+
+async def test_what_was_obsolete_when_a_reader_began_is_not_among_what_was_there_before(database: Database) -> None:
+    await prepare(database)
+    await publish(database, A, "6")
+
+    async with database.transaction() as tx:
+        found = [(await changes.earlier(tx, [A], [True], until=6, since=since))[A] for since in (0, 3, 4, 5, 6)]
+        told = [(await changes.earlier(tx, [A], [True], until=until, since=5))[A] for until in (3, 4)]
+
+    everything, last = [b"6", b"4", b"1"], [b"6", b"4"]
+    assert [[version.body for version in each.versions] for each in found] == [
+        everything,
+        everything,
+        last,
+        last,
+        [b"6"],
+    ]
+    assert [[version.body for version in each.versions] for each in told] == [[], [b"4"]]
+
+
+async def test_everything_is_known_since_the_history_floor(database: Database) -> None:
+    await prepare(database)
+    await forget(database, 4)
+
+    async with database.transaction() as tx:
+        found = [(await changes.earlier(tx, [A], [True], until=5, since=since))[A].known for since in (3, 4, 5)]
+
+    assert found == [False, True, True]
 
 
 async def test_the_versions_of_an_entity_come_newest_first(database: Database) -> None:
@@ -143,12 +175,3 @@ async def test_an_entity_whose_history_is_forgotten_has_its_last_version(databas
         found = [change for ref in (A, B, C) for change in await changes.versions(tx, ref, before=6, limit=10)]
 
     assert told(found) == [(4, "updated", A, b"4"), (5, "removed", B, None), (3, "added", C, b"3")]
-
-
-async def test_what_an_entity_does_next_is_known_from_the_history(database: Database) -> None:
-    await prepare(database)
-
-    async with database.transaction() as tx:
-        found = [await changes.next_type(tx, ref, after=2) for ref in (A, B, C, "component:default/d")]
-
-    assert found == ["updated", "removed", "added", None]

@@ -2,14 +2,9 @@
 
 from callboard.model import json
 from callboard.model.causes import Reason
-from callboard.store import claims, publication, removal
+from callboard.store import claims, publication, removal, retention
 from callboard.store.database import Database
 from callboard.store.publication import FinalEntity
-
-_FORGET = 'delete from history h where h."offset" <= $1'
-_FORGET_BUT_THE_LAST = (
-    f'{_FORGET} and exists (select from history n where n.ref = h.ref and n."offset" > h."offset" and n."offset" <= $1)'
-)
 
 
 def ref_of(name: str) -> str:
@@ -44,8 +39,12 @@ async def retract(database: Database, name: str) -> None:
         await publication.retract(tx, dict.fromkeys((await removal.remove(tx, [ref_of(name)])).refs, Reason("deleted")))
 
 
-async def forget(database: Database, until: int, *, but_the_last: bool = False) -> None:
-    """Raise the history floor to an offset; what was current there may stay."""
-    async with database.transaction() as tx:
-        await tx.connection.execute("update stream set history_floor = greatest(history_floor, $1::bigint)", until)
-        await tx.connection.execute(_FORGET_BUT_THE_LAST if but_the_last else _FORGET, until)
+async def forget(database: Database, until: int) -> None:
+    """Raise the history floor to an offset, as far as it is not there yet."""
+    await database.run(lambda tx: retention.forget_versions(tx, until))
+
+
+async def bury(database: Database, until: int) -> None:
+    """Raise the tombstone floor to an offset, and drop the tombstones up to there."""
+    await database.run(lambda tx: retention.raise_tombstone_floor(tx, until))
+    await database.run(lambda tx: retention.drop_tombstones(tx, limit=10_000))

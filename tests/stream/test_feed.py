@@ -38,8 +38,9 @@ async def read(
     wait: float = 0,
     mode: Mode = Mode.LOG,
     epoch: str | None = None,
+    began: int | None = None,
 ) -> Page:
-    return await feed.read(follower, offset=offset, limit=limit, wait=wait, mode=mode, epoch=epoch)
+    return await feed.read(follower, offset=offset, limit=limit, wait=wait, mode=mode, epoch=epoch, began=began)
 
 
 async def latecomer(catalog: Catalog) -> Follower:
@@ -174,6 +175,54 @@ async def test_from_the_tombstone_floor_on_nothing_is_missed(filled: Catalog) ->
     page = await read(await latecomer(filled), 4)
 
     assert told(page) == _EVERYTHING[4:]
+
+
+@pytest.mark.parametrize("mode", Mode)
+async def test_who_began_at_or_above_the_tombstone_floor_goes_on_below_it(filled: Catalog, mode: Mode) -> None:
+    await set_floors(filled, history=5)
+    follower = await latecomer(filled)
+    first = await read(follower, 0, limit=1, mode=mode)
+    await set_floors(filled, history=5, tombstones=5)
+
+    page = await read(follower, first.next_offset, mode=mode, began=first.began)
+
+    assert (first.next_offset, first.began, page.caught_up, page.began) == (3, 5, True, None)
+    with pytest.raises(OffsetExpired):
+        await read(follower, first.next_offset, mode=mode)
+
+
+async def test_who_began_below_the_tombstone_floor_must_start_again(filled: Catalog) -> None:
+    await set_floors(filled, history=5)
+    follower = await latecomer(filled)
+    first = await read(follower, 0, limit=1, mode=Mode.COMPACTED)
+    for kind in ("library", "tool"):
+        await filled.provide("c", Full(offered(component("c", type=kind))))
+        await filled.settle()
+    await set_floors(filled, history=7, tombstones=6)
+
+    with pytest.raises(OffsetExpired, match="Removals at or below offset 6 are forgotten"):
+        await read(follower, first.next_offset, mode=Mode.COMPACTED, began=first.began)
+
+
+async def test_who_catches_up_in_pages_is_told_from_where(filled: Catalog) -> None:
+    first = await read(filled.follower, 1, limit=1, mode=Mode.COMPACTED)
+    second = await read(filled.follower, first.next_offset, limit=1, mode=Mode.COMPACTED, began=first.began)
+
+    assert [(page.next_offset, page.began) for page in (first, second)] == [(3, 1), (4, 1)]
+
+
+async def test_who_is_told_each_change_needs_no_other_bookmark_than_its_offset(filled: Catalog) -> None:
+    follower = await latecomer(filled)
+    await set_floors(filled, history=3)
+
+    pages = [await read(follower, offset, limit=1) for offset in (0, 3, 4)]
+
+    assert [(page.next_offset, page.began) for page in pages] == [(3, None), (4, None), (5, None)]
+
+
+async def test_nobody_can_have_begun_in_the_future(filled: Catalog) -> None:
+    with pytest.raises(OffsetInTheFuture, match="Offset 6 is beyond the head"):
+        await read(filled.follower, 2, mode=Mode.COMPACTED, began=6)
 
 
 async def test_a_reader_of_another_epoch_must_start_again_even_beyond_the_head(filled: Catalog) -> None:
@@ -334,14 +383,23 @@ async def test_below_the_history_floor_a_filter_is_told_of_all_that_may_have_lef
     assert told(page) == [(5, "removed", "a"), (6, "updated", "c"), (7, "removed", "b"), (8, "removed", "d")]
 
 
-async def test_below_the_history_floor_nothing_is_told_that_may_be_secret(database: Database) -> None:
+async def test_below_the_history_floor_nobody_knows_what_a_caller_was_permitted_to_see(database: Database) -> None:
     await tiers(database)
     await forget(database, 8)
     follower = await looking(database)
 
-    page = await feed.read(follower, offset=4, limit=100, wait=0, visible=TIER_1)
+    with pytest.raises(OffsetExpired, match="what the caller was permitted to see at 4"):
+        await feed.read(follower, offset=4, limit=100, wait=0, visible=TIER_1)
 
-    assert told(page) == [(6, "updated", "c")]
+
+async def test_at_the_history_floor_a_caller_is_told_of_all_that_it_can_see_no_more(database: Database) -> None:
+    await tiers(database)
+    everything = await feed.read(await looking(database), offset=4, limit=100, wait=0, visible=TIER_1)
+    await forget(database, 4)
+
+    page = await feed.read(await looking(database), offset=4, limit=100, wait=0, visible=TIER_1)
+
+    assert told(page) == told(everything)
 
 
 async def test_memory_knows_what_the_history_has_forgotten(database: Database) -> None:

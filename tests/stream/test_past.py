@@ -87,12 +87,18 @@ async def test_what_was_never_seen_has_no_history(lived: Database, ref: str, vis
         await past.history(lived, ref, before=8, limit=10, sight=Sight(permitted=visible))
 
 
-async def test_a_removal_of_what_is_forgotten_is_told_to_those_alone_who_see_everything(lived: Database) -> None:
+async def test_what_was_there_at_the_history_floor_is_its_oldest_version(lived: Database) -> None:
     await forget(lived, 6)
 
-    assert told(await past.history(lived, A, before=8, limit=10, sight=Sight(permitted=None))) == [(7, "removed")]
+    assert told(await past.history(lived, A, before=8, limit=10, sight=Sight(permitted=None))) == [(7, "removed"), (6, "added")]
     with pytest.raises(NotFound):
         await past.history(lived, A, before=8, limit=10, sight=Sight(permitted=TIER_1))
+
+
+async def test_a_removal_is_told_to_those_who_saw_what_was_there_at_the_history_floor(lived: Database) -> None:
+    await forget(lived, 4)
+
+    assert told(await past.history(lived, A, before=8, limit=10, sight=Sight(permitted=TIER_1))) == [(5, "removed"), (4, "updated")]
 
 
 @pytest.mark.parametrize(("offset", "expected"), [(1, "1"), (2, "1"), (3, "2"), (4, "1"), (6, "2")])
@@ -126,24 +132,20 @@ async def test_nothing_is_known_below_the_history_floor(lived: Database) -> None
         await past.at(lived, A, 2, visible=None)
 
 
-async def test_what_has_not_changed_since_is_known_at_the_history_floor(lived: Database) -> None:
+async def test_everything_is_known_at_the_history_floor(lived: Database) -> None:
     await forget(lived, 3)
 
     assert tier(await past.at(lived, ref_of("b"), 3, visible=None)) == "1"
-
-
-async def test_what_has_changed_since_is_forgotten_at_the_history_floor(lived: Database) -> None:
-    await forget(lived, 3)
-
-    with pytest.raises(OffsetExpired, match=f"How {A} was at offset 3 is not known any more"):
-        await past.at(lived, A, 3, visible=None)
-
-
-async def test_that_something_was_there_is_not_told_to_whom_it_may_be_hidden(lived: Database) -> None:
-    await forget(lived, 3)
-
+    assert tier(await past.at(lived, A, 3, visible=None)) == "2"
     with pytest.raises(NotFound):
         await past.at(lived, A, 3, visible=TIER_1)
+
+
+async def test_what_was_gone_at_the_history_floor_was_not_there(lived: Database) -> None:
+    await forget(lived, 5)
+
+    with pytest.raises(NotFound):
+        await past.at(lived, A, 5, visible=None)
 
 
 def tier(body: bytes | None) -> object:

@@ -133,6 +133,15 @@ class StreamSettings:
     behind are served from the database. 10,000 events of 2 kB take 40 MB, since what was there before each
     is kept as well."""
 
+    history_retention_seconds: Annotated[Seconds, Key("historyRetention")] = 7 * 86_400.0
+    """How long each single change is kept, with the whole entity as it was. Of what is older the last version of each
+    visible entity stays. It is for how long a reader with conditions may be away, and how far `?at=` and the history of
+    an entity reach."""
+
+    tombstone_retention_seconds: Annotated[Seconds, Key("tombstoneRetention")] = 30 * 86_400.0
+    """How long it is remembered that an entity was removed: for so long a reader may be away and go on where it was. If
+    the history is kept longer, so are its removals."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallboardSettings:

@@ -63,11 +63,18 @@ class Earlier:
     """False: there may have been others, which the history has forgotten."""
 
 
-async def earlier(tx: Transaction, refs: Sequence[str], whole: Sequence[bool], *, until: int) -> dict[str, Earlier]:
-    """For each of *refs* the version at offset *until*, if there was one; all up to it where *whole* is true."""
+async def earlier(
+    tx: Transaction, refs: Sequence[str], whole: Sequence[bool], *, until: int, since: int | None = None
+) -> dict[str, Earlier]:
+    """For each of *refs* the version at offset *until*, if there was one; all up to it where *whole* is true.
+
+    None of them is older than what was there at *since*, which may be later than *until*.
+    """
     found: dict[str, list[Version]] = {}
     known: dict[str, bool] = {}
-    for row in await tx.rows(_SQL["earlier"], refs=list(refs), whole=list(whole), until=until) if refs else ():
+    for row in (
+        await tx.rows(_SQL["earlier"], refs=list(refs), whole=list(whole), until=until, since=since) if refs else ()
+    ):
         versions = found.setdefault(row["ref"], [])
         known[row["ref"]] = row["known"]
         if row["body"] is not None:
@@ -78,12 +85,6 @@ async def earlier(tx: Transaction, refs: Sequence[str], whole: Sequence[bool], *
 async def versions(tx: Transaction, ref: str, *, before: int, limit: int) -> list[Change]:
     """Up to *limit* changes of one entity with an offset less than *before*, newest first."""
     return [_change(row) for row in await tx.rows(_SQL["versions"], ref=ref, before=before, limit=limit)]
-
-
-async def next_type(tx: Transaction, ref: str, *, after: int) -> ChangeType | None:
-    """What the first change of an entity after an offset did; None when there is none."""
-    row = await tx.row(_SQL["next_type"], ref=ref, after=after)
-    return ChangeType(row["type"]) if row else None
 
 
 @dataclass(frozen=True, slots=True)

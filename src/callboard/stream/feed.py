@@ -2,12 +2,13 @@
 
 import enum
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from callboard.errors import OffsetExpired, OffsetInTheFuture
 from callboard.model.changes import Change
 from callboard.model.predicates import Predicate
 from callboard.store import changes
+from callboard.store.changes import Position
 from callboard.store.database import Transaction
 from callboard.stream.following import Follower
 from callboard.stream.sight import Sight, told_of_changes, told_of_steps
@@ -37,11 +38,33 @@ class Page:
     next_offset: int
     """Where to go on: it moves even when nothing is delivered."""
     epoch: str
+    way: "Way | None" = None
+    """How the reader has come here; None when it holds exactly what was there at its offset."""
 
     @property
     def caught_up(self) -> bool:
         """Whether the reader has everything up to the head."""
         return self.next_offset >= self.head
+
+    @property
+    def began(self) -> int | None:
+        """The second half of the bookmark, for who is not there yet: nothing that it holds was obsolete here."""
+        if self.way is None or self.caught_up:
+            return None
+        return self.way.began if self.next_offset < self.way.compact_until or self.way.is_long else None
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """Through the compacted stream, where versions are passed over."""
+
+    began: int
+    """What the reader holds was there at this offset, or came later: the head, when it read from 0, or where it was."""
+    compact_until: int
+    """From here on each single change is told."""
+    is_long: bool
+    """The history has forgotten where it began. So versions of the way are forgotten as well, of which it may hold one
+    until it has caught up."""
 
 
 async def read(
@@ -52,10 +75,14 @@ async def read(
     wait: float,
     mode: Mode = Mode.LOG,
     epoch: str | None = None,
+    began: int | None = None,
     predicate: Predicate | None = None,
     visible: Predicate | None = None,
 ) -> Page:
     """The changes after *offset*, at most *limit*; waits up to *wait* seconds for the first one.
+
+    *began* comes from the page before, if that had one (see Page). Without it the reader counts as one that has read
+    everything up to *offset*, and is refused where the difference could matter.
 
     Only entities are told for which *predicate* holds, the reader's own filter, and *visible*, what the reader may see
     (see `sight`). Raises OffsetExpired when the reader would miss removals, or reads another epoch, and
@@ -66,7 +93,7 @@ async def read(
     _check_epoch(epoch, view.epoch)
     await _wait_for_this_process(follower, offset, wait)
     reading = _Reading(follower, limit, mode, epoch, Sight(predicate, visible, view.shows(visible)))
-    page = await reading.page(offset)
+    page = await reading.page(offset, began if offset else None)
     while not page.changes and page.caught_up and (left := until - clock.monotonic()) > 0:
         moved = await follower.wait_beyond(page.next_offset, left)
         _check_epoch(page.epoch, view.epoch)
@@ -101,27 +128,27 @@ class _Reading:
     epoch: str | None
     sight: Sight
 
-    async def page(self, offset: int) -> Page:
+    async def page(self, offset: int, began: int | None = None) -> Page:
         """What comes after *offset* and is in sight."""
         if not self.sight.limited:
-            return await self._piece(offset, self.limit)
-        page = await self._piece(offset, min(self.limit, _PIECE))
+            return await self._piece(offset, began, self.limit)
+        page = await self._piece(offset, began, min(self.limit, _PIECE))
         looked_through = _PIECE
         while len(page.changes) < self.limit and not page.caught_up and looked_through < _LOOKED_THROUGH:
             await self.follower.clock.sleep(0)
-            more = await self._piece(page.next_offset, _PIECE)
+            more = await self._piece(page.next_offset, page.began, _PIECE)
             _check_epoch(page.epoch, more.epoch)
             page = _joined(page, more, self.limit)
             looked_through += _PIECE
         return page
 
-    async def _piece(self, offset: int, size: int) -> Page:
-        recent = self._from_memory(offset, size)
-        return await self._from_database(offset, size) if recent is None else recent
+    async def _piece(self, offset: int, began: int | None, size: int) -> Page:
+        recent = self._from_memory(offset, began, size)
+        return await self._from_database(offset, began, size) if recent is None else recent
 
-    def _from_memory(self, offset: int, size: int) -> Page | None:
+    def _from_memory(self, offset: int, began: int | None, size: int) -> Page | None:
         view = self.follower.view
-        if self.mode is not Mode.LOG or offset > view.offset:
+        if self.mode is not Mode.LOG or offset > view.offset or (began is not None and self.sight.limited):
             return None
         steps = self.follower.steps(offset, size)
         if steps is None:
@@ -131,26 +158,45 @@ class _Reading:
         told = told_of_steps(steps, self.sight, self.follower.parse)
         return Page(changes=told, head=view.offset, next_offset=next_offset, epoch=view.epoch)
 
-    async def _from_database(self, offset: int, size: int) -> Page:
+    async def _from_database(self, offset: int, began: int | None, size: int) -> Page:
         async with self.follower.database.transaction(snapshot=True) as tx:
             position = await changes.position(tx)
             _check_epoch(self.epoch, position.epoch)
-            if 0 < offset < position.tombstone_floor:
-                raise OffsetExpired(
-                    f"Removals at or below offset {position.tombstone_floor} are forgotten, so going on from {offset}"
-                    " could miss some"
-                )
+            self._check_floors(offset, began, position)
             compact_until = position.head if self.mode is Mode.COMPACTED else position.history_floor
             found = await _changes(tx, offset, compact_until=compact_until, limit=size)
             told: Sequence[Change] = found
             if self.sight.limited:
-                told = await told_of_changes(tx, found, self.sight, after=offset, compacted=offset < compact_until)
+                passed_over = offset < compact_until or began is not None
+                told = await told_of_changes(tx, found, self.sight, after=offset, compacted=passed_over, began=began)
+        # Who reads from 0 holds nothing yet, so nothing that is obsolete by now.
+        start = position.head if offset == 0 else offset if began is None else began
+        is_long = offset < compact_until or began is not None
         return Page(
             changes=told,
             head=position.head,
             next_offset=found[-1].offset if len(found) == size else position.head,
             epoch=position.epoch,
+            way=Way(start, compact_until, is_long=is_long and start < position.history_floor),
         )
+
+    def _check_floors(self, offset: int, began: int | None, position: Position) -> None:
+        """Raises OffsetExpired if the reader could miss a removal, and OffsetInTheFuture."""
+        if offset == 0:
+            return
+        if began is not None and began > position.head:
+            raise OffsetInTheFuture(f"Offset {began} is beyond the head of the stream, {position.head}")
+        if max(offset, began or 0) < position.tombstone_floor:
+            raise OffsetExpired(
+                f"Removals at or below offset {position.tombstone_floor} are forgotten, so going on from {offset}"
+                " could miss some"
+            )
+        start = offset if began is None else began
+        if self.sight.permitted is not None and start < position.history_floor:
+            raise OffsetExpired(
+                f"What was there below offset {position.history_floor} is not known any more, so nobody can say what"
+                f" the caller was permitted to see at {start}"
+            )
 
 
 async def _changes(tx: Transaction, offset: int, *, compact_until: int, limit: int) -> list[Change]:
@@ -165,4 +211,4 @@ async def _changes(tx: Transaction, offset: int, *, compact_until: int, limit: i
 def _joined(page: Page, more: Page, limit: int) -> Page:
     told = [*page.changes, *more.changes]
     next_offset = more.next_offset if len(told) <= limit else told[limit - 1].offset
-    return Page(changes=told[:limit], head=more.head, next_offset=next_offset, epoch=more.epoch)
+    return replace(more, changes=told[:limit], next_offset=next_offset)

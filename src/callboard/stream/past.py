@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from callboard.errors import NotFound, OffsetExpired, OffsetInTheFuture
-from callboard.model.changes import Change, ChangeType
+from callboard.model.changes import Change
 from callboard.model.predicates import Predicate
 from callboard.store import changes
 from callboard.store.database import Database
@@ -85,9 +85,6 @@ async def at(database: Database, ref: str, offset: int, *, visible: Predicate | 
         if offset < position.history_floor:
             raise OffsetExpired(f"What was there below offset {position.history_floor} is not known any more")
         found = await changes.versions(tx, ref, before=offset + 1, limit=1)
-        coming = None if found else await changes.next_type(tx, ref, after=offset)
-    if coming not in (None, ChangeType.ADDED) and not sight.limited:
-        raise OffsetExpired(f"How {ref} was at offset {offset} is not known any more")
     body = found[0].body if found else None
     if body is None or not sight.shows(body):
         raise NotFound(f"There was no {ref} at offset {offset}")

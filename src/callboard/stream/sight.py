@@ -101,12 +101,12 @@ def told_of_steps(steps: Sequence[Step], sight: Sight, parse: Parse) -> list[Cha
 
 
 async def told_of_changes(
-    tx: Transaction, found: Sequence[Change], sight: Sight, *, after: int, compacted: bool
+    tx: Transaction, found: Sequence[Change], sight: Sight, *, after: int, compacted: bool, began: int | None = None
 ) -> list[Change]:
     """What a reader at offset *after* is told of *found*, the changes that come next.
 
     Who reads each single change holds what was there at *after*. Pages of the *compacted* stream pass over versions,
-    so that their reader may hold any version from before.
+    so that their reader may hold any version from before; but none that had become obsolete by the offset *began*.
     """
     parsed: dict[bytes, Facts] = {}
 
@@ -123,6 +123,7 @@ async def told_of_changes(
         [change.ref for change in asked],
         [compacted and not sight.shows(change.body, parse) for change in asked],
         until=after,
+        since=began,
     )
     told: list[Change] = []
     for change in found:

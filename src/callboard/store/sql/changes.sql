@@ -15,19 +15,26 @@ from final_entities where last_offset > :after and last_offset <= :until order b
 select ref, uid::text as uid, body from final_entities where removed_at is null;
 
 -- name: earlier
--- What was there of some entities at an offset: the last version at or below it, or all of them where `whole` says so.
--- `known` is false where there may have been others, which the history has forgotten.
+-- What was there of some entities at an offset: the last version at or below it, or all of them where `whole` says so,
+-- from the one that was there at `since` on. `known` is false where there may have been others, which the history has
+-- forgotten. It keeps what was visible at its floor; so from there on it knows everything.
 select wanted.ref, before.uid, before.body,
-    coalesce(oldest.is_first, false) or (not wanted.whole and before."offset" is not null) as known
-from unnest(:refs::text[], :whole::boolean[]) as wanted (ref, whole)
+    case when :since::bigint is not null then :since::bigint >= stream.history_floor
+        when wanted.whole then coalesce(oldest.is_first, false)
+        else :until >= stream.history_floor or before."offset" is not null or coalesce(oldest.is_first, false)
+    end as known
+from stream cross join unnest(:refs::text[], :whole::boolean[]) as wanted (ref, whole)
 left join lateral (
     select h.previous_offset is null as is_first from history h
     where h.ref = wanted.ref order by h."offset" limit 1
 ) oldest on true
 left join lateral (
+    select max(h."offset") as "offset" from history h where h.ref = wanted.ref and h."offset" <= :since::bigint
+) from_there on true
+left join lateral (
     select h."offset", h.uid::text as uid, h.body from history h
-    where h.ref = wanted.ref and h."offset" <= :until order by h."offset" desc
-    limit case when wanted.whole then null else 1 end
+    where h.ref = wanted.ref and h."offset" <= :until and h."offset" >= coalesce(from_there."offset", 0)
+    order by h."offset" desc limit case when wanted.whole then null else 1 end
 ) before on true;
 
 -- name: versions
@@ -43,6 +50,3 @@ select * from (
         where f.ref = :ref and f.last_offset < :before
             and not exists (select from history h where h."offset" = f.last_offset)
 ) found order by "offset" desc limit :limit;
-
--- name: next_type
-select type from history where ref = :ref and "offset" > :after order by "offset" limit 1;
