@@ -14,6 +14,7 @@ from callboard.model.predicates import Equals
 from tests.api.answers import complaint
 from tests.api.conftest import Api, app_of, client_of
 from tests.harness import component, offered
+from tests.stream.publishing import bury, forget, retract
 
 
 @pytest.fixture
@@ -63,6 +64,21 @@ async def test_the_compacted_past_tells_each_entity_once(shop: Api) -> None:
         (3, "component:default/a"),
     ]
     assert content["caughtUp"]
+
+
+async def test_who_has_not_caught_up_is_told_when_its_reading_began_and_may_say_so(shop: Api) -> None:
+    await retract(shop.catalog.database, "b")
+    await shop.catalog.look()
+    first = (await shop.get("/events", mode="compacted", limit=1)).json()
+    await forget(shop.catalog.database, 4)
+    await bury(shop.catalog.database, 4)
+
+    alone = await shop.get("/events", mode="compacted", offset=first["nextOffset"])
+    bookmark = {"offset": first["nextOffset"], "began": first["began"]}
+    last = (await shop.get("/events", mode="compacted", **bookmark)).json()
+
+    assert (alone.status_code, bookmark) == (410, {"offset": 3, "began": 4})
+    assert (last["caughtUp"], "began" in last) == (True, False)
 
 
 async def test_a_removal_has_a_cause_and_no_entity(shop: Api) -> None:

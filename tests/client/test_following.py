@@ -1,4 +1,5 @@
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 
 import httpx2
 import pytest
@@ -92,6 +93,19 @@ def test_each_page_of_news_ends_with_a_bookmark() -> None:
     assert [type(each) for each in news] == [Event, Event, Bookmark, Event, Bookmark]
     assert news[2] == Bookmark(offset=2, epoch="e1", caught_up=False)
     assert news[4] == Bookmark(offset=3, epoch="e1", caught_up=True)
+
+
+def test_a_bookmark_says_when_the_reading_began_until_it_has_caught_up() -> None:
+    following = Following(began=3)
+    first = following.next_call()
+
+    [news] = following.take(replace(page(2, head=7), began=7))
+    second = following.next_call()
+    following.take(page(7, head=7))
+    third = following.next_call()
+
+    assert news == Bookmark(offset=2, epoch="e1", caught_up=False, began=7)
+    assert [dict(call.params).get("began") for call in (first, second, third)] == ["3", "7", None]
 
 
 def test_an_empty_catalog_is_caught_up_at_once() -> None:

@@ -26,6 +26,7 @@ _KNOWN: Known = {
     "wait": Number(whole=False),
     "mode": Text(choices=("log", "compacted")),
     "epoch": Text(),
+    "began": Number(),
     "filter": Text(),
     "query": Text(),
     "fields": Text(),
@@ -48,6 +49,7 @@ async def events(request: Request) -> Response:
             wait=min(asked.number("wait") or 0.0, _LONGEST_WAIT),
             mode=Mode(asked.text("mode") or "log"),
             epoch=asked.text("epoch"),
+            began=asked.integer("began"),
             predicate=predicate,
             visible=await context.visible(request),
         )
@@ -55,12 +57,13 @@ async def events(request: Request) -> Response:
         resync = {"offset": 0, "mode": "compacted"}
         advice = {"code": error.code, "head": view.offset, "epoch": view.epoch, "resync": resync}
         return errors.answer(request, error, mount=MOUNT, extra=advice)
-    body = b'{"events":[%b],"lastEventOffset":%d,"nextOffset":%d,"epoch":%b,"caughtUp":%b}' % (
+    body = b'{"events":[%b],"lastEventOffset":%d,"nextOffset":%d,"epoch":%b,"caughtUp":%b%b}' % (
         b",".join(encoded(change, projection) for change in page.changes),
         page.head,
         page.next_offset,
         json.encode(page.epoch),
         b"true" if page.caught_up else b"false",
+        b"" if page.began is None else b',"began":%d' % page.began,
     )
     return answers.raw(body)
 

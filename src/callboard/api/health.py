@@ -13,7 +13,7 @@ from starlette.responses import Response
 from callboard.api import answers, context
 from callboard.api.context import Context
 from callboard.errors import CallboardError
-from callboard.store import conflicts, entities, locations, providers, schedule, stitch_queue
+from callboard.store import changes, conflicts, entities, locations, providers, rates, schedule, stitch_queue
 from callboard.view.facets import facets
 
 
@@ -89,6 +89,8 @@ async def _gauges(here: Context) -> list[Metric]:
             registered = len(await locations.every(tx))
             contested = await conflicts.count(tx)
             refused = await providers.refused(tx)
+            position = await changes.position(tx)
+            size = await rates.size(tx)
     except CallboardError:
         # Without the database there is nothing to say about it, which is what `up` is for.
         return [*found, GaugeMetricFamily("callboard_database_up", "Whether PostgreSQL answers.", 0)]
@@ -101,6 +103,13 @@ async def _gauges(here: Context) -> list[Metric]:
         GaugeMetricFamily("catalog_stitching_queue_length", "Entities that wait for stitching.", queued),
         GaugeMetricFamily("catalog_registered_locations_count", "Registered locations.", registered),
         _refusals(refused),
+        GaugeMetricFamily("callboard_stream_head", "The last offset of the stream.", position.head),
+        GaugeMetricFamily(
+            "callboard_stream_history_floor", "Single changes above it are kept.", position.history_floor
+        ),
+        GaugeMetricFamily("callboard_stream_tombstone_floor", "Removals above it are kept.", position.tombstone_floor),
+        GaugeMetricFamily("callboard_stream_history_rows", "Rows of the history, estimated.", size.rows),
+        GaugeMetricFamily("callboard_stream_history_dead_rows", "Deleted rows of it that take room still.", size.dead),
     ]
 
 

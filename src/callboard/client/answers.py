@@ -104,6 +104,7 @@ class _Events(msgspec.Struct, rename="camel"):
     next_offset: int
     epoch: str
     caught_up: bool
+    began: int | None = None
 
 
 class _Version(msgspec.Struct):
@@ -192,6 +193,7 @@ def event_page(answer: Answer) -> EventPage:
         next_offset=page.next_offset,
         epoch=page.epoch,
         caught_up=page.caught_up,
+        began=page.began,
     )
 
 

@@ -38,6 +38,8 @@ class EventQuery(EventSelection, total=False):
     """How the past is told; `log` as a rule."""
     epoch: str | None
     """The epoch that the offset belongs to. The stream is refused as OffsetExpired if it has begun another one."""
+    began: int | None
+    """What the page before said under this name."""
 
 
 def events(offset: int, **wanted: Unpack[EventQuery]) -> Call[EventPage]:
@@ -49,6 +51,7 @@ def events(offset: int, **wanted: Unpack[EventQuery]) -> Call[EventPage]:
         limit=wanted.get("limit"),
         wait=wait or None,
         epoch=wanted.get("epoch"),
+        began=wanted.get("began"),
         query=None if query is None else json.encode(query).decode(),
         fields=",".join(wanted.get("fields", ())) or None,
     )

@@ -27,6 +27,8 @@ class FollowOptions(EventSelection, total=False):
 
     epoch: str | None
     """The epoch that the offset belongs to. The stream is refused as OffsetExpired if it has begun another one."""
+    began: int | None
+    """What the bookmark said under this name that the offset is from."""
     mode: Mode
     """How the past is told until the head is reached: `compacted`, unless `log` asks for each change."""
     wait: float
@@ -49,6 +51,7 @@ class Following:
 
     offset: int = 0
     epoch: str | None = None
+    began: int | None = None
     mode: Mode = "compacted"
     wait: float = 30.0
     limit: int = 500
@@ -76,6 +79,7 @@ class Following:
             wait=self.wait if waits else 0.0,
             mode="log" if self._live else self.mode,
             epoch=self.epoch,
+            began=self.began,
             filters=self.filters,
             query=self.query,
             fields=self.fields,
@@ -85,13 +89,14 @@ class Following:
         """The news in an answer; the position moves behind them."""
         arrived = page.caught_up and not self._live
         tells = bool(page.events) or page.next_offset != self.offset or arrived or self._failures > 0
-        self.offset, self.epoch = page.next_offset, page.epoch
+        self.offset, self.epoch, self.began = page.next_offset, page.epoch, page.began
         self._live = self._live or page.caught_up
         self._started, self._failures = True, 0
         self.done = self.until_caught_up and page.caught_up
         if not tells:
             return []
-        return [*page.events, Bookmark(offset=page.next_offset, epoch=page.epoch, caught_up=page.caught_up)]
+        bookmark = Bookmark(offset=page.next_offset, epoch=page.epoch, caught_up=page.caught_up, began=page.began)
+        return [*page.events, bookmark]
 
     def pause_after(self, error: CallboardError) -> float:
         """How many seconds to wait before the next attempt. Raises *error* if no attempt could end otherwise."""

@@ -242,6 +242,8 @@ class EventPage:
     """Where to go on."""
     epoch: str
     caught_up: bool
+    began: int | None = None
+    """Goes with the offset until the reader has caught up."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -272,9 +274,11 @@ class EntityHistory:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bookmark:
-    """Everything up to *offset* has been delivered: store it with its epoch, and go on from there at any time."""
+    """Everything up to *offset* has been delivered: store it with the rest, and go on from there at any time."""
 
     offset: int
     epoch: str
     caught_up: bool
     """Whether that was the head of the stream."""
+    began: int | None = None
+    """Goes with the offset until the reader has caught up: an old offset alone may be refused."""

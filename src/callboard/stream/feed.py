@@ -11,6 +11,7 @@ from callboard.store import changes
 from callboard.store.changes import Position
 from callboard.store.database import Transaction
 from callboard.stream.following import Follower
+from callboard.stream.readers import Reader
 from callboard.stream.sight import Sight, told_of_changes, told_of_steps
 
 _PIECE = 500
@@ -88,15 +89,23 @@ async def read(
     (see `sight`). Raises OffsetExpired when the reader would miss removals, or reads another epoch, and
     OffsetInTheFuture.
     """
-    view, clock = follower.view, follower.clock
-    until = clock.monotonic() + wait
+    view = follower.view
     _check_epoch(epoch, view.epoch)
-    await _wait_for_this_process(follower, offset, wait)
     reading = _Reading(follower, limit, mode, epoch, Sight(predicate, visible, view.shows(visible)))
+    with follower.readers.attending(offset) as reader:
+        return await _read(reading, reader, began, wait)
+
+
+async def _read(reading: "_Reading", reader: Reader, began: int | None, wait: float) -> Page:
+    follower, offset = reading.follower, reader.offset
+    until = follower.clock.monotonic() + wait
+    await _wait_for_this_process(follower, offset, wait)
     page = await reading.page(offset, began if offset else None)
-    while not page.changes and page.caught_up and (left := until - clock.monotonic()) > 0:
+    while not page.changes and page.caught_up and (left := until - follower.clock.monotonic()) > 0:
+        reader.offset, reader.waiting = page.next_offset, True
         moved = await follower.wait_beyond(page.next_offset, left)
-        _check_epoch(page.epoch, view.epoch)
+        reader.waiting = False
+        _check_epoch(page.epoch, follower.view.epoch)
         if not moved:
             break
         page = await reading.page(page.next_offset)

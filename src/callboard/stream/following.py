@@ -17,6 +17,7 @@ from callboard.loop import Loop
 from callboard.model.changes import Change
 from callboard.store import changes
 from callboard.store.database import Database
+from callboard.stream.readers import Readers
 from callboard.stream.sight import Parse, Step, facts_in
 from callboard.view.contents import Contents
 from callboard.view.views import View
@@ -46,6 +47,8 @@ class Follower:
     loop: Loop = field(init=False)
     parse: Parse = field(init=False)
     """Finds the facts of recent bodies, once for all readers."""
+    readers: Readers = field(default_factory=Readers)
+    """Who reads from this process."""
     _recent: deque[Step] = field(init=False)
     _moved: asyncio.Event = field(default_factory=asyncio.Event)
     _closed: bool = field(default=False, init=False)
