@@ -15,7 +15,7 @@ import structlog
 from rich.console import Console
 from rich.progress import Progress
 
-from benchmarks import follow, generate, ingest, processes, query, servers, tables
+from benchmarks import compact, follow, generate, ingest, processes, query, servers, tables
 from benchmarks.ingest import Via
 from benchmarks.servers import ReaderClocks
 from callboard.errors import CallboardError
@@ -145,6 +145,20 @@ def _follow(waiters: int, count: int, server: str | None, database_url: str | No
     _measure(work, save)
 
 
+@main.command("compact")
+@click.option(
+    "--count", type=click.IntRange(min=1_000), default=200_000, show_default=True, help="Changes in the history."
+)
+@_save
+def _compact(count: int, save: Path | None) -> None:
+    """Forget a long history while somebody publishes."""
+
+    async def work(progress: Progress) -> list[Any]:
+        return [await compact.run(count, progress)]
+
+    _measure(work, save)
+
+
 @main.command("generate")
 @click.option("--count", type=click.IntRange(min=1), default=10_000, show_default=True, help="Entities.")
 @click.option("--seed", default=1, show_default=True, help="Another seed makes another catalog.")
@@ -166,6 +180,7 @@ _SHOW: dict[type, Callable[[Console, Any], None]] = {
     ingest.Ingest: ingest.show,
     query.Query: query.show,
     follow.Follow: follow.show,
+    compact.Compact: compact.show,
 }
 
 
