@@ -127,7 +127,7 @@ class Stream(RuleBasedStateMachine):
         self.clock = FakeClock()
         self.database = self.do(Database.open(self.url, clock=self.clock, connections=2))
         self.do(begin(self.database))
-        self.follower = Follower(self.database, self.clock, keep=3)
+        self.warm = [Follower(self.database, self.clock, keep=keep) for keep in (3, 100)]
         self.model = Model()
         self.readers: list[Reader] = []
 
@@ -194,9 +194,10 @@ class Stream(RuleBasedStateMachine):
         self.readers.append(Reader(wanted, permitted, mode, gives_began=True))
 
     @precondition(lambda self: self.readers)
-    @rule(data=st.data(), limit=st.integers(1, 3), warm=st.booleans())
-    def read(self, data: st.DataObject, limit: int, warm: bool) -> None:
-        self._read(data.draw(st.sampled_from(self.readers)), limit, warm=warm)
+    @rule(data=st.data(), limit=st.integers(1, 3), process=st.sampled_from([None, 0, 1]))
+    def read(self, data: st.DataObject, limit: int, process: int | None) -> None:
+        """From a process that has just been started, or from one that has the latest changes in memory."""
+        self._read(data.draw(st.sampled_from(self.readers)), limit, None if process is None else self.warm[process])
 
     @precondition(lambda self: self.readers)
     @rule(data=st.data())
@@ -229,11 +230,11 @@ class Stream(RuleBasedStateMachine):
     def _read_to_the_head(self, reader: Reader) -> None:
         caught_up = False
         while not caught_up:
-            page = self._read(reader, 2, warm=False)
+            page = self._read(reader, 2)
             caught_up = page is not None and page.caught_up
 
-    def _read(self, reader: Reader, limit: int, *, warm: bool) -> Page | None:
-        follower = self.follower if warm else Follower(self.database, self.clock, keep=1)
+    def _read(self, reader: Reader, limit: int, warm: Follower | None = None) -> Page | None:
+        follower = warm or Follower(self.database, self.clock, keep=1)
         kept = reader.kept
         mode = Mode.LOG if kept.live else reader.mode
         try:
@@ -243,13 +244,13 @@ class Stream(RuleBasedStateMachine):
             assert self._is_expired(reader, kept)
             reader.kept = Kept()
             return None
-        if not warm:
+        if warm is None:
             # I11, the other half. Memory may know more than the floors promise.
             assert not self._is_expired(reader, kept)
         assert kept.offset <= page.next_offset <= page.head == self.model.head
         assert len(page.changes) <= limit
         if reader.seen is None:
-            self._check_whole(kept, mode, page, warm=warm)
+            self._check_whole(kept, mode, page)
         reader.kept = Kept(
             page.next_offset,
             page.began if reader.gives_began else None,
@@ -284,7 +285,7 @@ class Stream(RuleBasedStateMachine):
         below = max(kept.offset, start) < self.model.tombstone_floor
         return below or (reader.permitted is not None and start < self.model.history_floor)
 
-    def _check_whole(self, kept: Kept, mode: Mode, page: Page, *, warm: bool) -> None:
+    def _check_whole(self, kept: Kept, mode: Mode, page: Page) -> None:
         """I5, I6, I12 for who sees everything: the page has all that lies between its two bookmarks."""
         told = [change.offset for change in page.changes]
         if mode is Mode.LOG and kept.offset >= self.model.history_floor:
