@@ -90,7 +90,10 @@ async def test_what_was_never_seen_has_no_history(lived: Database, ref: str, vis
 async def test_what_was_there_at_the_history_floor_is_its_oldest_version(lived: Database) -> None:
     await forget(lived, 6)
 
-    assert told(await past.history(lived, A, before=8, limit=10, sight=Sight(permitted=None))) == [(7, "removed"), (6, "added")]
+    assert told(await past.history(lived, A, before=8, limit=10, sight=Sight(permitted=None))) == [
+        (7, "removed"),
+        (6, "added"),
+    ]
     with pytest.raises(NotFound):
         await past.history(lived, A, before=8, limit=10, sight=Sight(permitted=TIER_1))
 
@@ -98,7 +101,10 @@ async def test_what_was_there_at_the_history_floor_is_its_oldest_version(lived: 
 async def test_a_removal_is_told_to_those_who_saw_what_was_there_at_the_history_floor(lived: Database) -> None:
     await forget(lived, 4)
 
-    assert told(await past.history(lived, A, before=8, limit=10, sight=Sight(permitted=TIER_1))) == [(5, "removed"), (4, "updated")]
+    assert told(await past.history(lived, A, before=8, limit=10, sight=Sight(permitted=TIER_1))) == [
+        (5, "removed"),
+        (4, "updated"),
+    ]
 
 
 @pytest.mark.parametrize(("offset", "expected"), [(1, "1"), (2, "1"), (3, "2"), (4, "1"), (6, "2")])
