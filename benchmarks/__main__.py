@@ -15,7 +15,7 @@ import structlog
 from rich.console import Console
 from rich.progress import Progress
 
-from benchmarks import compact, follow, generate, ingest, processes, query, servers, tables
+from benchmarks import compact, follow, generate, ingest, live, processes, query, servers, tables
 from benchmarks.ingest import Via
 from benchmarks.servers import ReaderClocks
 from callboard.errors import CallboardError
@@ -126,21 +126,42 @@ def _query(counts: Sequence[list[int]], share: float, server: str | None, pid: i
 
 @main.command("follow")
 @click.option("--waiters", type=click.IntRange(min=1), default=1_000, show_default=True, help="Readers that wait.")
+@click.option(
+    "--form",
+    type=click.Choice([form.value for form in follow.Form]),
+    default=follow.Form.LONG_POLL.value,
+    show_default=True,
+    help="How they follow.",
+)
+@click.option("--rate", type=click.IntRange(min=1), help="Publish so many changes a second, instead of one at a time.")
 @_count
 @_server
 @click.option("--database-url", help="The database of that server, through which a provider makes the change.")
 @_save
-def _follow(waiters: int, count: int, server: str | None, database_url: str | None, save: Path | None) -> None:
+def _follow(
+    waiters: int,
+    form: str,
+    rate: int | None,
+    count: int,
+    server: str | None,
+    database_url: str | None,
+    save: Path | None,
+) -> None:
     """Change an entity and see when everybody has it."""
     if (server is None) != (database_url is None):
         raise click.UsageError("--server and --database-url belong together")
+    if server is not None and rate is not None:
+        raise click.UsageError("--rate leaves entities behind that nobody claims: only in a fresh server")
+    wanted = follow.Form(form)
 
     async def work(progress: Progress) -> list[Any]:
         if server is not None and database_url is not None:
             async with servers.existing(server, database_url) as found:
-                return [await follow.run(found, waiters, progress)]
+                return [await follow.run(found, waiters, progress, wanted)]
         async with servers.filled(count) as own:
-            return [await follow.run(own, waiters, progress)]
+            if rate is not None:
+                return [await live.run(own, waiters, rate, progress, wanted)]
+            return [await follow.run(own, waiters, progress, wanted)]
 
     _measure(work, save)
 
@@ -180,6 +201,7 @@ _SHOW: dict[type, Callable[[Console, Any], None]] = {
     ingest.Ingest: ingest.show,
     query.Query: query.show,
     follow.Follow: follow.show,
+    live.Live: live.show,
     compact.Compact: compact.show,
 }
 

@@ -137,7 +137,7 @@ async def _why_not(url: str, read: Read) -> str | None:
     """Why the server can't be asked for this; None when it can."""
     if not read.asks:
         return "the server holds nothing to ask it by"
-    async with wire.connected(url, 1) as [only]:
+    async with wire.connected(url, 1, Wire) as [only]:
         try:
             await only.send(read.asks[0].encoded(only.host), status=read.status)
         except Unexpected as error:
@@ -147,10 +147,10 @@ async def _why_not(url: str, read: Read) -> str | None:
 
 async def _measured(url: str, read: Read, connections: int, seconds: float, look: Look | None) -> Reading:
     # Not over the same connections: one that has warmed up waits for the slowest, and a server closes what is idle.
-    async with wire.connected(url, connections) as wires:
+    async with wire.connected(url, connections, Wire) as wires:
         await asyncio.gather(*(_ask(each, read, number, _WARM_UP_SECONDS, 1) for number, each in enumerate(wires)))
     least = max(2, _LEAST // connections)
-    async with wire.connected(url, connections) as wires:
+    async with wire.connected(url, connections, Wire) as wires:
         before = await look() if look else None
         started = time.perf_counter()
         asked = await asyncio.gather(*(_ask(each, read, number, seconds, least) for number, each in enumerate(wires)))

@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 import click
@@ -108,17 +109,20 @@ class Wire(asyncio.Protocol):
             self._answer.set_exception(error)
 
 
+W = TypeVar("W", bound=Wire)
+
+
 @contextlib.asynccontextmanager
-async def connected(url: str, count: int) -> AsyncIterator[list[Wire]]:
-    """*count* connections to the server at *url*, which must be a plain `http` one."""
+async def connected(url: str, count: int, kind: type[W]) -> AsyncIterator[list[W]]:
+    """*count* connections of one kind to the server at *url*, which must be a plain `http` one."""
     parts = urlsplit(url)
     if parts.scheme != "http" or parts.hostname is None:
         raise click.ClickException(f"{url}: only servers at http://host:port can be measured")
     loop, port = asyncio.get_running_loop(), parts.port or 80
-    wires: list[Wire] = []
+    wires: list[W] = []
     try:
         for _ in range(count):
-            _, wire = await loop.create_connection(lambda: Wire(f"{parts.hostname}:{port}"), parts.hostname, port)
+            _, wire = await loop.create_connection(lambda: kind(f"{parts.hostname}:{port}"), parts.hostname, port)
             wires.append(wire)
         yield wires
     finally:

@@ -46,7 +46,9 @@ from callboard.stitching.worker import Stitcher, StitchingOptions
 from callboard.store import publication, schedule, stitch_queue
 from callboard.store.database import Database
 from callboard.store.wakeups import WakeUps
+from callboard.stream.audience import Audience
 from callboard.stream.following import Follower
+from callboard.stream.forms import Encodings
 from callboard.stream.retention import Keep, Retention
 from callboard.view.memberships import groups_of
 
@@ -316,6 +318,12 @@ class ReadSide:
     authenticator: Authenticator | None = None
     """None: everybody may come in."""
     authorizer: Authorizer = field(default_factory=Unrestricted)
+    audience: Audience = field(init=False)
+    encodings: Encodings = field(default_factory=Encodings)
+    """The latest events as they are sent."""
+
+    def __post_init__(self) -> None:
+        self.audience = Audience(self.settings.callboard.stream.max_readers, self.metrics)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Follow the stream until *stop* is set."""

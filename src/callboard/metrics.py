@@ -8,7 +8,7 @@ about all.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
@@ -36,6 +36,8 @@ class Metrics:
     stitched: Totals = field(init=False)
     requests: Histogram = field(init=False)
     webhooks: Counter = field(init=False)
+    stream_readers: Gauge = field(init=False)
+    stream_readers_closed: Counter = field(init=False)
 
     def __post_init__(self) -> None:
         by_result = ["result"]
@@ -56,5 +58,19 @@ class Metrics:
             "catalog_events_scm",
             "Webhooks of code hosts, by what became of them.",
             ["system", "outcome"],
+            registry=self.registry,
+        )
+        self.stream_readers = Gauge(
+            "callboard_stream_readers",
+            "Open streams and held requests for the next change.",
+            ["form"],
+            registry=self.registry,
+            # A process that has ended has no readers any more.
+            multiprocess_mode="livesum",
+        )
+        self.stream_readers_closed = Counter(
+            "callboard_stream_readers_closed",
+            "Streams that have ended, by the reason.",
+            ["reason"],
             registry=self.registry,
         )

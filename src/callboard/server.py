@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import structlog
+from prometheus_client import multiprocess
 
 from callboard.clock import Clock
 from callboard.errors import Unavailable
@@ -28,6 +29,7 @@ _log = structlog.get_logger(__name__)
 DATABASE_URL = "CALLBOARD_DATABASE_URL"
 PARENT_PIPE = "CALLBOARD_PARENT_PIPE"
 LISTEN_SOCKET = "CALLBOARD_LISTEN_SOCKET"
+METRICS = "PROMETHEUS_MULTIPROC_DIR"
 
 _GRACE = 6.0
 _LIVED_LONG = 10.0
@@ -75,6 +77,7 @@ class Child:
         )
         _log.info("process.started", role=self.role.name, pid=self.process.pid)
         code = await self.process.wait()
+        multiprocess.mark_process_dead(self.process.pid, self.environment[METRICS])  # type: ignore[no-untyped-call]
         lived = self.clock.monotonic() - started
         self._failures = 0 if lived > _LIVED_LONG else self._failures + 1
         _log.info("process.ended", role=self.role.name, pid=self.process.pid, code=code, seconds=round(lived, 1))
@@ -149,7 +152,7 @@ class Server:
             DATABASE_URL: url,
             PARENT_PIPE: str(alive_read),
             LISTEN_SOCKET: str(listener.fileno()),
-            "PROMETHEUS_MULTIPROC_DIR": str(_fresh(data_dir / "metrics")),
+            METRICS: str(_fresh(data_dir / "metrics")),
         }
         own = self.settings.callboard
         roles = [Role(f"engine-{n}", ["engine", *self.arguments]) for n in range(1, own.engines + 1)]

@@ -14,7 +14,7 @@ import pytest
 from benchmarks import processes, query, reads, wire
 from benchmarks.__main__ import Counts
 from benchmarks.reads import Sample
-from benchmarks.wire import Ask, Unexpected
+from benchmarks.wire import Ask, Unexpected, Wire
 from tests.repository.tracked import ROOT
 
 HELD = Sample(
@@ -114,7 +114,7 @@ def test_an_ask_with_a_body_is_a_post_of_that_length() -> None:
 
 
 async def test_an_answer_without_a_body_leaves_the_connection_in_use(url: str) -> None:
-    async with wire.connected(url, 1) as [only]:
+    async with wire.connected(url, 1, Wire) as [only]:
         conditional = Ask("/", headers={"if-none-match": '"1"'}).encoded(only.host)
 
         answers = [await only.send(conditional, status=304), await only.get("/"), await only.get("/")]
@@ -123,7 +123,7 @@ async def test_an_answer_without_a_body_leaves_the_connection_in_use(url: str) -
 
 
 async def test_an_answer_with_another_status_is_told(url: str) -> None:
-    async with wire.connected(url, 1) as [only]:
+    async with wire.connected(url, 1, Wire) as [only]:
         with pytest.raises(Unexpected, match="404: no!") as told:
             await only.send(Ask("/", {}).encoded(only.host))
 
@@ -131,7 +131,7 @@ async def test_an_answer_with_another_status_is_told(url: str) -> None:
 
 
 async def test_a_connection_that_was_closed_is_told_and_not_waited_for(url: str) -> None:
-    async with asyncio.timeout(10), wire.connected(url, 1) as [only]:
+    async with asyncio.timeout(10), wire.connected(url, 1, Wire) as [only]:
         await only.get("/last")
         await only.closed.wait()
 

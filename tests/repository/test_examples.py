@@ -31,12 +31,11 @@ def test_the_processor_of_the_guide_does_what_the_guide_says() -> None:
     assert type(names["outcome"]).__name__ == "Completed"
 
 
-def test_the_consumer_of_the_events_page_is_python() -> None:
-    (consumer,) = blocks("reference/events.md")
+def test_the_consumers_of_the_events_page_are_python() -> None:
+    lines, pages = blocks("reference/events.md")
 
-    code = compile(consumer, "events.md", "exec")
-
-    assert "urllib" in code.co_names
+    for consumer in (lines, pages):
+        assert "urllib" in compile(consumer, "events.md", "exec").co_names
 
 
 def test_the_plugin_of_the_guide_is_that_of_the_example() -> None:

@@ -6,9 +6,12 @@ import pytest
 
 from callboard.extend import Full
 from callboard.model.changes import Change
+from callboard.store.database import Database
 from callboard.stream.following import Follower
+from callboard.testing import FakeClock
 from callboard.view.views import View
 from tests.harness import Catalog, component, offered
+from tests.stream.publishing import publish
 
 
 async def change_something(catalog: Catalog, *names: str) -> None:
@@ -155,3 +158,17 @@ async def test_who_waits_too_long_hears_so(catalog: Catalog) -> None:
 def offsets(found: "object") -> list[int]:
     assert isinstance(found, list | tuple)
     return [step.change.offset for step in found]
+
+
+async def test_the_changes_after_any_offset_are_found_from_either_end(database: Database, clock: FakeClock) -> None:
+    follower = Follower(database, clock, keep=7)
+    for number in range(10):
+        await publish(database, f"n{number}")
+        while await follower.follow() == 0:
+            pass
+
+    for after in range(11):
+        for limit in (1, 2, 5, 20):
+            steps = follower.steps(after, limit)
+            found = None if steps is None else [step.change.offset for step in steps]
+            assert found == (list(range(after + 1, 11))[:limit] if after >= 3 else None)

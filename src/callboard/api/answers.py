@@ -9,7 +9,7 @@ from starlette.responses import Response, StreamingResponse
 from callboard.api import conditional
 from callboard.model import json
 from callboard.model.hashing import digest
-from callboard.model.projection import Projection
+from callboard.model.projection import Projection, reduced
 from callboard.view.bodies import Selection
 
 JSON = "application/json"
@@ -109,12 +109,3 @@ def whole(bodies: Iterable[bytes], projection: Projection | None, *, lines: bool
 def appended(fields: Mapping[str, int]) -> bytes:
     """*fields* at the end of a JSON object that has others."""
     return b"".join(b',"%b":%d' % (name.encode(), number) for name, number in fields.items())
-
-
-def reduced(body: bytes, projection: Projection | None) -> bytes:
-    """One entity, reduced to what the projection asks for, if there is one."""
-    if projection is None:
-        return body
-    entity = json.decode(body)
-    assert isinstance(entity, dict)
-    return json.encode(projection.apply(entity))

@@ -135,6 +135,14 @@ async def visible(request: Request, permission: Permission = ENTITY_READ) -> Pre
             assert_never(decision)
 
 
+async def still_visible(request: Request) -> Predicate | None:
+    """As `visible`, for an answer that goes on: the caller is looked at again. Raises Unauthenticated."""
+    authenticator = of(request).read_side.authenticator
+    if authenticator is not None:
+        request.scope["callboard.principal"] = await authenticator.authenticate(request.headers.get("authorization"))
+    return await visible(request)
+
+
 async def permits(request: Request, permission: Permission) -> bool:
     """Whether the caller has *permission*, without conditions."""
     return await visible(request, permission) is None

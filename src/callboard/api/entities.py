@@ -14,7 +14,7 @@ from callboard.errors import InvalidInput, InvalidRef, NotFound
 from callboard.ingestion import deleting
 from callboard.model import json
 from callboard.model.predicates import both, parse_filters
-from callboard.model.projection import parse_fields
+from callboard.model.projection import parse_fields, reduced
 from callboard.model.refs import EntityRef
 from callboard.store import entities
 from callboard.view.cursors import Window, parse_after
@@ -116,7 +116,7 @@ async def by_refs(request: Request) -> Response:
     projection = parse_fields(body.texts("fields"))
     reading = await context.reading(request, asked)
     found = reading.view.by_refs(refs, predicate=both(predicate, reading.visible))
-    items = [b"null" if entity is None else answers.reduced(entity, projection) for entity in found]
+    items = [b"null" if entity is None else reduced(entity, projection) for entity in found]
     return answers.raw(b'{"items":[%b]%b}' % (b",".join(items), answers.appended(reading.said)))
 
 

@@ -1,5 +1,6 @@
 """Errors as HTTP answers: the one table from error to status, and the envelope that Backstage's clients expect."""
 
+import math
 import uuid
 
 import structlog
@@ -53,6 +54,8 @@ def answer(request: Request, error: Exception, *, mount: str, extra: dict[str, o
         "response": {"statusCode": status},
     }
     headers = _HEADERS.get(status)
+    if isinstance(error, errors.Unavailable) and error.retry_after is not None:
+        headers = {"retry-after": f"{math.ceil(error.retry_after)}"}
     return Response(json.encode(body), status, media_type="application/json", headers=headers)
 
 

@@ -1,64 +1,103 @@
-"""The stream over HTTP."""
+"""The stream over HTTP, page by page or as long as the reader stays."""
 
+import math
+import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from callboard.api import answers, context, errors
 from callboard.api.context import MOUNT
-from callboard.api.parameters import Known, Number, Text, query_of
+from callboard.api.event_streams import EVENTS, EventStream, advice
+from callboard.api.parameters import Known, Number, Parameters, Text, query_of
 from callboard.errors import InvalidInput, OffsetExpired, OffsetInTheFuture
 from callboard.model import json
-from callboard.model.changes import Change
 from callboard.model.predicates import Predicate, both, parse_filters, parse_query
-from callboard.model.projection import Projection, parse_fields
+from callboard.model.projection import parse_fields
 from callboard.stream import feed
-from callboard.stream.feed import Mode
+from callboard.stream.feed import Mode, Page
+from callboard.stream.forms import Form
+from callboard.stream.streams import Stream
+
+BATCH = "application/cloudevents-batch+json"
 
 _DEFAULT_LIMIT = 100
 _LARGEST_LIMIT = 10_000
 _LONGEST_WAIT = 60.0
+_POSITION = re.compile(r"([^.]{1,255})\.([0-9]{1,18})(?:\.([0-9]{1,18}))?")
 
 _KNOWN: Known = {
     "offset": Number(),
     "limit": Number(minimum=1),
     "wait": Number(whole=False),
+    "follow": Text(),
     "mode": Text(choices=("log", "compacted")),
     "epoch": Text(),
     "began": Number(),
+    "format": Text(choices=("plain", "cloudevents")),
     "filter": Text(),
     "query": Text(),
     "fields": Text(),
 }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    """What a reader wants, in any form."""
+
+    media_type: str
+    form: Form
+    offset: int
+    epoch: str | None
+    began: int | None
+    mode: Mode
+    limit: int | None
+    wait: float | None
+    follow: bool
+    predicate: Predicate | None
+
+
 async def events(request: Request) -> Response:
-    """`GET /events`: the changes after `offset`, held up to `wait` seconds until there is one."""
-    asked = query_of(request, _KNOWN)
-    here = context.of(request)
-    view = here.view
-    limit = asked.integer("limit")
-    projection = parse_fields(asked.texts("fields"))
-    predicate = both(parse_filters(asked.texts("filter")), _query(asked.texts("query")))
+    """`GET /events`: the changes after `offset`, in the form that `Accept` names."""
+    asked = _parse(request)
+    view = context.of(request).view
     try:
+        return await (_stream if asked.media_type in (EVENTS, answers.LINES) else _page)(request, asked)
+    except (OffsetExpired, OffsetInTheFuture) as error:
+        return errors.answer(request, error, mount=MOUNT, extra=advice(error, view))
+
+
+async def _page(request: Request, asked: _Asked) -> Response:
+    """One page, held up to `wait` seconds until there is something in it."""
+    here = context.of(request)
+    audience = here.read_side.audience
+    wait = min(asked.wait or 0.0, _LONGEST_WAIT)
+    listener = audience.admit("long-poll") if wait else None
+    try:
+        visible = await context.visible(request)
         page = await feed.read(
             here.follower,
-            offset=asked.integer("offset") or 0,
-            limit=_DEFAULT_LIMIT if limit is None else min(limit, _LARGEST_LIMIT),
-            wait=min(asked.number("wait") or 0.0, _LONGEST_WAIT),
-            mode=Mode(asked.text("mode") or "log"),
-            epoch=asked.text("epoch"),
-            began=asked.integer("began"),
-            predicate=predicate,
-            visible=await context.visible(request),
+            offset=asked.offset,
+            limit=_DEFAULT_LIMIT if asked.limit is None else min(asked.limit, _LARGEST_LIMIT),
+            wait=wait,
+            mode=asked.mode,
+            epoch=asked.epoch,
+            began=asked.began,
+            predicate=asked.predicate,
+            visible=visible,
         )
-    except (OffsetExpired, OffsetInTheFuture) as error:
-        resync = {"offset": 0, "mode": "compacted"}
-        advice = {"code": error.code, "head": view.offset, "epoch": view.epoch, "resync": resync}
-        return errors.answer(request, error, mount=MOUNT, extra=advice)
+    finally:
+        if listener is not None:
+            audience.leave(listener)
+    whole = asked.predicate is None and visible is None
+    encodings = here.read_side.encodings
+    found = b"".join(encodings.pieces(page.changes, asked.form, page.epoch, between=b",", whole=whole))
+    if asked.media_type == BATCH:
+        return answers.raw(b"[%b]" % found, _bookmark(page), BATCH)
     body = b'{"events":[%b],"lastEventOffset":%d,"nextOffset":%d,"epoch":%b,"caughtUp":%b%b}' % (
-        b",".join(encoded(change, projection) for change in page.changes),
+        found,
         page.head,
         page.next_offset,
         json.encode(page.epoch),
@@ -66,6 +105,108 @@ async def events(request: Request) -> Response:
         b"" if page.began is None else b',"began":%d' % page.began,
     )
     return answers.raw(body)
+
+
+def _bookmark(page: Page) -> dict[str, str]:
+    """Where to go on, for a body that has no place for it."""
+    return {
+        "callboard-next-offset": str(page.next_offset),
+        "callboard-epoch": page.epoch,
+        "callboard-caught-up": "true" if page.caught_up else "false",
+        **({} if page.began is None else {"callboard-began": str(page.began)}),
+    }
+
+
+async def _stream(request: Request, asked: _Asked) -> Response:
+    """All that comes, for as long as was asked for."""
+    here = context.of(request)
+    own = here.settings.callboard.stream
+    stream = Stream(
+        follower=here.follower,
+        offset=asked.offset,
+        epoch=asked.epoch,
+        began=asked.began,
+        mode=asked.mode,
+        predicate=asked.predicate,
+        permitted=lambda: context.still_visible(request),
+        heartbeat=own.heartbeat_seconds,
+        limit=asked.limit,
+        seconds=_seconds(asked),
+    )
+    if request.method == "HEAD":
+        return answers.raw(b"", media_type=asked.media_type)
+    audience = here.read_side.audience
+    listener = audience.admit("sse" if asked.form.framed else "ndjson")
+    try:
+        first = await stream.begin()
+    except BaseException:
+        audience.leave(listener)
+        raise
+    return EventStream(
+        stream=stream,
+        first=first,
+        listener=listener,
+        form=asked.form,
+        media_type=asked.media_type,
+        read_side=here.read_side,
+    )
+
+
+def _seconds(asked: _Asked) -> float:
+    if asked.wait is not None:
+        return min(asked.wait, _LONGEST_WAIT)
+    return math.inf if asked.follow else 0.0
+
+
+def _parse(request: Request) -> _Asked:
+    asked = query_of(request, _KNOWN)
+    here = asked.text("epoch"), asked.integer("offset") or 0, asked.integer("began")
+    epoch, offset, began = _resumed(request) or here
+    media_type = _media_type(request, asked)
+    streamed = media_type in (EVENTS, answers.LINES)
+    follow = asked.flag("follow") if asked.text("follow") else media_type == EVENTS
+    if follow and not streamed:
+        raise InvalidInput(f"request/query/follow is for streams; expected Accept: {EVENTS} or {answers.LINES}")
+    return _Asked(
+        media_type=media_type,
+        form=Form(
+            source=_source(request) if media_type == BATCH or asked.text("format") == "cloudevents" else None,
+            framed=media_type == EVENTS,
+            projection=parse_fields(asked.texts("fields")),
+        ),
+        offset=offset,
+        epoch=epoch,
+        began=began,
+        mode=Mode(asked.text("mode") or "log"),
+        limit=asked.integer("limit"),
+        wait=asked.number("wait"),
+        follow=follow,
+        predicate=both(parse_filters(asked.texts("filter")), _query(asked.texts("query"))),
+    )
+
+
+def _media_type(request: Request, asked: Parameters) -> str:
+    accepted = request.headers.get("accept", "")
+    for media_type in (EVENTS, answers.LINES, BATCH):
+        if media_type in accepted:
+            return media_type
+    return BATCH if asked.text("format") == "cloudevents" else answers.JSON
+
+
+def _resumed(request: Request) -> tuple[str, int, int | None] | None:
+    """The bookmark in the header that an EventSource sends when it comes back; it goes before the query."""
+    last = request.headers.get("last-event-id")
+    if not last:
+        return None
+    found = _POSITION.fullmatch(last)
+    if found is None:
+        raise InvalidInput("request/headers/last-event-id must be the id of an event")
+    return found[1], int(found[2]), None if found[3] is None else int(found[3])
+
+
+def _source(request: Request) -> str:
+    """What CloudEvents come from."""
+    return f"{context.of(request).settings.backend.url}{MOUNT}"
 
 
 def _query(texts: Sequence[str]) -> Predicate | None:
@@ -79,17 +220,3 @@ def _query(texts: Sequence[str]) -> Predicate | None:
     except ValueError as error:
         raise InvalidInput(f"request/query/query is not valid JSON: {error}") from None
     return parse_query(value)
-
-
-def encoded(change: Change, projection: Projection | None = None) -> bytes:
-    """A change as readers get it; an entity that isn't reduced is passed through as it is stored."""
-    return b'{"offset":%d,"type":"%b","entityRef":%b,"uid":"%b","at":"%b"%b%b%b}' % (
-        change.offset,
-        change.type.encode(),
-        json.encode(change.ref),
-        change.uid.encode(),
-        change.at.isoformat().encode(),
-        b',"reason":"left-filter"' if change.left_filter else b"",
-        b',"cause":' + change.cause.encode() if change.cause else b"",
-        b"" if change.body is None else b',"entity":' + answers.reduced(change.body, projection),
-    )

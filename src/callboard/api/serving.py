@@ -2,13 +2,16 @@
 
 import asyncio
 import contextlib
+import resource
 import socket
 from collections.abc import Iterator
 
 import structlog
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from callboard.api.event_streams import ABORT
 from callboard.api.routes import application
 from callboard.app import ReadSide
 
@@ -23,10 +26,20 @@ class _Quiet(uvicorn.Server):
         yield
 
 
+class _Connection(HttpToolsProtocol):
+    """A connection that an open stream can close when its reader takes nothing any more."""
+
+    def on_message_begin(self) -> None:
+        """A request is about to come."""
+        super().on_message_begin()
+        self.scope["state"][ABORT] = self.transport.abort
+
+
 def configured(app: ASGIApp, *, host: str, port: int) -> uvicorn.Config:
     """How uvicorn serves *app*: without all that nobody here asks for."""
     return uvicorn.Config(
         app,
+        http=_Connection,
         host=host,
         port=port,
         log_config=None,
@@ -39,8 +52,16 @@ def configured(app: ASGIApp, *, host: str, port: int) -> uvicorn.Config:
     )
 
 
+def allow_open_files() -> None:
+    """Let this process have as many open files as the system lets it: each reader who waits is one."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
 async def serve(read_side: ReadSide, stop: asyncio.Event, *, inherited: int | None) -> None:
     """Answer requests until *stop* is set, on the *inherited* socket or on the configured address."""
+    allow_open_files()
     listen = read_side.settings.backend.listen
     server = _Quiet(configured(application(read_side), host=listen.host, port=listen.port))
     sockets = [socket.socket(fileno=inherited)] if inherited is not None else None

@@ -4,7 +4,7 @@ Plain ASGI. Everything that a request doesn't ask for costs it nothing, which ad
 """
 
 from prometheus_client import Histogram
-from starlette.middleware.gzip import GZipMiddleware
+from starlette.middleware.gzip import GZipResponder
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from callboard.api import conditional
@@ -31,7 +31,6 @@ class Surroundings:
         self._follower = context.follower
         self._requests = context.read_side.metrics.requests
         self._timers: dict[tuple[str, int], Histogram] = {}
-        self._compressing = GZipMiddleware(self._answer, minimum_size=_WORTH_COMPRESSING, compresslevel=_COMPRESSION)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -39,7 +38,7 @@ class Surroundings:
             return
         if any(name == b"accept-encoding" and b"gzip" in value for name, value in scope["headers"]):
             scope[_COMPRESSING] = True
-            await self._compressing(scope, receive, send)
+            await _Compressed(self._answer, _WORTH_COMPRESSING, _COMPRESSION)(scope, receive, send)
         else:
             await self._answer(scope, receive, send)
 
@@ -62,6 +61,19 @@ class Surroundings:
         if timer is None:
             timer = self._timers[path, status] = self._requests.labels(path, str(status))
         return timer
+
+
+class _Compressed(GZipResponder):
+    """An answer that is compressed unless it says that it should not be: each open stream would cost 256 kB."""
+
+    _as_it_is = False
+
+    async def send_with_compression(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self._as_it_is = any(
+                name == b"cache-control" and b"no-transform" in value for name, value in message["headers"]
+            )
+        await (self.send(message) if self._as_it_is else super().send_with_compression(message))
 
 
 class _Answer:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from callboard.errors import InvalidInput
+from callboard.model import json
 from callboard.model.json import JsonObject, JsonValue
 
 
@@ -38,6 +39,15 @@ def parse_fields(texts: Sequence[str]) -> Projection | None:
         if "[" in field:
             raise InvalidInput(f'Invalid field "{field}", array type fields are not supported')
     return Projection(tuple(tuple(field.split(".")) for field in fields)) if fields else None
+
+
+def reduced(body: bytes, projection: Projection | None) -> bytes:
+    """An entity that is written as JSON, reduced to what the projection asks for, if there is one."""
+    if projection is None:
+        return body
+    entity = json.decode(body)
+    assert isinstance(entity, dict)
+    return json.encode(projection.apply(entity))
 
 
 def _resolve(entity: JsonObject, path: tuple[str, ...]) -> list[str]:

@@ -133,6 +133,18 @@ class StreamSettings:
     behind are served from the database. 10,000 events of 2 kB take 40 MB, since what was there before each
     is kept as well."""
 
+    max_readers: Count = 20_000
+    """How many open streams and held requests an API process has at once; further ones are told to come back. Each
+    takes a file descriptor, and 15 to 20 kB of memory while nothing happens."""
+
+    heartbeat_seconds: Annotated[Seconds, Key("heartbeat")] = 15.0
+    """How long an open stream may be silent. Proxies close what is silent for longer, usually after 30 or 60 seconds,
+    and a reader that hears nothing for longer knows that the connection is dead."""
+
+    slow_reader_seconds: Annotated[Seconds, Key("slowReaderTimeout")] = 30.0
+    """How long a reader of an open stream may leave 64 kB unread before it is closed. It resumes where it was; others
+    must not pay for what waits to be read."""
+
     history_retention_seconds: Annotated[Seconds, Key("historyRetention")] = 7 * 86_400.0
     """How long each single change is kept, with the whole entity as it was. Of what is older the last version of each
     visible entity stays. It is for how long a reader with conditions may be away, and how far `?at=` and the history of

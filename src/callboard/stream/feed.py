@@ -50,9 +50,7 @@ class Page:
     @property
     def began(self) -> int | None:
         """The second half of the bookmark, for who is not there yet: nothing that it holds was obsolete here."""
-        if self.way is None or self.caught_up:
-            return None
-        return self.way.began if self.next_offset < self.way.compact_until or self.way.is_long else None
+        return None if self.way is None or self.caught_up else self.way.at(self.next_offset)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +64,10 @@ class Way:
     is_long: bool
     """The history has forgotten where it began. So versions of the way are forgotten as well, of which it may hold one
     until it has caught up."""
+
+    def at(self, offset: int) -> int | None:
+        """The second half of the bookmark at an offset on the way."""
+        return self.began if offset < self.compact_until or self.is_long else None
 
 
 async def read(
@@ -168,7 +170,8 @@ class _Reading:
         return Page(changes=told, head=view.offset, next_offset=next_offset, epoch=view.epoch)
 
     async def _from_database(self, offset: int, began: int | None, size: int) -> Page:
-        async with self.follower.database.transaction(snapshot=True) as tx:
+        # The others wait, instead of all connections being theirs.
+        async with self.follower.behind, self.follower.database.transaction(snapshot=True) as tx:
             position = await changes.position(tx)
             _check_epoch(self.epoch, position.epoch)
             self._check_floors(offset, began, position)

@@ -1,7 +1,6 @@
 """The follower: this process's one reader of the log."""
 
 import asyncio
-import bisect
 import contextlib
 import ctypes
 import functools
@@ -29,6 +28,8 @@ _TICK = 0.5
 _PAGE = 1_000
 # Bodies whose facts are remembered for all readers with a filter. Those who follow closely need the latest few.
 _PARSED = 1_000
+# Readers far behind that are served at once. There are connections left for the follower itself, and for writes.
+_BEHIND = 3
 
 
 @dataclass(slots=True)
@@ -47,6 +48,8 @@ class Follower:
     loop: Loop = field(init=False)
     parse: Parse = field(init=False)
     """Finds the facts of recent bodies, once for all readers."""
+    behind: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_BEHIND))
+    """Held while a reader is served from the database."""
     readers: Readers = field(default_factory=Readers)
     """Who reads from this process."""
     _recent: deque[Step] = field(init=False)
@@ -120,7 +123,13 @@ class Follower:
             return ()
         if not self._recent or self._recent[0].change.offset > after + 1:
             return None
-        start = bisect.bisect_right(self._recent, after, key=lambda step: step.change.offset)
+        # Offsets are dense. Most readers want the latest few, and a deque is walked through from either end.
+        start = after + 1 - self._recent[0].change.offset
+        latest = len(self._recent) - start
+        if latest < start:
+            found = list(islice(reversed(self._recent), latest))
+            found.reverse()
+            return found[:limit]
         return list(islice(self._recent, start, start + limit))
 
     async def wait_beyond(self, offset: int, seconds: float) -> bool:
@@ -131,6 +140,11 @@ class Follower:
                 while self.view.offset <= offset and self.view.epoch == epoch and not self._closed:
                     await self._moved.wait()
         return self.view.offset > offset
+
+    @property
+    def closed(self) -> bool:
+        """Whether nobody is to wait any more."""
+        return self._closed
 
     def close(self) -> None:
         """Let go of everybody who waits, now and later: this process is about to end."""

@@ -1,0 +1,159 @@
+"""Live: many changes a second, and how old they are when those who follow have them."""
+
+import asyncio
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from rich.console import Console
+from rich.progress import Progress
+
+from benchmarks import tables, wire
+from benchmarks.follow import Form
+from benchmarks.launch import CLOCK
+from benchmarks.servers import Server
+from benchmarks.wire import Ask, Wire
+from callboard.model import json
+from callboard.store import claims, publication
+from callboard.store.publication import FinalEntity
+
+_SECONDS = 10
+_STEP = 0.02
+"""Seconds between two transactions."""
+
+_FIRST = re.compile(rb'"offset":(\d+)')
+_NEXT = re.compile(rb'"nextOffset":(\d+)')
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Live:
+    """The figures of one run; ages are those of the oldest event of each answer, from its commit on."""
+
+    form: str
+    waiters: int
+    rate: float
+    """Events a second that were committed; the machine may not manage what was asked for."""
+    answers: float
+    """Answers, or pieces of a stream, that arrived in a second."""
+    p50_ms: float
+    p99_ms: float
+    api_cpu: float
+    """Seconds of CPU in a second."""
+
+
+@dataclass(slots=True)
+class _Ages:
+    committed: dict[int, float] = field(default_factory=dict)
+    seconds: list[float] = field(default_factory=list)
+
+    def arrived(self, offset: int) -> None:
+        """Who had waited may have it before the benchmark knows that it is committed."""
+        now = time.perf_counter()
+        self.seconds.append(now - self.committed.get(offset, now))
+
+
+class _Wire(Wire):
+    """Looks at each piece of a stream of server-sent events, where it is told of some *ages*."""
+
+    ages: _Ages | None = None
+
+    def on_body(self, body: bytes) -> None:
+        """Look for the first event."""
+        if self.ages is None:
+            super().on_body(body)
+        elif found := _FIRST.search(body):
+            self.ages.arrived(int(found[1]))
+
+
+async def run(server: Server, waiters: int, rate: int, progress: Progress, form: Form) -> Live:
+    """Let *waiters* follow while *rate* changes a second are published, past all that comes before publishing."""
+    task = progress.add_task(f"live: {waiters} waiters, {rate} changes/s", total=_SECONDS)
+    uids = await _created(server, [f"component:default/live-{number}" for number in range(max(1, rate))])
+    offset = await server.offset()
+    ages = _Ages()
+    async with wire.connected(server.url, waiters, _Wire) as wires:
+        follow = _stream if form is Form.SSE else _poll
+        following = [asyncio.create_task(follow(each, offset, ages)) for each in wires]
+        await CLOCK.sleep(2)
+        used, started = server.api_seconds(), time.perf_counter()
+        events = await _published(server, uids, rate, ages)
+        seconds = time.perf_counter() - started
+        cpu = server.api_seconds() - used
+        for each in following:
+            each.cancel()
+        await asyncio.gather(*following, return_exceptions=True)
+    progress.remove_task(task)
+    return Live(
+        form=form,
+        waiters=waiters,
+        rate=events / seconds,
+        answers=len(ages.seconds) / seconds,
+        p50_ms=tables.quantile(ages.seconds, 0.5) * 1000,
+        p99_ms=tables.quantile(ages.seconds, 0.99) * 1000,
+        api_cpu=cpu / seconds,
+    )
+
+
+async def _poll(each: _Wire, offset: int, ages: _Ages) -> None:
+    while True:
+        body = await each.get(f"/api/catalog/events?offset={offset}&limit=1000&wait=60")
+        first, following = _FIRST.search(body), _NEXT.search(body)
+        assert first is not None
+        assert following is not None
+        ages.arrived(int(first[1]))
+        offset = int(following[1])
+
+
+async def _stream(each: _Wire, offset: int, ages: _Ages) -> None:
+    each.ages = ages
+    await each.send(
+        Ask(f"/api/catalog/events?offset={offset}", headers={"accept": "text/event-stream"}).encoded(each.host)
+    )
+
+
+async def _created(server: Server, refs: list[str]) -> Mapping[str, str]:
+    async with server.database.transaction() as tx:
+        await claims.lock_targets(tx, [], create=refs)
+        found = await tx.connection.fetch("select ref, uid::text from entities where ref = any($1)", refs)
+    return {row["ref"]: row["uid"] for row in found}
+
+
+async def _published(server: Server, uids: Mapping[str, str], rate: int, ages: _Ages) -> int:
+    """Publish for a while. Returns how many events there were."""
+    refs, count, number = list(uids), max(1, round(rate * _STEP)), 0
+    started = time.perf_counter()
+    while (due := started + number / rate) < started + _SECONDS:
+        await CLOCK.sleep(max(0.0, due - time.perf_counter()))
+        chosen = [refs[(number + each) % len(refs)] for each in range(min(count, len(refs)))]
+        async with server.database.transaction() as tx:
+            head = await publication.publish(tx, [_entity(ref, uids[ref], number) for ref in chosen])
+        committed = time.perf_counter()
+        assert head is not None
+        ages.committed |= dict.fromkeys(range(head - len(chosen) + 1, head + 1), committed)
+        number += len(chosen)
+        if committed - started > 2 * _SECONDS:
+            break
+    return number
+
+
+def _entity(ref: str, uid: str, number: int) -> FinalEntity:
+    name = ref.rpartition("/")[2]
+    body = {
+        "apiVersion": "backstage.io/v1alpha1",
+        "kind": "Component",
+        "metadata": {"name": name, "namespace": "default", "uid": uid, "etag": str(number)},
+        "spec": {"type": "service", "lifecycle": "production", "owner": "team"},
+        "relations": [],
+    }
+    return FinalEntity(
+        ref=ref, uid=uid, body=json.encode(body).decode(), hash=str(number).encode(), cause='{"source":"provider:live"}'
+    )
+
+
+def show(console: Console, result: Live) -> None:
+    """Print the figures."""
+    columns = ["", "waiters", "events/s", "answers/s", "p50 ms", "p99 ms", "API CPU s/s"]
+    row = [result.form, f"{result.waiters:,}", f"{result.rate:,.0f}", f"{result.answers:,.0f}"]
+    row += [f"{result.p50_ms:.1f}", f"{result.p99_ms:.1f}", f"{result.api_cpu:.2f}"]
+    tables.show(console, "Live: the age of events when they arrive", columns, [row])

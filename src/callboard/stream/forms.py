@@ -1,0 +1,156 @@
+"""Forms: changes as bytes, made once for all who read them in the same form."""
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from callboard.model import json
+from callboard.model.changes import Change
+from callboard.model.projection import Projection, reduced
+from callboard.stream.feed import Way
+
+_KEPT = 4_000
+"""Events that are kept as bytes. Who follows closely needs the latest few, in as many forms as there are."""
+
+_LARGEST_KEPT = 64 * 1024
+"""Bytes of an entity whose events are kept: a copy of a large one is cheap beside sending it, and takes much room."""
+
+_RUNS = 64
+"""Runs of events that are kept as bytes, all that a reader is told at once. Those who follow closely need the last."""
+
+PIECE = 64 * 1024
+"""Bytes, or an event more, that are sent at a time: the most that is kept for a slow reader, with the same again that
+the server holds."""
+
+CLOUD_EVENT_TYPE = "io.callboard.catalog.entity"
+"""What the types of CloudEvents begin with; `.added`, `.updated` and `.removed` follow."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Form:
+    """How an event is written."""
+
+    source: str | None = None
+    """The source of the CloudEvents that a reader wants; None where it wants plain events."""
+    framed: bool = False
+    """Whether it stands in a stream of server-sent events."""
+    projection: Projection | None = None
+    way: Way | None = None
+    """How a reader comes here who has not caught up: it is a part of its position."""
+
+
+_Run: TypeAlias = tuple[int, int, int, Form, str, bytes]
+
+
+def written(change: Change, form: Form, epoch: str) -> bytes:
+    """*change* in one form; an entity that isn't reduced is passed through as it is stored."""
+    if form.source is None:
+        data = plain(change, form.projection)
+    else:
+        data = cloud_event(change, epoch, form.source, form.projection)
+    if not form.framed:
+        return data
+    began = None if form.way is None else form.way.at(change.offset)
+    return framed(data, event=change.type, at=position(epoch, change.offset, began))
+
+
+class Encodings:
+    """The latest events in every form in which somebody reads them."""
+
+    def __init__(self) -> None:
+        self._kept = functools.lru_cache(maxsize=_KEPT)(written)
+        self._runs: dict[_Run, tuple[Change, Change, bytes]] = {}
+
+    def of(self, change: Change, form: Form, epoch: str) -> bytes:
+        """*change* in one form: the same bytes for all who ask."""
+        if (
+            form.projection is not None
+            or form.way is not None
+            or (change.body is not None and len(change.body) > _LARGEST_KEPT)
+        ):
+            return written(change, form, epoch)
+        return self._kept(change, form, epoch)
+
+    def pieces(
+        self, changes: Sequence[Change], form: Form, epoch: str, *, between: bytes = b"", whole: bool
+    ) -> Sequence[bytes]:
+        """*changes* in one form, with something *between* them, in pieces that are no longer than they must be.
+
+        *whole* says that they are told as they are. Then who reads the same of them gets the same bytes: to look for
+        each of a hundred events takes longer than to send them.
+        """
+        if not changes:
+            return ()
+        shared = whole and len(changes) > 1 and form.projection is None and form.way is None
+        # The changes of the ring are there once; what the database has told somebody else is another object.
+        run = id(changes[0]), id(changes[-1]), len(changes), form, epoch, between
+        if shared and (kept := self._runs.get(run)) is not None:
+            return (kept[2],)
+        pieces = _pieces([self.of(change, form, epoch) for change in changes], between)
+        if shared and len(pieces) == 1:
+            if len(self._runs) >= _RUNS:
+                del self._runs[next(iter(self._runs))]
+            # They are kept as well, so that no other objects come to have their ids.
+            self._runs[run] = changes[0], changes[-1], pieces[0]
+        return pieces
+
+
+def _pieces(parts: Sequence[bytes], between: bytes) -> list[bytes]:
+    pieces: list[bytes] = []
+    begun, size = 0, 0
+    for number, part in enumerate(parts, 1):
+        size += len(part)
+        if size >= PIECE or number == len(parts):
+            piece = between.join(parts[begun:number])
+            pieces.append(piece + between if number < len(parts) else piece)
+            begun, size = number, 0
+    return pieces
+
+
+def plain(change: Change, projection: Projection | None = None) -> bytes:
+    """An event in Callboard's own words."""
+    return b'{"offset":%d,"type":"%b","entityRef":%b,"uid":"%b","at":"%b"%b%b%b}' % (
+        change.offset,
+        change.type.encode(),
+        json.encode(change.ref),
+        change.uid.encode(),
+        change.at.isoformat().encode(),
+        b',"reason":"left-filter"' if change.left_filter else b"",
+        b',"cause":' + change.cause.encode() if change.cause else b"",
+        b"" if change.body is None else b',"entity":' + reduced(change.body, projection),
+    )
+
+
+def cloud_event(change: Change, epoch: str, source: str, projection: Projection | None = None) -> bytes:
+    """An event as CloudEvents 1.0 has it.
+
+    Extensions are texts: a whole number has 32 bits there, and an object is not allowed.
+    """
+    extensions = {"offset": str(change.offset), "epoch": epoch, "uid": change.uid}
+    if change.left_filter:
+        extensions["reason"] = "left-filter"
+    if change.cause:
+        extensions["cause"] = change.cause
+    head = {
+        "specversion": "1.0",
+        "id": position(epoch, change.offset),
+        "source": source,
+        "type": f"{CLOUD_EVENT_TYPE}.{change.type}",
+        "subject": change.ref,
+        "time": change.at.isoformat(),
+        **extensions,
+        "datacontenttype": "application/json",
+    }
+    data = b"null" if change.body is None else reduced(change.body, projection)
+    return b'%b,"data":%b}' % (json.encode(head)[:-1], data)
+
+
+def framed(data: bytes, *, event: str, at: str | None = None) -> bytes:
+    """A server-sent event. *data* has no line breaks."""
+    return b"%bevent: %b\ndata: %b\n\n" % (b"" if at is None else b"id: %b\n" % at.encode(), event.encode(), data)
+
+
+def position(epoch: str, offset: int, began: int | None = None) -> str:
+    """A bookmark in one text."""
+    return f"{epoch}.{offset}" if began is None else f"{epoch}.{offset}.{began}"
