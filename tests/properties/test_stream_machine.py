@@ -13,7 +13,7 @@ import hypothesis
 import pytest
 from hypothesis import HealthCheck
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
 from callboard.errors import OffsetExpired
 from callboard.model import json
@@ -45,6 +45,8 @@ PREDICATE: st.SearchStrategy[Predicate] = st.recursive(
     ),
     max_leaves=3,
 )
+
+ENTITY = st.tuples(st.sampled_from(NAMES), st.sampled_from(TYPES), st.sampled_from(TIERS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,11 +146,24 @@ class Stream(RuleBasedStateMachine):
             self.runner.close()
 
     @initialize(
-        names=st.lists(st.tuples(st.sampled_from(NAMES), st.sampled_from(TYPES), st.sampled_from(TIERS)), max_size=6)
+        entities=st.lists(ENTITY, min_size=3, max_size=6),
+        readers=st.lists(st.tuples(PREDICATE | st.none(), PREDICATE, st.sampled_from(Mode)), min_size=2, max_size=2),
     )
-    def something_is_there(self, names: list[tuple[str, str, str]]) -> None:
-        for name, kind, tier in names:
+    def something_is_there(
+        self,
+        entities: list[tuple[str, str, str]],
+        readers: list[tuple[Predicate | None, Predicate, Mode]],
+    ) -> None:
+        for name, kind, tier in entities:
             self.publish(name, kind, tier)
+        for wanted, permitted, mode in readers:
+            self.readers += [
+                Reader(wanted, permitted, mode, gives_began=True),
+                Reader(wanted, None, mode, gives_began=True),
+                Reader(None, None, mode, gives_began=False),
+            ]
+            for reader in self.readers[-3:]:
+                self._read(reader, 1)
 
     def publish(self, name: str, kind: str, tier: str) -> None:
         if self.model.state(None).get(ref_of(name)) == {"type": kind, "tier": tier}:
@@ -156,9 +171,10 @@ class Stream(RuleBasedStateMachine):
         self.do(publish(self.database, name, type=kind, tier=tier))
         self.model.add(name, {"type": kind, "tier": tier})
 
-    @rule(name=st.sampled_from(NAMES), kind=st.sampled_from(TYPES), tier=st.sampled_from(TIERS))
-    def change(self, name: str, kind: str, tier: str) -> None:
-        self.publish(name, kind, tier)
+    @rule(entities=st.lists(ENTITY, min_size=1, max_size=4))
+    def change(self, entities: list[tuple[str, str, str]]) -> None:
+        for name, kind, tier in entities:
+            self.publish(name, kind, tier)
 
     @rule(name=st.sampled_from(NAMES))
     def remove(self, name: str) -> None:
@@ -183,29 +199,17 @@ class Stream(RuleBasedStateMachine):
     def drop_tombstones(self, limit: int) -> None:
         self.do(self.database.run(lambda tx: retention.drop_tombstones(tx, limit=limit)))
 
-    @precondition(lambda self: len(self.readers) < 4)
-    @rule(mode=st.sampled_from(Mode))
-    def a_reader_comes_that_knows_nothing_but_offsets(self, mode: Mode) -> None:
-        self.readers.append(Reader(None, None, mode, gives_began=False))
-
-    @precondition(lambda self: len(self.readers) < 4)
-    @rule(wanted=PREDICATE | st.none(), permitted=PREDICATE | st.none(), mode=st.sampled_from(Mode))
-    def a_reader_comes(self, wanted: Predicate | None, permitted: Predicate | None, mode: Mode) -> None:
-        self.readers.append(Reader(wanted, permitted, mode, gives_began=True))
-
-    @precondition(lambda self: self.readers)
     @rule(data=st.data(), limit=st.integers(1, 3), process=st.sampled_from([None, 0, 1]))
     def read(self, data: st.DataObject, limit: int, process: int | None) -> None:
         """From a process that has just been started, or from one that has the latest changes in memory."""
-        self._read(data.draw(st.sampled_from(self.readers)), limit, None if process is None else self.warm[process])
+        for reader in data.draw(st.lists(st.sampled_from(self.readers), min_size=1, max_size=6)):
+            self._read(reader, limit, None if process is None else self.warm[process])
 
-    @precondition(lambda self: self.readers)
     @rule(data=st.data())
     def save(self, data: st.DataObject) -> None:
         reader = data.draw(st.sampled_from(self.readers))
         reader.saved = reader.kept
 
-    @precondition(lambda self: self.readers)
     @rule(data=st.data())
     def go_back_to_what_was_saved(self, data: st.DataObject) -> None:
         reader = data.draw(st.sampled_from(self.readers))
