@@ -375,6 +375,7 @@ async def test_what_is_wrong_with_a_body_is_said(api: Api, path: str, method: st
         (b"[{}, nonsense]", "is not valid JSON"),
         (b'[{"a": 1}', "is not valid JSON"),
         (b"[] trailing", "is not valid JSON"),
+        (b'[{"a": "\xed\xa0\x80"}]', "is not valid JSON"),
         (b"", "must be array"),
     ],
 )

@@ -105,7 +105,7 @@ class _Array:
             self._begun = True
         try:
             self._parser.send(piece)
-        except (ijson.JSONError, StopIteration) as error:
+        except (ijson.JSONError, UnicodeDecodeError, StopIteration) as error:
             yield from self._complete()
             raise self._broken(error) from None
         self._since = 0 if self._found else self._since + len(piece)
@@ -118,7 +118,7 @@ class _Array:
             raise InvalidInput("request/body must be array")
         try:
             self._parser.close()
-        except ijson.JSONError as error:
+        except (ijson.JSONError, UnicodeDecodeError) as error:
             raise self._broken(error) from None
         yield from self._complete()
 
