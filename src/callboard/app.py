@@ -24,9 +24,12 @@ from callboard.builtin.policies import default_policies, last_policies
 from callboard.builtin.readers.allowed_hosts import AllowedHost
 from callboard.builtin.readers.files import FileReader
 from callboard.builtin.readers.http import HttpReader
+from callboard.builtin.sinks import webhook
+from callboard.builtin.sinks.addresses import Receiver, Receivers
+from callboard.builtin.sinks.webhook import WebhookKind
 from callboard.clock import Clock
 from callboard.errors import Conflict, RemovalRefused
-from callboard.extend import EntityProvider, Processor, Reader
+from callboard.extend import EntityProvider, Processor, Reader, SinkKind
 from callboard.ingestion import connections
 from callboard.ingestion.connections import Connection
 from callboard.ingestion.forgetting import Forgetting
@@ -47,6 +50,7 @@ from callboard.store import publication, schedule, stitch_queue
 from callboard.store.database import Database
 from callboard.store.wakeups import WakeUps
 from callboard.stream.audience import Audience
+from callboard.stream.deliveries import Deliveries, DeliveryOptions
 from callboard.stream.following import Follower
 from callboard.stream.forms import Encodings
 from callboard.stream.retention import Keep, Retention
@@ -76,6 +80,7 @@ class Engine:
     """The incremental providers."""
     forgetting: Forgetting
     retention: Retention
+    deliveries: Deliveries
     wakeups: WakeUps
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -87,6 +92,7 @@ class Engine:
             connecting = [group.create_task(self._connect(provider)) for provider in self.providers]
             connecting += [group.create_task(rounds.run()) for rounds in self.rounds]
             group.create_task(self.forgetting.attending.run())
+            group.create_task(self.deliveries.run())
             group.create_task(self.wakeups.run())
             group.create_task(counting.run())
             group.create_task(self.retention.loop.run())
@@ -100,7 +106,8 @@ class Engine:
             await stop.wait()
             self.worker.stop()
             forgetting = (self.forgetting.loop, self.forgetting.attending)
-            for loop in (self.stitcher.loop, self.wakeups.loop, *forgetting, counting, self.retention.loop):
+            own = (self.deliveries.loop, self.retention.loop)
+            for loop in (self.stitcher.loop, self.wakeups.loop, *forgetting, *own, counting):
                 loop.stop()
             for task in connecting:
                 task.cancel()
@@ -158,7 +165,22 @@ def assemble_engine(
     worker = Worker(database, pipeline, clock, processing_options(settings))
     lease = dt.timedelta(seconds=settings.callboard.processing.lease_seconds)
     stitcher = Stitcher(database, clock, StitchingOptions(lease=lease))
-    wakeups = WakeUps(database, clock, {schedule.CHANNEL: worker.wake, stitch_queue.CHANNEL: stitcher.loop.wake})
+    deliveries = Deliveries(
+        database=database,
+        clock=clock,
+        metrics=metrics,
+        kinds=sink_kinds(settings, clock),
+        options=delivery_options(settings),
+    )
+    wakeups = WakeUps(
+        database,
+        clock,
+        {
+            schedule.CHANNEL: worker.wake,
+            stitch_queue.CHANNEL: stitcher.loop.wake,
+            publication.CHANNEL: deliveries.loop.wake,
+        },
+    )
     providers = list(_providers(settings, database, added))
     incremental = [provider for provider in added.incremental if _wanted(settings, provider.name)]
     return Engine(
@@ -189,6 +211,7 @@ def assemble_engine(
             lease=lease,
         ),
         retention=Retention(database=database, clock=clock, keep=kept(settings), lease=lease),
+        deliveries=deliveries,
         wakeups=wakeups,
     )
 
@@ -278,6 +301,37 @@ def kept(settings: Settings) -> Keep:
     return Keep(
         history=dt.timedelta(seconds=own.history_retention_seconds),
         tombstones=dt.timedelta(seconds=own.tombstone_retention_seconds),
+    )
+
+
+def delivery_options(settings: Settings) -> DeliveryOptions:
+    """How engines deliver to sinks in this installation."""
+    own = settings.callboard.subscriptions
+    return DeliveryOptions(
+        lease=dt.timedelta(seconds=settings.callboard.processing.lease_seconds),
+        give_up_after=dt.timedelta(seconds=own.give_up_seconds),
+        batch=own.batch_size,
+    )
+
+
+def sink_kinds(settings: Settings, clock: Clock) -> dict[str, SinkKind]:
+    """What subscriptions may deliver to, by type."""
+    own = settings.callboard.subscriptions
+    allowed = [Receiver(AllowedHost(rule.host, rule.paths), rule.private) for rule in own.allow]
+    webhooks = WebhookKind(
+        receivers=Receivers(allowed, webhook.resolve),
+        client=_delivering_client,
+        clock=clock,
+        source=f"{settings.backend.url}/api/catalog",
+        timeout_seconds=own.timeout_seconds,
+    )
+    return {webhooks.type: webhooks}
+
+
+def _delivering_client() -> httpx2.AsyncClient:
+    """What webhooks are sent with. Not through a proxy: that would look up the name of the receiver once more."""
+    return httpx2.AsyncClient(
+        follow_redirects=False, trust_env=False, headers={"user-agent": f"callboard/{__version__}"}
     )
 
 

@@ -13,6 +13,7 @@
     │   └── LocationNotFound        nothing can be read at a location
     ├── Conflict                    it clashes with what is there
     │   ├── KeyReused               an idempotency key that has stood for another request
+    │   ├── LeaseLost               what the caller held is somebody else's by now
     │   ├── PreconditionFailed      what is there is not the version that the caller knows
     │   ├── RemovalRefused          a mutation would remove more than its provider may
     │   └── OffsetInTheFuture       a stream position that this catalog has not reached
@@ -169,6 +170,12 @@ class KeyReused(Conflict):
 
     code = "key_reused"
     name = "IdempotencyKeyReusedError"
+
+
+class LeaseLost(Conflict):
+    """What the caller held is somebody else's by now, or nobody's."""
+
+    code = "lease_lost"
 
 
 class PreconditionFailed(Conflict):

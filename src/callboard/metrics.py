@@ -38,6 +38,7 @@ class Metrics:
     webhooks: Counter = field(init=False)
     stream_readers: Gauge = field(init=False)
     stream_readers_closed: Counter = field(init=False)
+    deliveries: Counter = field(init=False)
 
     def __post_init__(self) -> None:
         by_result = ["result"]
@@ -72,5 +73,11 @@ class Metrics:
             "callboard_stream_readers_closed",
             "Streams that have ended, by the reason.",
             ["reason"],
+            registry=self.registry,
+        )
+        self.deliveries = Counter(
+            "callboard_subscription_deliveries",
+            "Batches that were brought to the sinks of subscriptions, by what became of them.",
+            by_result,
             registry=self.registry,
         )

@@ -94,6 +94,8 @@ async def answer_to(api: Api, case: Any) -> httpx2.Response:
     if "wait" in case.query and str(case.query["wait"]) > "0":
         # A held request takes as long as it asks for, and in this catalog nothing goes on meanwhile.
         case.query["wait"] = 0.01 if case.operation.path == "/events" else "0"
+    if isinstance(case.body, dict) and "wait" in case.body:
+        case.body["wait"] = min(case.body["wait"], 0.01) if isinstance(case.body["wait"], int | float) else None
     request: Any = prepare_request(
         case, None, config=SanitizationConfig(enabled=False), base_url=f"http://catalog{MOUNT}"
     )
@@ -107,6 +109,11 @@ CI = {"name": "ci"}
 ENTITY = "/providers/{name}/entities/{kind}/{namespace}/{entity}"
 PUSHED = {**CI, "kind": "component", "namespace": "default", "entity": "pushed"}
 TARGET = {"type": "url", "target": "https://host/read.yaml"}
+SINK = {
+    "type": "webhook",
+    "url": "https://nowhere.example/",
+    "secrets": ["whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3"],
+}
 GOOD: list[tuple[str, int, dict[str, Any]]] = [
     ("GET /entities", 200, {"query": {"limit": 1, "fields": ["kind"]}}),
     ("GET /entities", 200, {"headers": {"accept": "application/x-ndjson"}}),
@@ -150,6 +157,18 @@ GOOD: list[tuple[str, int, dict[str, Any]]] = [
     ("GET /events", 400, {"query": {"follow": "true"}}),
     ("GET /events", 409, {"query": {"offset": 1000}}),
     ("GET /events", 410, {"query": {"epoch": "another"}}),
+    ("PUT /subscriptions/{name}", 201, {"path_parameters": CI, "body": {"filter": "kind=component"}}),
+    ("PUT /subscriptions/{name}", 403, {"path_parameters": CI, "body": {"sink": SINK}}),
+    ("PUT /subscriptions/{name}", 409, {"path_parameters": {"name": "new"}, "body": {"start": 1000}}),
+    ("GET /subscriptions", 200, {}),
+    ("GET /subscriptions/{name}", 200, {"path_parameters": CI}),
+    ("POST /subscriptions/{name}/read", 200, {"path_parameters": CI, "body": {"limit": 1}}),
+    ("POST /subscriptions/{name}/read", 200, {"path_parameters": CI, "body": {}}),
+    ("POST /subscriptions/{name}/ack", 409, {"path_parameters": CI, "body": {"lease": "none", "offset": 1}}),
+    ("POST /subscriptions/{name}/pause", 200, {"path_parameters": CI}),
+    ("POST /subscriptions/{name}/resume", 200, {"path_parameters": CI}),
+    ("POST /subscriptions/{name}/seek", 200, {"path_parameters": CI, "body": {"offset": "now"}}),
+    ("DELETE /subscriptions/{name}", 204, {"path_parameters": CI}),
     ("POST /locations", 201, {"body": TARGET}),
     ("POST /locations", 201, {"body": TARGET, "query": {"dryRun": "true"}}),
     ("POST /locations", 409, {"body": {"type": "url", "target": "https://host/a.yaml"}}),

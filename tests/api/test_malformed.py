@@ -88,6 +88,10 @@ BODIES: dict[tuple[str, str], Any] = {
     ("PUT", "/providers/{name}/entities"): [component("basket"), component("other")],
     ("POST", "/providers/{name}/delta"): {"added": [component("basket")], "removed": ["component:other"]},
     ("PUT", ENTITY): component("basket"),
+    ("PUT", "/subscriptions/{name}"): {"filter": ["kind=api"], "query": PREDICATE, "fields": ["kind"], "start": 0},
+    ("POST", "/subscriptions/{name}/seek"): {"offset": 0},
+    ("POST", "/subscriptions/{name}/read"): {"limit": 1, "wait": 0, "lease": "none", "leaseSeconds": 5},
+    ("POST", "/subscriptions/{name}/ack"): {"lease": "none", "offset": 1, "release": False},
     ("POST", "/refresh"): {"entityRef": "component:basket"},
     ("POST", f"{WELL_KNOWN}/apply-conditions"): {"items": [QUESTION]},
 }

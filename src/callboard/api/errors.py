@@ -29,7 +29,13 @@ STATUS: dict[type[errors.CallboardError], int] = {
 
 _HEADERS = {401: {"www-authenticate": "Bearer"}, 503: {"retry-after": "1"}}
 
-_WITH_CODE = (errors.InvalidRows, errors.OffsetExpired, errors.OffsetInTheFuture, errors.RemovalRefused)
+_WITH_CODE = (
+    errors.InvalidRows,
+    errors.LeaseLost,
+    errors.OffsetExpired,
+    errors.OffsetInTheFuture,
+    errors.RemovalRefused,
+)
 """Their names are those of other errors, about which there is something else to do."""
 
 

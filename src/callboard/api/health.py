@@ -13,7 +13,18 @@ from starlette.responses import Response
 from callboard.api import answers, context
 from callboard.api.context import Context
 from callboard.errors import CallboardError
-from callboard.store import changes, conflicts, entities, locations, providers, rates, schedule, stitch_queue
+from callboard.store import (
+    changes,
+    conflicts,
+    entities,
+    locations,
+    providers,
+    rates,
+    schedule,
+    stitch_queue,
+    subscriptions,
+)
+from callboard.stream.subscriptions import Known
 from callboard.view.facets import facets
 
 
@@ -70,6 +81,15 @@ class _Registered(Collector):
         return self._registry.collect()
 
 
+def _lags(subscribed: list[Known]) -> Metric:
+    lags = GaugeMetricFamily(
+        "callboard_subscription_lag", "Changes that a subscription is behind.", labels=["name", "state"]
+    )
+    for known in subscribed:
+        lags.add_metric([known.subscription.name, known.subscription.state.value], known.lag)
+    return lags
+
+
 async def _gauges(here: Context) -> list[Metric]:
     follower = here.follower
     kinds = GaugeMetricFamily("catalog_entities_count", "Visible entities by kind.", labels=["kind"])
@@ -90,6 +110,7 @@ async def _gauges(here: Context) -> list[Metric]:
             contested = await conflicts.count(tx)
             refused = await providers.refused(tx)
             position = await changes.position(tx)
+            subscribed = [Known(each, position) for each in await subscriptions.every(tx)]
             size = await rates.size(tx)
     except CallboardError:
         # Without the database there is nothing to say about it, which is what `up` is for.
@@ -97,6 +118,7 @@ async def _gauges(here: Context) -> list[Metric]:
     return [
         *found,
         GaugeMetricFamily("callboard_database_up", "Whether PostgreSQL answers.", 1),
+        _lags(subscribed),
         GaugeMetricFamily("callboard_schedule_due", "Entities that are due for processing.", due),
         GaugeMetricFamily("callboard_entities_failing", "Entities whose last processing failed.", failing),
         GaugeMetricFamily("catalog_conflicts_count", "Entities that several sources claim.", contested),

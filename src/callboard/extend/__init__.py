@@ -6,6 +6,7 @@ Processor                  reads, validates and enriches one entity at a time
 Policy                     sets rules for the shape of every entity
 PlaceholderResolver        replaces `{"$name": value}` inside an entity
 Reader                     fetches the content of one type of location
+EventSink                  takes the changes of the catalog elsewhere; a SinkKind makes them
 """
 
 from callboard.extend.incremental import IncrementalEntityProvider, Page
@@ -14,6 +15,7 @@ from callboard.extend.policies import Policy
 from callboard.extend.processors import Child, PlaceholderResolver, Processor, Relation, Run
 from callboard.extend.providers import Delta, EntityProvider, Full, Mutation, Offered, ProviderConnection
 from callboard.extend.readers import Content, NotModified, Reader
+from callboard.extend.sinks import Event, EventSink, SinkKind, SinkTarget
 from callboard.model.json import JsonObject, JsonValue
 from callboard.model.refs import EntityRef
 
@@ -23,6 +25,8 @@ __all__ = [
     "Delta",
     "EntityProvider",
     "EntityRef",
+    "Event",
+    "EventSink",
     "Full",
     "IncrementalEntityProvider",
     "JsonObject",
@@ -40,4 +44,6 @@ __all__ = [
     "Reader",
     "Relation",
     "Run",
+    "SinkKind",
+    "SinkTarget",
 ]

@@ -6,7 +6,8 @@ loading        files and environment as layers of one configuration
 forms          notations: durations, sizes, hosts, …
 reading        values to typed sections; everything wrong at once
 known          keys that deserve a word instead of a setting
-catalog, auth, backend, databases, discovery, events, integrations, own, permissions, whole   the sections themselves
+catalog, auth, backend, databases, discovery, events, integrations, own, permissions, subscriptions, whole
+               the sections themselves
 description    the reference page
 """
 
@@ -45,6 +46,7 @@ from callboard.settings.own import (
     StreamSettings,
 )
 from callboard.settings.permissions import DecidingSettings, PermissionRuleSetting, PermissionSettings
+from callboard.settings.subscriptions import ReceiverRule, SubscriptionSettings
 from callboard.settings.whole import AppSettings, OrganizationSettings, Settings, defaults, read
 
 __all__ = [
@@ -85,6 +87,7 @@ __all__ = [
     "ProviderOptions",
     "ReadingRule",
     "ReadingSettings",
+    "ReceiverRule",
     "RemovalGuardSettings",
     "RuleLocationSetting",
     "RuleSetting",
@@ -92,6 +95,7 @@ __all__ = [
     "Settings",
     "StitchingSettings",
     "StreamSettings",
+    "SubscriptionSettings",
     "WebhookSettings",
     "defaults",
     "describe",

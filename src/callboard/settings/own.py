@@ -11,6 +11,7 @@ from callboard.settings import forms
 from callboard.settings.auth import BackstageSettings
 from callboard.settings.forms import Adjusted, Bytes, Computed, Count, Form, Key, Percentage, Raw, Seconds, Shorthand
 from callboard.settings.permissions import DecidingSettings
+from callboard.settings.subscriptions import SubscriptionSettings
 from callboard.settings.values import JsonValue, Value
 
 _OBJECT = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
@@ -187,6 +188,9 @@ class CallboardSettings:
 
     stream: StreamSettings = field(default_factory=StreamSettings)
     """How the stream of changes is served."""
+
+    subscriptions: SubscriptionSettings = field(default_factory=SubscriptionSettings)
+    """Subscriptions of the stream."""
 
     auth: BackstageSettings = field(default_factory=BackstageSettings)
     """The Backstage installation whose users and plugins may call."""

@@ -98,6 +98,25 @@ async def read(
         return await _read(reading, reader, began, wait)
 
 
+async def stored(
+    follower: Follower,
+    *,
+    offset: int,
+    limit: int,
+    mode: Mode,
+    epoch: str,
+    began: int | None,
+    predicate: Predicate | None = None,
+    visible: Predicate | None = None,
+) -> Page:
+    """As `read`, for a process whose follower has never loaded its view, and without waiting."""
+    head = (await changes.now(follower.database)).head
+    if offset > head:
+        raise OffsetInTheFuture(f"Offset {offset} is beyond the head of the stream, {head}")
+    reading = _Reading(follower, limit, mode, epoch, Sight(predicate, visible))
+    return await reading.page(offset, began if offset else None)
+
+
 async def _read(reading: "_Reading", reader: Reader, began: int | None, wait: float) -> Page:
     follower, offset = reading.follower, reader.offset
     until = follower.clock.monotonic() + wait
@@ -159,7 +178,9 @@ class _Reading:
 
     def _from_memory(self, offset: int, began: int | None, size: int) -> Page | None:
         view = self.follower.view
-        if self.mode is not Mode.LOG or offset > view.offset or (began is not None and self.sight.limited):
+        if self.mode is not Mode.LOG or self.follower.position is None:
+            return None
+        if offset > view.offset or (began is not None and self.sight.limited):
             return None
         steps = self.follower.steps(offset, size)
         if steps is None:

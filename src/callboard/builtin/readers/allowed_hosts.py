@@ -1,4 +1,4 @@
-"""The hosts that may be read from (`backend.reading.allow`)."""
+"""The hosts that may be read from (`backend.reading.allow`), or delivered to (`callboard.subscriptions.allow`)."""
 
 import re
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 @dataclass(frozen=True, slots=True)
 class AllowedHost:
-    """A host that may be read from.
+    """A host that may be reached.
 
     *host* is `name`, `name:port` or `name:first-last`, where the name may start with `*.` to mean everything below a
     domain, not the domain itself. Without a port only the scheme's own port is meant. *paths* are prefixes that end
@@ -26,10 +26,10 @@ class AllowedHost:
 
 
 class AllowList:
-    """Decides whether a URL may be read."""
+    """Decides whether a URL may be reached."""
 
-    def __init__(self, allowed: Iterable[AllowedHost]) -> None:
-        self._entries = [_Entry(host) for host in allowed]
+    def __init__(self, allowed: Iterable[AllowedHost], *, setting: str = "backend.reading.allow") -> None:
+        self._entries = [_Entry(host, setting) for host in allowed]
 
     def check(self, url: httpx2.URL) -> None:
         """Raise NotAllowed unless *url* may be read."""
@@ -37,11 +37,15 @@ class AllowList:
             raise NotAllowed(f"Reading from '{url}' is not allowed: only http and https URLs can be read")
         if url.userinfo:
             raise NotAllowed(f"Reading from '{_without_credentials(url)}' is not allowed: the URL contains credentials")
-        if not any(entry.allows(url) for entry in self._entries):
+        if not self.allows(url):
             raise NotAllowed(
                 f"Reading from '{url}' is not allowed: configure an integration for its host, "
                 "or add the host to 'backend.reading.allow'"
             )
+
+    def allows(self, url: httpx2.URL) -> bool:
+        """Whether its host, port and path are among those that are allowed."""
+        return any(entry.allows(url) for entry in self._entries)
 
 
 def port_of(url: httpx2.URL) -> int | None:
@@ -52,12 +56,12 @@ def port_of(url: httpx2.URL) -> int | None:
 class _Entry:
     """An AllowedHost, parsed."""
 
-    def __init__(self, allowed: AllowedHost) -> None:
+    def __init__(self, allowed: AllowedHost, setting: str) -> None:
         match = _HOST.fullmatch(allowed.host)
         if match is None:
-            raise InvalidConfiguration(f"backend.reading.allow: {allowed.host!r} is not a host, host:port or *.domain")
+            raise InvalidConfiguration(f"{setting}: {allowed.host!r} is not a host, host:port or *.domain")
         self._below, first, last = bool(match[1]), match[3], match[4] or match[3]
-        self._host = _ascii_host(match[2])
+        self._host = _ascii_host(match[2], setting)
         self._ports = None if first is None else range(int(first), int(last) + 1)
         self._prefixes = None if allowed.paths is None else tuple(_prefix(path) for path in allowed.paths)
 
@@ -89,11 +93,11 @@ def _raw_path(url: httpx2.URL) -> bytes:
     return url.raw_path.partition(b"?")[0]
 
 
-def _ascii_host(name: str) -> bytes:
+def _ascii_host(name: str, setting: str) -> bytes:
     try:
         return httpx2.URL(f"http://{name}/").raw_host
     except httpx2.InvalidURL as error:
-        raise InvalidConfiguration(f"backend.reading.allow: {name!r} is not the name of a host") from error
+        raise InvalidConfiguration(f"{setting}: {name!r} is not the name of a host") from error
 
 
 def _without_credentials(url: httpx2.URL) -> httpx2.URL:

@@ -1,0 +1,293 @@
+"""Deliveries: the engines bring what subscriptions tell to their sinks.
+
+One engine at a time is at a subscription, under a lease. The cursor moves when the sink has taken a batch, and never
+before; so whatever dies, events may come again, and none is left out.
+"""
+
+import asyncio
+import contextlib
+import datetime as dt
+import functools
+import random
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import structlog
+
+from callboard.clock import Clock
+from callboard.errors import CallboardError, DatabaseUnavailable, Gone, InvalidInput, OffsetInTheFuture, Unavailable
+from callboard.extend import Event, EventSink, SinkKind, SinkTarget
+from callboard.loop import TICK, Loop
+from callboard.metrics import Metrics
+from callboard.model import json
+from callboard.model.changes import Change
+from callboard.model.predicates import Predicate, parse_query
+from callboard.model.projection import Projection
+from callboard.store import subscriptions
+from callboard.store.database import Database, Transaction
+from callboard.store.subscriptions import Hold, Subscription
+from callboard.stream import feed
+from callboard.stream.feed import Mode, Page
+from callboard.stream.following import Follower
+from callboard.stream.subscriptions import Wanted
+
+_log = structlog.get_logger(__name__)
+
+_LONGEST_PAUSE = 3_600.0
+_LONGEST_WISH = 86_400.0
+_LONGEST_ERROR = 2_000
+_IN_A_ROW = 20
+"""Batches that a subscription gets before others have their turn."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryOptions:
+    """How engines deliver."""
+
+    lease: dt.timedelta = dt.timedelta(seconds=15)
+    give_up_after: dt.timedelta = dt.timedelta(days=3)
+    """A sink that has failed for so long is dead."""
+    batch: int = 100
+    """Events in a batch, at most."""
+    in_flight: int = 20
+    """Subscriptions that one engine delivers for at the same time."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Deliveries:
+    """Delivers in one engine."""
+
+    database: Database
+    clock: Clock
+    metrics: Metrics
+    kinds: Mapping[str, SinkKind]
+    """By the type that a subscription names."""
+    options: DeliveryOptions = field(default_factory=DeliveryOptions)
+    holder: str = field(default_factory=lambda: uuid.uuid4().hex)
+    loop: Loop = field(init=False)
+    _renewing: Loop = field(init=False)
+    _stored: Follower = field(init=False)
+    """Never loaded: what is delivered is read from the database."""
+    _tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict, init=False)
+    _sinks: dict[tuple[str, int], EventSink] = field(default_factory=dict, init=False)
+    """Open ones, by subscription and generation."""
+
+    def __post_init__(self) -> None:
+        self.loop = Loop(name="subscriptions.deliver", step=self.step, clock=self.clock)
+        self._renewing = Loop(name="subscriptions.renew", step=self.renew, clock=self.clock)
+        self._stored = Follower(self.database, self.clock, keep=0)
+
+    async def run(self) -> None:
+        """Deliver until the loop is stopped. What is on its way then is let go of, and comes again elsewhere."""
+        renewing = asyncio.create_task(self._renewing.run())
+        try:
+            await self.loop.run()
+        finally:
+            held = dict(self._tasks)
+            for task in held.values():
+                task.cancel()
+            await asyncio.gather(*held.values(), return_exceptions=True)
+            self._renewing.stop()
+            await renewing
+            with contextlib.suppress(DatabaseUnavailable):
+                for name in held:
+                    await self._release(name)
+            for sink in list(self._sinks.values()):
+                await self._close(sink)
+
+    async def step(self) -> float:
+        """Begin with what is due. Returns the pause after that."""
+        free = self.options.in_flight - len(self._tasks)
+        if free <= 0:
+            return TICK
+        claimed = await self.database.run(
+            lambda tx: subscriptions.claim(tx, self.holder, self.options.lease, limit=free)
+        )
+        for subscription in claimed:
+            if subscription.name not in self._tasks:
+                task = asyncio.create_task(self.deliver(subscription))
+                self._tasks[subscription.name] = task
+                task.add_done_callback(functools.partial(self._ended, subscription.name))
+        return TICK
+
+    def _ended(self, name: str, task: "asyncio.Task[None]") -> None:
+        del self._tasks[name]
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.error("subscription.interrupted", subscription=name, exc_info=error)
+        self.loop.wake()
+
+    async def settle(self) -> None:
+        """Wait until everything that has begun has ended."""
+        await asyncio.gather(*self._tasks.values())
+
+    async def renew(self) -> float:
+        """Hold on to the subscriptions that are delivered for, also while a sink takes long."""
+        if self._tasks:
+            names = sorted(self._tasks)
+            await self.database.run(lambda tx: subscriptions.renew(tx, self.holder, names, self.options.lease))
+        return self.options.lease.total_seconds() / 3
+
+    async def deliver(self, subscription: Subscription) -> None:
+        """Bring batches to the sink of a subscription that is claimed, until it has all or fails."""
+        hold = Hold(subscription.name, self.holder, subscription.generation)
+        try:
+            for _ in range(_IN_A_ROW):
+                moved = await self._next_batch(subscription, hold)
+                if moved is None:
+                    break
+                subscription = moved
+        except CallboardError as error:
+            # The database is away, or the like: the sink has no part in that, and the lease runs out.
+            _log.warning("subscription.interrupted", subscription=hold.name, reason=str(error))
+            return
+        await self._release(hold.name)
+
+    async def _release(self, name: str) -> None:
+        await self.database.run(lambda tx: subscriptions.release(tx, name, self.holder))
+
+    async def _next_batch(self, subscription: Subscription, hold: Hold) -> Subscription | None:
+        """Deliver one batch. The subscription after it; None when there is no more, or it has failed."""
+        try:
+            page = await self._page(subscription)
+        except (Gone, OffsetInTheFuture) as error:
+            await self._fail(subscription, hold, error)
+            return None
+        if page.changes:
+            try:
+                sink = await self._sink(subscription)
+                await sink.deliver(_events(page, Wanted.parse(subscription.wanted).projection))
+            except Exception as error:  # noqa: BLE001 - a sink may fail in any way; it is shown with its subscription
+                await self._fail(subscription, hold, error)
+                return None
+            self.metrics.deliveries.labels("delivered").inc()
+        elif page.next_offset == subscription.offset:
+            return None
+        moved = await self.database.run(lambda tx: self._advance(tx, hold, page, compacted=subscription.compacted))
+        if moved is None:
+            _log.info("subscription.overtaken", subscription=hold.name)
+        return None if moved is None or page.caught_up else moved
+
+    async def _page(self, subscription: Subscription) -> Page:
+        return await feed.stored(
+            self._stored,
+            offset=subscription.offset,
+            limit=self.options.batch,
+            mode=Mode.COMPACTED if subscription.compacted else Mode.LOG,
+            epoch=subscription.epoch,
+            began=subscription.began,
+            predicate=Wanted.parse(subscription.wanted).predicate,
+            visible=_permitted(subscription),
+        )
+
+    async def _advance(self, tx: Transaction, hold: Hold, page: Page, *, compacted: bool) -> Subscription | None:
+        return await subscriptions.advance(
+            tx,
+            hold,
+            self.options.lease,
+            offset=page.next_offset,
+            compacted=compacted and not page.caught_up,
+            began=page.began,
+        )
+
+    async def _sink(self, subscription: Subscription) -> EventSink:
+        key = (subscription.name, subscription.generation)
+        sink = self._sinks.get(key)
+        if sink is None:
+            target = target_of(subscription)
+            kind = self.kinds.get(str(target.options.get("type")))
+            if kind is None:
+                raise InvalidInput(f"there are no sinks of the type {target.options.get('type')}")
+            kind.check(target)
+            for old in [each for each in self._sinks if each[0] == subscription.name]:
+                await self._close(self._sinks.pop(old))
+            sink = self._sinks[key] = kind.open(target)
+        return sink
+
+    async def _fail(self, subscription: Subscription, hold: Hold, error: Exception) -> None:
+        now, name = self.clock.now(), subscription.name
+        attempts = subscription.attempts + 1
+        since = subscription.failing_since or now
+        described = _described(error)
+        hopeless = isinstance(error, Gone | OffsetInTheFuture)
+        given_up = now - since >= self.options.give_up_after
+        sink = self._sinks.pop((name, subscription.generation), None)
+        if sink is not None:
+            await self._close(sink)
+        if hopeless or given_up:
+            await self.database.run(lambda tx: subscriptions.die(tx, hold, described))
+            self.metrics.deliveries.labels("gave_up").inc()
+            _log.error("subscription.died", subscription=name, error=described, attempts=attempts)
+            return
+        pause = pause_after(attempts, error)
+        next_at = now + dt.timedelta(seconds=pause)
+        await self.database.run(lambda tx: subscriptions.fail(tx, hold, described, next_at=next_at))
+        self.metrics.deliveries.labels("failed").inc()
+        _log.warning("subscription.failed", subscription=name, error=described, attempts=attempts, pause=round(pause))
+
+    async def _close(self, sink: EventSink) -> None:
+        try:
+            await sink.close()
+        except Exception as error:  # noqa: BLE001 - nothing depends on it any more
+            _log.warning("subscription.not_closed", error=_described(error))
+
+
+def pause_after(attempts: int, error: Exception) -> float:
+    """Seconds until a sink is tried again that has failed so many times: longer each time, up to an hour, and longer
+    still where the receiver asks for it. A part of it is chance, so that receivers are not asked by all at once.
+    """
+    usual = min(_LONGEST_PAUSE, 2.0 ** min(attempts - 1, 20))
+    chosen = usual * random.uniform(0.5, 1.0)  # noqa: S311 - no secret
+    asked = error.retry_after if isinstance(error, Unavailable) else None
+    return max(chosen, min(asked or 0.0, _LONGEST_WISH))
+
+
+def target_of(subscription: Subscription) -> SinkTarget:
+    """Where a subscription delivers to."""
+    options = json.decode(subscription.sink or "{}")
+    secrets = json.decode(subscription.secrets or "[]")
+    assert isinstance(options, dict)
+    assert isinstance(secrets, list)
+    return SinkTarget(
+        subscription=subscription.name,
+        generation=subscription.generation,
+        options=options,
+        secrets=[str(secret) for secret in secrets],
+    )
+
+
+def _permitted(subscription: Subscription) -> Predicate | None:
+    return None if subscription.permitted is None else parse_query(json.decode(subscription.permitted))
+
+
+def _events(page: Page, projection: Projection | None) -> Sequence[Event]:
+    return [_event(change, page.epoch, projection) for change in page.changes]
+
+
+def _event(change: Change, epoch: str, projection: Projection | None) -> Event:
+    return Event(
+        epoch=epoch,
+        offset=change.offset,
+        type=change.type.value,
+        ref=change.ref,
+        uid=change.uid,
+        at=change.at,
+        entity=_reduced(change.body, projection),
+        cause=change.cause,
+        left_filter=change.left_filter,
+    )
+
+
+def _reduced(body: bytes | None, projection: Projection | None) -> bytes | None:
+    if body is None or projection is None:
+        return body
+    entity = json.decode(body)
+    assert isinstance(entity, dict)
+    return json.encode(projection.apply(entity))
+
+
+def _described(error: Exception) -> str:
+    """The error as it is kept in the database, which can't hold every character."""
+    name = "" if isinstance(error, CallboardError) else f"{type(error).__name__}: "
+    text = f"{name}{error}".encode("utf-8", "replace").decode().replace("\0", "\ufffd")
+    return text[:_LONGEST_ERROR]
