@@ -79,6 +79,7 @@ from callboard.client.results import (
     Problem,
     Validation,
 )
+from callboard.client.subscription_results import Sink, Subscription, SubscriptionBatch
 
 __all__ = [
     "AddedLocation",
@@ -143,8 +144,11 @@ __all__ = [
     "RemovedEntity",
     "ReturningEntity",
     "Rival",
+    "Sink",
     "Status",
     "StitchingState",
+    "Subscription",
+    "SubscriptionBatch",
     "Token",
     "Validation",
     "WrittenEntity",

@@ -7,7 +7,7 @@ from typing import Self, TypeVar, Unpack, overload
 
 import httpx2
 
-from callboard.client import answers, changes, claims, core, entities, failures, locations, providers
+from callboard.client import answers, changes, claims, core, entities, failures, locations, providers, subscriptions
 from callboard.client.changes import EventQuery, Include
 from callboard.client.claim_results import ConflictPage, Explanation, Removal
 from callboard.client.core import Call, Token
@@ -32,6 +32,8 @@ from callboard.client.results import (
     Validation,
 )
 from callboard.client.retries import Attempts
+from callboard.client.subscription_results import Subscription, SubscriptionBatch
+from callboard.client.subscriptions import Place
 from callboard.errors import CallboardError, NotFound
 from callboard.model.refs import EntityRef, LocationRef
 
@@ -420,6 +422,75 @@ class CatalogClient:
     def get_entity_at(self, ref: str | EntityRef, offset: int) -> Entity:
         """The entity as it was at *offset*. Raises NotFound, OffsetExpired and OffsetInTheFuture."""
         return self.send(changes.entity_at(ref, offset))
+
+    def get_subscriptions(self) -> Sequence[Subscription]:
+        """The cursors that the catalog keeps, as far as the caller may know of them."""
+        return self.send(subscriptions.listing())
+
+    def get_subscription(self, name: str) -> Subscription:
+        """One of them: where it stands, and why it does not go on. Raises NotFound and NotAllowed."""
+        return self.send(subscriptions.subscription(name))
+
+    def put_subscription(
+        self,
+        name: str,
+        *,
+        filters: Filters = (),
+        query: Query | None = None,
+        fields: Sequence[str] = (),
+        start: Place = 0,
+        sink: Mapping[str, object] | None = None,
+    ) -> Subscription:
+        """Make a subscription that begins at *start*; one that is there tells something else from where it stands.
+
+        *sink* is `{"type": "webhook", "url": …, "secrets": […]}`; without one, it is for `read_subscription`.
+        Raises NotAllowed for one of somebody else, and OffsetExpired and OffsetInTheFuture.
+        """
+        call = subscriptions.put(name, filters=filters, query=query, fields=fields, start=start, sink=sink)
+        return self.send(call)
+
+    def delete_subscription(self, name: str) -> None:
+        """Forget a subscription. Raises NotFound and NotAllowed."""
+        self.send(subscriptions.delete(name))
+
+    def pause_subscription(self, name: str) -> Subscription:
+        """Let nothing be told until it is resumed. Raises NotFound and NotAllowed."""
+        return self.send(subscriptions.pause(name))
+
+    def resume_subscription(self, name: str) -> Subscription:
+        """Let a paused or dead subscription go on where it stands. Raises NotFound and NotAllowed."""
+        return self.send(subscriptions.resume(name))
+
+    def seek_subscription(self, name: str, offset: Place) -> Subscription:
+        """Move the cursor. Raises NotFound, NotAllowed, OffsetExpired and OffsetInTheFuture."""
+        return self.send(subscriptions.seek(name, offset))
+
+    def read_subscription(
+        self,
+        name: str,
+        *,
+        limit: int | None = None,
+        wait: float = 0.0,
+        lease: str | None = None,
+        lease_seconds: float | None = None,
+    ) -> SubscriptionBatch:
+        """The events after the cursor, for one consumer at a time: others are told that it is `held`.
+
+        *lease* is that of the batch before. Raises LeaseLost when it is somebody else's by now, Conflict when nothing
+        can be read, OffsetExpired when the cursor has to be moved, NotFound and NotAllowed.
+        """
+        call = subscriptions.read(name, limit=limit, wait=wait, lease=lease, lease_seconds=lease_seconds)
+        return self.send(call)
+
+    def ack_subscription(
+        self, name: str, lease: str, offset: int, *, lease_seconds: float | None = None, release: bool = False
+    ) -> int:
+        """Say that everything up to *offset* is dealt with, and keep the lease or *release* it. Returns the cursor.
+
+        Raises LeaseLost when the lease is somebody else's by now, who is told the same events again.
+        """
+        call = subscriptions.acknowledge(name, lease, offset, lease_seconds=lease_seconds, release=release)
+        return self.send(call)
 
     def events(self, offset: int = 0, **wanted: Unpack[EventQuery]) -> EventPage:
         """The changes after *offset*, all at once or by long-poll.
