@@ -9,7 +9,19 @@ import click
 from callboard import __version__
 from callboard.errors import CallboardError
 
-_COMMANDS = ("serve", "engine", "api", "migrate", "validate", "get", "tail", "push", "providers", "version")
+_COMMANDS = (
+    "serve",
+    "engine",
+    "api",
+    "migrate",
+    "validate",
+    "get",
+    "tail",
+    "push",
+    "providers",
+    "subscriptions",
+    "version",
+)
 
 
 class _Commands(click.Group):
