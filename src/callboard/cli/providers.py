@@ -1,12 +1,12 @@
 """`callboard providers`: the sources of entities, and what an operator can do about one."""
 
-import datetime as dt
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import click
 
 from callboard.cli import options
+from callboard.cli.tables import aligned, moment
 from callboard.model import json
 from callboard.model.json import JsonObject
 
@@ -62,14 +62,7 @@ def _show(value: JsonObject | list[JsonObject], lines: Iterable[str], output: st
 
 def table(providers: Sequence["Provider"]) -> Iterator[str]:
     """A line for each provider."""
-    rows = [_HEADINGS, *(_cells(provider) for provider in providers)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADINGS))]
-    for row in rows:
-        cells = [
-            cell.rjust(width) if heading in _NUMBERS else cell.ljust(width)
-            for heading, cell, width in zip(_HEADINGS, row, widths, strict=True)
-        ]
-        yield "  ".join(cells).rstrip()
+    return aligned(_HEADINGS, map(_cells, providers), numbers=_NUMBERS)
 
 
 def _cells(provider: "Provider") -> tuple[str, ...]:
@@ -78,8 +71,8 @@ def _cells(provider: "Provider") -> tuple[str, ...]:
         provider.kind,
         f"{provider.entities:,}",
         provider.owner or "-",
-        _at(provider.last_mutation.at) if provider.last_mutation else "-",
-        _at(provider.refused.at) if provider.refused else "-",
+        moment(provider.last_mutation.at) if provider.last_mutation else "-",
+        moment(provider.refused.at) if provider.refused else "-",
     )
 
 
@@ -89,7 +82,7 @@ def details(provider: "Provider") -> Iterator[str]:
     yield f"name:           {provider.name}"
     yield f"kind:           {provider.kind}"
     yield f"owner:          {provider.owner or '-'}"
-    yield f"created:        {_at(provider.created_at)}"
+    yield f"created:        {moment(provider.created_at)}"
     yield f"entities:       {provider.entities:,}"
     yield f"last mutation:  {_mutation(last) if last else '-'}"
     yield f"refused:        {_refusal(refused) if refused else '-'}"
@@ -102,27 +95,22 @@ def details(provider: "Provider") -> Iterator[str]:
 
 
 def _stand(stand: "Ingestion") -> str:
-    began = f", begun {_at(stand.started_at)}" if stand.pages else ""
-    ended = "none" if stand.completed_at is None else _at(stand.completed_at)
-    return (
-        f"round {stand.round:,}: {stand.pages:,} pages{began}; last whole round {ended}; next page {_at(stand.next_at)}"
-    )
+    began = f", begun {moment(stand.started_at)}" if stand.pages else ""
+    ended = "none" if stand.completed_at is None else moment(stand.completed_at)
+    pages = f"{stand.pages:,} pages{began}"
+    return f"round {stand.round:,}: {pages}; last whole round {ended}; next page {moment(stand.next_at)}"
 
 
 def _mutation(last: "Mutation") -> str:
     kind = "full set" if last.full else "delta"
     return (
-        f"{_at(last.at)}, {kind}: {last.offered:,} offered, {last.changed:,} changed, {last.removed:,} removed,"
+        f"{moment(last.at)}, {kind}: {last.offered:,} offered, {last.changed:,} changed, {last.removed:,} removed,"
         f" {last.rejected:,} rejected"
     )
 
 
 def _refusal(refused: "Refusal") -> str:
-    return f"{_at(refused.at)}, {refused.reason}"
-
-
-def _at(at: dt.datetime) -> str:
-    return at.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return f"{moment(refused.at)}, {refused.reason}"
 
 
 def as_json(provider: "Provider") -> JsonObject:

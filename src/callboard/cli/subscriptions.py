@@ -1,6 +1,5 @@
 """`callboard subscriptions`: cursors that the catalog keeps, and what an operator can do about one."""
 
-import datetime as dt
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Literal
 
@@ -8,6 +7,7 @@ import click
 import msgspec
 
 from callboard.cli import options
+from callboard.cli.tables import aligned, moment
 
 if TYPE_CHECKING:
     from callboard.client import CatalogClient, Subscription
@@ -86,14 +86,7 @@ def _show(value: object, lines: Iterable[str], output: str) -> None:
 
 def table(found: Sequence["Subscription"]) -> Iterator[str]:
     """A line for each subscription."""
-    rows = [_HEADINGS, *(_cells(each) for each in found)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADINGS))]
-    for row in rows:
-        cells = [
-            cell.rjust(width) if heading in _NUMBERS else cell.ljust(width)
-            for heading, cell, width in zip(_HEADINGS, row, widths, strict=True)
-        ]
-        yield "  ".join(cells).rstrip()
+    return aligned(_HEADINGS, map(_cells, found), numbers=_NUMBERS)
 
 
 def _cells(found: "Subscription") -> tuple[str, ...]:
@@ -112,20 +105,16 @@ def details(found: "Subscription") -> Iterator[str]:
     """All that is known of one subscription."""
     yield f"name:           {found.name}"
     yield f"owner:          {found.owner or '-'}"
-    yield f"created:        {_at(found.created_at)}"
+    yield f"created:        {moment(found.created_at)}"
     yield f"filter:         {' or '.join(found.filter) or '-'}"
     yield f"sink:           {_sink(found)}"
     yield f"state:          {found.state}"
     yield f"cursor:         {found.cursor:,}, {found.lag:,} behind the head"
-    yield f"acknowledged:   {_at(found.acked_at)}"
-    yield f"failed:         {found.attempts:,} times in a row since {_at(found.failing_since)}"
-    yield f"next attempt:   {_at(found.next_attempt_at)}"
+    yield f"acknowledged:   {moment(found.acked_at)}"
+    yield f"failed:         {found.attempts:,} times in a row since {moment(found.failing_since)}"
+    yield f"next attempt:   {moment(found.next_attempt_at)}"
     yield f"error:          {found.error or '-'}"
 
 
 def _sink(found: "Subscription") -> str:
     return "-" if found.sink is None else found.sink.url or found.sink.type
-
-
-def _at(at: dt.datetime | None) -> str:
-    return "-" if at is None else at.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,6 +1,5 @@
 """`callboard tail`: the stream of changes, line by line."""
 
-import datetime as dt
 import shlex
 import sys
 from collections.abc import Callable
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from callboard.cli import options
+from callboard.cli.tables import moment
 from callboard.errors import CallboardError, Gone, OffsetExpired
 from callboard.model.changes import ChangeType
 
@@ -67,7 +67,7 @@ def command(
 
 def as_text(event: "Event") -> str:
     """Offset, time, type and ref of an event in columns, and after that, for nobody knows how long a ref is, why."""
-    at = event.at.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    at = moment(event.at)
     kind = click.style(f"{event.type:<7}", fg=_COLOURS[event.type])
     return f"{event.offset:>9}  {click.style(at, dim=True)}  {kind}  {event.ref}{_why(event)}"
 
