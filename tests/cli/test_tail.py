@@ -1,12 +1,16 @@
+import contextlib
 import datetime as dt
 import signal
 import subprocess
+from collections.abc import Iterator
 
 import click
 import pytest
+from click.testing import CliRunner
 
-from callboard.cli.tail import as_text
-from callboard.client import CatalogClient, Cause, Event
+from callboard.cli import options
+from callboard.cli.tail import as_text, command
+from callboard.client import Bookmark, CatalogClient, Cause, Event, EventPage
 from callboard.model.changes import ChangeType
 from tests.cli.conftest import CALLBOARD, ENTITIES, Run, Server, ended_after
 
@@ -82,6 +86,46 @@ def test_tail_from_a_position_shows_what_has_happened_since(server: Server, call
     shown = callboard("tail", "--offset", str(head - 2), "--until-caught-up", "--server", server.url)
 
     assert [int(line.split()[0]) for line in shown.stdout.splitlines()] == [head - 1, head]
+
+
+def test_tail_goes_on_with_a_first_showing_that_was_broken_off(server: Server, callboard: Run) -> None:
+    with CatalogClient(server.url) as catalog:
+        first = catalog.events(0, mode="compacted", limit=10)
+    position = ["--offset", str(first.next_offset), "--began", str(first.began)]
+
+    rest = callboard("tail", *position, "--epoch", first.epoch, "--until-caught-up", "--server", server.url)
+
+    refs = {line.split()[3] for line in rest.stdout.splitlines()}
+    assert rest.returncode == 0
+    assert len(refs) == ENTITIES - 10
+    assert refs.isdisjoint(event.ref for event in first.events)
+
+
+def test_a_first_showing_that_is_broken_off_says_both_halves_of_its_position(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(options, "client_of", lambda server, token: contextlib.nullcontext(BrokenOff()))
+
+    shown = CliRunner().invoke(command, ["--offset", "0"])
+
+    assert shown.exit_code == 130
+    assert "callboard tail --offset 12 --epoch e --began 90\n" in shown.stderr
+
+
+class BrokenOff:
+    """A catalog whose second page takes longer than anybody waits."""
+
+    def events(self, offset: int, **_wanted: object) -> EventPage:
+        return EventPage(events=(), last_event_offset=90, next_offset=1, epoch="e", caught_up=False, began=90)
+
+    def follow(self, offset: int, **_options: object) -> Iterator[Bookmark]:
+        yield Bookmark(offset=12, epoch="e", caught_up=False, began=90)
+        raise KeyboardInterrupt
+
+
+def test_half_of_a_position_is_refused(callboard: Run) -> None:
+    refused = callboard("tail", "--began", "7")
+
+    assert refused.returncode == 2
+    assert "--began needs the --offset" in refused.stderr
 
 
 @pytest.mark.parametrize(

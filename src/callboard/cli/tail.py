@@ -33,6 +33,11 @@ Example:
     help="Begin after this offset; 0 shows every entity once, then each change.  [default: now]",
 )
 @click.option("--epoch", help="The epoch that the offset belongs to; another one is an error.")
+@click.option(
+    "--began",
+    type=click.IntRange(0),
+    help="The second half of the position of a first showing that was broken off; needs --offset.",
+)
 @click.option("--until-caught-up", is_flag=True, help="End when everything so far has been shown.")
 @click.option(
     "--output",
@@ -44,17 +49,25 @@ Example:
 @options.server_flag
 @options.token_flag
 def command(
-    offset: int | None, epoch: str | None, until_caught_up: bool, output: str, server: str, token: str | None
+    offset: int | None,
+    epoch: str | None,
+    began: int | None,
+    until_caught_up: bool,
+    output: str,
+    server: str,
+    token: str | None,
 ) -> None:
     """Print each change of the catalog as one line, live, until Ctrl-C.
 
     A connection that breaks is mended, and no change is lost or shown twice. What is needed to go on later is said at
     the end, on standard error.
     """
+    if began is not None and offset is None:
+        raise click.UsageError("--began needs the --offset that it was told with.")
     with options.client_of(server, token) as catalog:
         tail = _Tail(catalog, server, as_text if output == "text" else as_ndjson)
         try:
-            tail.begin(offset, epoch)
+            tail.begin(offset, epoch, began)
             tail.run(until_caught_up=until_caught_up)
         except Gone as error:
             raise OffsetExpired(
@@ -95,16 +108,19 @@ class _Tail:
     line: Callable[["Event"], str]
     _offset: int = field(default=0, init=False)
     _epoch: str | None = field(default=None, init=False)
+    _began: int | None = field(default=None, init=False)
     _mode: "Mode" = field(default="log", init=False)
     _broken: bool = field(default=False, init=False)
 
-    def begin(self, offset: int | None, epoch: str | None) -> None:
+    def begin(self, offset: int | None, epoch: str | None, began: int | None) -> None:
         """Ask the server where the stream stands; it must be there at the start."""
-        page = self.catalog.events(offset or 0, limit=1, epoch=epoch)
+        page = self.catalog.events(offset or 0, limit=1, epoch=epoch, began=began)
         self._offset = page.last_event_offset if offset is None else offset
         self._epoch = page.epoch
-        # Whoever names a position wants to see what has happened since; from the beginning it would be too much.
-        self._mode = "compacted" if self._offset == 0 else "log"
+        self._began = began if offset else page.began
+        # Whoever names a position wants to see what has happened since; from the beginning it would be too much, and
+        # who has been shown a part of the beginning goes on in the same way.
+        self._mode = "compacted" if self._offset == 0 or began is not None else "log"
 
     def run(self, *, until_caught_up: bool) -> None:
         """Print what comes."""
@@ -113,6 +129,7 @@ class _Tail:
         for news in self.catalog.follow(
             self._offset,
             epoch=self._epoch,
+            began=self._began,
             mode=self._mode,
             until_caught_up=until_caught_up,
             on_retry=self._complain,
@@ -126,12 +143,15 @@ class _Tail:
                 case Bookmark():
                     pass
             self._offset = news.offset
+            if isinstance(news, Bookmark):
+                self._began = news.began
 
     def tell_where(self) -> None:
         """Say how to go on from here."""
         if self._epoch is None:
             return
         flags = ["--offset", str(self._offset), "--epoch", self._epoch]
+        flags += ["--began", str(self._began)] if self._began is not None else []
         flags += ["--server", self.server] if self.server != options.DEFAULT_SERVER else []
         click.echo(f"to go on from here: callboard tail {shlex.join(flags)}", err=True)
 
