@@ -6,16 +6,14 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from callboard.builtin.sinks import cloud_events
 from callboard.errors import Gone, NotAllowed, Unavailable
 from callboard.extend import Event, EventSink, SinkTarget
 from callboard.metrics import Metrics
 from callboard.model import json
-from callboard.model.changes import Change, ChangeType
 from callboard.model.predicates import Equals
 from callboard.store.database import Database
 from callboard.store.subscriptions import State
-from callboard.stream import deliveries, forms, subscriptions
+from callboard.stream import deliveries, subscriptions
 from callboard.stream.deliveries import Deliveries, DeliveryOptions
 from callboard.stream.subscriptions import Caller, Known, Sinking, Wanted
 from callboard.testing import FakeClock
@@ -345,16 +343,3 @@ def test_a_target_does_not_tell_its_secrets() -> None:
     target = SinkTarget(subscription="hook", generation=1, options={"type": "webhook"}, secrets=["whsec_x"])
 
     assert "whsec_x" not in f"{target!r} {target} {json.encode(target.options)!r}"
-
-
-@pytest.mark.parametrize("left_filter", [False, True])
-def test_a_webhook_and_the_endpoint_write_the_same_cloud_event(left_filter: bool) -> None:
-    at = dt.datetime(2026, 1, 2, 3, 4, 5, tzinfo=dt.UTC)
-    body = None if left_filter else b'{"kind":"Component"}'
-    kind = ChangeType.REMOVED if left_filter else ChangeType.UPDATED
-    change = Change(offset=7, type=kind, ref="a:b/c", uid="u", body=body, at=at, cause="{}", left_filter=left_filter)
-    event = Event(
-        epoch="e", offset=7, type=kind, ref="a:b/c", uid="u", at=at, entity=body, cause="{}", left_filter=left_filter
-    )
-
-    assert json.decode(cloud_events.one(event, "here")) == json.decode(forms.cloud_event(change, "e", "here"))

@@ -37,7 +37,7 @@ def test_an_event_is_json_in_one_line() -> None:
 
 
 def test_attributes_of_a_cloud_event_are_texts_in_small_letters() -> None:
-    found = json.decode(forms.cloud_event(REMOVED, "e", "http://catalog"))
+    found = json.decode(forms.written(REMOVED, Form(source="http://catalog"), "e"))
 
     assert isinstance(found, dict)
     assert found.pop("data") is None

@@ -13,6 +13,7 @@ from callboard.api.context import MOUNT
 from callboard.api.event_streams import EVENTS, EventStream, advice
 from callboard.api.parameters import Known, Number, Parameters, Text, query_of
 from callboard.errors import InvalidInput, OffsetExpired, OffsetInTheFuture
+from callboard.extend import cloud_events
 from callboard.model import json
 from callboard.model.predicates import Predicate, both, parse_filters, parse_query
 from callboard.model.projection import parse_fields
@@ -21,7 +22,7 @@ from callboard.stream.feed import Mode, Page
 from callboard.stream.forms import Form
 from callboard.stream.streams import Stream
 
-BATCH = "application/cloudevents-batch+json"
+BATCH = cloud_events.BATCH
 
 _DEFAULT_LIMIT = 100
 _LARGEST_LIMIT = 10_000

@@ -7,6 +7,8 @@ Policy                     sets rules for the shape of every entity
 PlaceholderResolver        replaces `{"$name": value}` inside an entity
 Reader                     fetches the content of one type of location
 EventSink                  takes the changes of the catalog elsewhere; a SinkKind makes them
+
+`callboard.extend.cloud_events` writes events in a form that many receivers know.
 """
 
 from callboard.extend.incremental import IncrementalEntityProvider, Page

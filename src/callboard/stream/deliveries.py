@@ -21,7 +21,6 @@ from callboard.extend import Event, EventSink, SinkKind, SinkTarget
 from callboard.loop import TICK, Loop
 from callboard.metrics import Metrics
 from callboard.model import json
-from callboard.model.changes import Change
 from callboard.model.predicates import Predicate, parse_query
 from callboard.model.projection import Projection
 from callboard.store import subscriptions
@@ -30,6 +29,7 @@ from callboard.store.subscriptions import Hold, Subscription
 from callboard.stream import feed
 from callboard.stream.feed import Mode, Page
 from callboard.stream.following import Follower
+from callboard.stream.forms import event_of
 from callboard.stream.subscriptions import Wanted
 
 _log = structlog.get_logger(__name__)
@@ -261,29 +261,7 @@ def _permitted(subscription: Subscription) -> Predicate | None:
 
 
 def _events(page: Page, projection: Projection | None) -> Sequence[Event]:
-    return [_event(change, page.epoch, projection) for change in page.changes]
-
-
-def _event(change: Change, epoch: str, projection: Projection | None) -> Event:
-    return Event(
-        epoch=epoch,
-        offset=change.offset,
-        type=change.type.value,
-        ref=change.ref,
-        uid=change.uid,
-        at=change.at,
-        entity=_reduced(change.body, projection),
-        cause=change.cause,
-        left_filter=change.left_filter,
-    )
-
-
-def _reduced(body: bytes | None, projection: Projection | None) -> bytes | None:
-    if body is None or projection is None:
-        return body
-    entity = json.decode(body)
-    assert isinstance(entity, dict)
-    return json.encode(projection.apply(entity))
+    return [event_of(change, page.epoch, projection) for change in page.changes]
 
 
 def _described(error: Exception) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from callboard.extend import Event, cloud_events
 from callboard.model import json
 from callboard.model.changes import Change
 from callboard.model.projection import Projection, reduced
@@ -22,9 +23,6 @@ _RUNS = 64
 PIECE = 64 * 1024
 """Bytes, or an event more, that are sent at a time: the most that is kept for a slow reader, with the same again that
 the server holds."""
-
-CLOUD_EVENT_TYPE = "io.callboard.catalog.entity"
-"""What the types of CloudEvents begin with; `.added`, `.updated` and `.removed` follow."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +46,7 @@ def written(change: Change, form: Form, epoch: str) -> bytes:
     if form.source is None:
         data = plain(change, form.projection)
     else:
-        data = cloud_event(change, epoch, form.source, form.projection)
+        data = cloud_events.one(event_of(change, epoch, form.projection), form.source)
     if not form.framed:
         return data
     began = None if form.way is None else form.way.at(change.offset)
@@ -122,28 +120,19 @@ def plain(change: Change, projection: Projection | None = None) -> bytes:
     )
 
 
-def cloud_event(change: Change, epoch: str, source: str, projection: Projection | None = None) -> bytes:
-    """An event as CloudEvents 1.0 has it.
-
-    Extensions are texts: a whole number has 32 bits there, and an object is not allowed.
-    """
-    extensions = {"offset": str(change.offset), "epoch": epoch, "uid": change.uid}
-    if change.left_filter:
-        extensions["reason"] = "left-filter"
-    if change.cause:
-        extensions["cause"] = change.cause
-    head = {
-        "specversion": "1.0",
-        "id": position(epoch, change.offset),
-        "source": source,
-        "type": f"{CLOUD_EVENT_TYPE}.{change.type}",
-        "subject": change.ref,
-        "time": change.at.isoformat(),
-        **extensions,
-        "datacontenttype": "application/json",
-    }
-    data = b"null" if change.body is None else reduced(change.body, projection)
-    return b'%b,"data":%b}' % (json.encode(head)[:-1], data)
+def event_of(change: Change, epoch: str, projection: Projection | None = None) -> Event:
+    """An event as plugins get it."""
+    return Event(
+        epoch=epoch,
+        offset=change.offset,
+        type=change.type.value,
+        ref=change.ref,
+        uid=change.uid,
+        at=change.at,
+        entity=None if change.body is None else reduced(change.body, projection),
+        cause=change.cause,
+        left_filter=change.left_filter,
+    )
 
 
 def framed(data: bytes, *, event: str, at: str | None = None) -> bytes:

@@ -1,6 +1,5 @@
 """Sinks for subscriptions.
 
-addresses     which receivers may be reached, and at which of their addresses
-cloud_events  events in the form that receivers know
-webhook       POST to a URL, signed
+addresses  which receivers may be reached, and at which of their addresses
+webhook    POST to a URL, signed
 """

@@ -13,11 +13,10 @@ from dataclasses import dataclass
 
 import httpx2
 
-from callboard.builtin.sinks import cloud_events
 from callboard.builtin.sinks.addresses import Receivers
 from callboard.clock import Clock
 from callboard.errors import Gone, InvalidInput, Unavailable, Unreadable
-from callboard.extend import Event, EventSink, SinkTarget
+from callboard.extend import Event, EventSink, SinkTarget, cloud_events
 
 _PREFIX = "whsec_"
 _SHORTEST, _LONGEST = 24, 64

@@ -1,8 +1,8 @@
-"""Events as CloudEvents 1.0 has them, in JSON."""
+"""Events as CloudEvents 1.0 has them, in JSON: what the endpoint answers on request, and what receivers know."""
 
 from collections.abc import Sequence
 
-from callboard.extend import Event
+from callboard.extend.sinks import Event
 from callboard.model import json
 
 BATCH = "application/cloudevents-batch+json"
