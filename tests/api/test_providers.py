@@ -480,6 +480,18 @@ async def test_forgetting_a_provider_is_meant_whatever_the_guard_says(guarded: A
     assert (answer.status_code, counts(answer)) == (200, {"removed": 3})
 
 
+async def test_a_writer_is_told_the_version_that_it_has_written_and_no_later_one(api: Api) -> None:
+    once = {"idempotency-key": "build-1"}
+    mine = await send(api, "PUT", ORDERS, plain("orders"), headers=once)
+    later = await send(api, "PUT", ORDERS, {**plain("orders"), "spec": {"type": "service", "owner": "x"}})
+
+    again = await send(api, "PUT", ORDERS, plain("orders"), headers=once)
+    lost = await send(api, "PUT", ORDERS, plain("orders"), headers={"if-match": again.headers["etag"]})
+
+    assert mine.headers["etag"] == again.headers["etag"] != later.headers["etag"]
+    assert lost.status_code == 412
+
+
 async def test_a_withdrawal_that_is_sent_again_under_its_key_is_answered_as_before(api: Api) -> None:
     await send(api, "PUT", ORDERS, plain("orders"))
     once = {"idempotency-key": "build-1"}

@@ -18,7 +18,7 @@ from callboard.app import guard_of
 from callboard.errors import InvalidInput, InvalidRows, NotFound
 from callboard.ingestion import pushing, uploads
 from callboard.ingestion.mutations import Carried, Rejected
-from callboard.ingestion.pushing import Changed, Expected, Once, Pushed, Tried, Writing
+from callboard.ingestion.pushing import Changed, Expected, Once, Tried, Writing
 from callboard.ingestion.uploads import Upload
 from callboard.model import json, patches
 from callboard.model.json import JsonObject, JsonValue
@@ -102,7 +102,7 @@ async def entity(request: Request) -> Response:
     name, ref = _name(request), _ref(request)
     async with context.of(request).database.transaction() as tx:
         found = await pushing.get(tx, name, ref)
-    return answers.raw(found.content.encode(), {"etag": pushing.etag_of(found)})
+    return answers.raw(found.content.encode(), {"etag": pushing.etag_of(found.hash)})
 
 
 async def put_entity(request: Request) -> Response:
@@ -186,26 +186,19 @@ async def _write(
         tried = await pushing.try_out(here.database, writing, offer, full=full, rejected=count)
         return answers.value(await asyncio.to_thread(_tried, tried, rejected))
     pushed = await pushing.push(here.database, writing, offer, full=full, rejected=count)
-    headers = await _headers(request, pushed)
     told: JsonObject = {**pushed.body, "rejected": [*rejected]}
     if (seconds := waiting.seconds(asked)) is None:
         await context.until_visible(here, pushed.offset)
-        told["offset"] = here.view.offset
     else:
         told["status"] = waiting.described(await waiting.wait(request, pushed.part, seconds))
-        told["offset"] = here.view.offset
-    created = isinstance(offer, Carried) and request.method == "PUT" and pushed.body.get("added") == 1
-    return answers.value(told, 201 if created else 200, headers)
-
-
-async def _headers(request: Request, pushed: Pushed) -> dict[str, str]:
+    told["offset"] = here.view.offset
     headers = {"idempotency-replayed": "true"} if pushed.replayed else {}
-    if "entity" in request.path_params and request.method == "PUT":
-        async with context.of(request).database.transaction() as tx:
-            found = await claims.find(tx, pushing.key_of(_name(request), _ref(request)))
-        if found is not None:
-            headers["etag"] = pushing.etag_of(found)
-    return headers
+    created = False
+    if isinstance(offer, Carried) and request.method == "PUT":
+        # The version that this request has written, and no later one of somebody else, which its writer has not seen.
+        headers["etag"] = pushing.etag_of(offer.offered[0].content_hash)
+        created = pushed.body.get("added") == 1
+    return answers.value(told, 201 if created else 200, headers)
 
 
 async def _admit(request: Request) -> None:

@@ -204,9 +204,9 @@ async def get(tx: Transaction, provider: str, ref: EntityRef) -> claims.Stored:
     return found
 
 
-def etag_of(stored: claims.Stored) -> str:
+def etag_of(content_hash: bytes) -> str:
     """The version of an entity as its provider has it."""
-    return f'"{stored.hash.hex()[:40]}"'
+    return f'"{content_hash.hex()[:40]}"'
 
 
 def key_of(provider: str, ref: EntityRef | str) -> ClaimKey:
@@ -253,13 +253,13 @@ async def _meet(tx: Transaction, writing: Writing) -> None:
     if expected.wanted and expected.etags is None and found is None:
         raise NotFound(f"Provider {writing.provider} has no entity {expected.ref}")
     if expected.absent and found is not None:
-        raise PreconditionFailed(f"{expected.ref} is there already, as {etag_of(found)}")
+        raise PreconditionFailed(f"{expected.ref} is there already, as {etag_of(found.hash)}")
     if expected.etags is None:
         return
     if found is None:
         raise PreconditionFailed(f"{expected.ref} is not there")
-    if "*" not in expected.etags and etag_of(found) not in expected.etags:
-        raise PreconditionFailed(f"{expected.ref} has changed: it is {etag_of(found)} by now")
+    if "*" not in expected.etags and etag_of(found.hash) not in expected.etags:
+        raise PreconditionFailed(f"{expected.ref} has changed: it is {etag_of(found.hash)} by now")
 
 
 async def _told(tx: Transaction, writing: Writing, done: Written, rejected: int) -> JsonObject:
