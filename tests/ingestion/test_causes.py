@@ -38,7 +38,7 @@ async def uid_of(catalog: Catalog, ref: str) -> str:
 async def pushed(catalog: Catalog) -> Catalog:
     """a and b, which somebody has written over HTTP."""
     writing = Writing(provider="ci", writer=ANN)
-    offer = pushing.carried("ci", [component("a", location="provider:ci"), component("b", location="provider:ci")])
+    offer = pushing.carried([pushing.claimed("ci", component(name, location="provider:ci")) for name in "ab"])
     await pushing.push(catalog.database, writing, offer, full=False)
     await catalog.settle()
     return catalog
@@ -51,7 +51,7 @@ async def test_what_is_written_over_http_says_by_whom(pushed: Catalog) -> None:
 
 
 async def test_what_is_withdrawn_over_http_says_by_whom(pushed: Catalog) -> None:
-    offer = pushing.carried("ci", [], [EntityRef.parse(A)])
+    offer = pushing.carried((), [EntityRef.parse(A)])
     await pushing.push(pushed.database, Writing(provider="ci", writer=ANN), offer, full=False)
 
     assert await causes(pushed, 2) == {A: {"source": "provider:ci", "because": "withdrawn", "by": ANN}}

@@ -55,7 +55,7 @@ async def test_a_set_of_which_postgresql_has_lost_a_part_withdraws_nothing(
 async def test_who_waits_for_a_withdrawal_waits_for_whoever_takes_over(catalog: Catalog) -> None:
     await push_all(catalog, "a")
     await catalog.provide("other", Full(offered(component("a"), key="other")))
-    withdrawal = pushing.carried("ci", (), [EntityRef("component", "default", "a")])
+    withdrawal = pushing.carried((), [EntityRef("component", "default", "a")])
 
     pushed = await pushing.push(catalog.database, CI, withdrawal, full=False)
 

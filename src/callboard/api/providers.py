@@ -24,6 +24,7 @@ from callboard.model import json, patches
 from callboard.model.json import JsonObject, JsonValue
 from callboard.model.refs import EntityRef
 from callboard.store import claims, ingestions, providers
+from callboard.store.claims import Claim
 from callboard.store.ingestions import Ingestion
 from callboard.store.progress import Part
 from callboard.store.providers import Provider
@@ -111,7 +112,7 @@ async def put_entity(request: Request) -> Response:
     await _admit(request)
     body = await body_of(request)
     name, ref = _name(request), _ref(request)
-    offer = pushing.carried(name, [body.content])
+    offer = pushing.carried([pushing.claimed(name, body.content)])
     if (said := offer.offered[0].ref) != str(ref):
         raise InvalidInput(f"request/body is the entity {said}, and the path names {ref}")
     return await _write(request, asked, offer, body=json.encode(body.content), expected=_expected(request, ref))
@@ -121,9 +122,9 @@ async def delete_entity(request: Request) -> Response:
     """`DELETE /providers/{name}/entities/{kind}/{namespace}/{entity}`: withdraw one entity."""
     asked = query_of(request, _WRITE)
     await _admit(request)
-    name, ref = _name(request), _ref(request)
+    ref = _ref(request)
     expected = replace(_expected(request, ref) or Expected(str(ref)), wanted=True)
-    return await _write(request, asked, pushing.carried(name, (), [ref]), body=b"", expected=expected)
+    return await _write(request, asked, pushing.carried((), [ref]), body=b"", expected=expected)
 
 
 async def delta(request: Request) -> Response:
@@ -142,15 +143,16 @@ async def delta(request: Request) -> Response:
 
 def _delta(provider: str, added: Sequence[JsonValue], removed: Sequence[EntityRef]) -> Carried:
     """Raises InvalidRows, with the rows of *added* that are no entities."""
+    offered: list[Claim] = []
     rejected: list[Rejected] = []
     for row, value in enumerate(added, 1):
         try:
-            pushing.carried(provider, [value])
+            offered.append(pushing.claimed(provider, value))
         except InvalidInput as error:
             rejected.append(Rejected("", str(error), row))
     if rejected:
         raise InvalidRows([_rejection(each) for each in rejected[:100]], len(rejected))
-    return pushing.carried(provider, added, removed)
+    return pushing.carried(offered, removed)
 
 
 async def put_entities(request: Request) -> Response:

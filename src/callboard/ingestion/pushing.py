@@ -20,7 +20,7 @@ from callboard.model.causes import Because, Reason
 from callboard.model.json import JsonObject, JsonValue
 from callboard.model.refs import EntityRef
 from callboard.store import claims, idempotency, leases, providers
-from callboard.store.claims import ClaimKey, Difference
+from callboard.store.claims import Claim, ClaimKey, Difference
 from callboard.store.database import Database, Transaction
 from callboard.store.idempotency import Answered
 from callboard.store.progress import Part
@@ -189,10 +189,14 @@ async def forget(database: Database, writing: Writing, *, operator: bool) -> Pus
     return await database.run(work)
 
 
-def carried(provider: str, added: Sequence[JsonValue], removed: Sequence[EntityRef] = ()) -> Carried:
-    """A delta of a few entities. Raises InvalidEntity for one that is none."""
-    source = claims.of_provider(provider)
-    offered = {claim.ref: claim for claim in (mutations.claim_of(source, written.offered(provider, v)) for v in added)}
+def claimed(provider: str, value: JsonValue) -> Claim:
+    """The claim of an entity that is written over HTTP. Raises InvalidEntity for what is none."""
+    return mutations.claim_of(claims.of_provider(provider), written.offered(provider, value))
+
+
+def carried(added: Sequence[Claim], removed: Sequence[EntityRef] = ()) -> Carried:
+    """A delta of a few entities; of those with one ref the last one counts."""
+    offered = {claim.ref: claim for claim in added}
     return Carried(full=False, offered=list(offered.values()), withdrawn=[str(ref) for ref in removed])
 
 
@@ -210,7 +214,7 @@ def etag_of(content_hash: bytes) -> str:
 
 
 def key_of(provider: str, ref: EntityRef | str) -> ClaimKey:
-    """The claim of an entity that is written over HTTP."""
+    """Under what an entity is claimed that is written over HTTP."""
     return ClaimKey(claims.of_provider(provider), str(ref), str(written.home(provider)))
 
 
