@@ -22,7 +22,7 @@ _FILES = {
 }
 _REFS = {f"component:default/{letter}{n}" for letter in "abc" for n in range(10)}
 
-_COUNTER = ("select from stream for update", "from stream for update")
+_COUNTER = ("select from stream for update", "from stream cross join this_line")
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from callboard.access.permissions import INGESTION_READ
 from callboard.api import answers, context
 from callboard.api.parameters import Known, query_of
 from callboard.model.json import JsonObject
-from callboard.store import changes, rates, retention
+from callboard.store import changes, epochs, rates, retention
 from callboard.store.retention import Run
 
 _KNOWN: Known = {}
@@ -24,6 +24,7 @@ async def status(request: Request) -> Response:
     here = context.of(request)
     async with here.database.transaction(snapshot=True) as tx:
         position = await changes.position(tx)
+        epoch = await epochs.current(tx)
         oldest = await rates.oldest(tx)
         minute = await rates.since(tx, tx.now - _MINUTE)
         hour = await rates.since(tx, tx.now - _HOUR)
@@ -32,7 +33,9 @@ async def status(request: Request) -> Response:
     return answers.value(
         {
             "head": position.head,
-            "epoch": position.epoch,
+            "epoch": epoch.epoch,
+            "epochBeganAt": epoch.began_at.isoformat(),
+            "epochBecause": epoch.because,
             "historyFloor": position.history_floor,
             "tombstoneFloor": position.tombstone_floor,
             "oldestChangeAt": None if oldest is None else oldest.isoformat(),

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from callboard.model.causes import Reason
-from callboard.store import queries
+from callboard.store import epochs, queries
 from callboard.store.database import Transaction
 
 _SQL = queries.load("publication")
@@ -39,7 +39,7 @@ async def publish(tx: Transaction, entities: Sequence[FinalEntity]) -> int | Non
     """
     if not entities:
         return None
-    await tx.run(_SQL["hold_counter"])
+    await epochs.hold_counter(tx)
     row = await tx.row(
         _SQL["publish"],
         refs=[entity.ref for entity in entities],
@@ -60,6 +60,6 @@ async def retract(tx: Transaction, gone: Mapping[str, Reason]) -> int | None:
     if not gone:
         return None
     texts = {reason: str(reason) for reason in set(gone.values())}
-    await tx.run(_SQL["hold_counter"])
+    await epochs.hold_counter(tx)
     row = await tx.row(_SQL["retract"], refs=list(gone), causes=[texts[reason] for reason in gone.values()], now=tx.now)
     return int(row["head"]) if row else None

@@ -1,7 +1,3 @@
--- name: hold_counter
--- A statement of its own: the next one must see what was committed while this one waited.
-select from stream for update;
-
 -- name: publish
 -- Takes as many offsets as there are entities and writes each entity and its event at its offset. The counter row is
 -- held until commit, and this runs last in its transaction: so offsets are dense and in the order of the commits.
