@@ -7,7 +7,7 @@ import enum
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import msgspec
 
@@ -139,6 +139,25 @@ class History:
             f" {sum(len(read.events) for read in self.reads)} events, {len(self.listings)} listings,"
             f" {len(self.forgettings)} times forgotten"
         )
+
+
+class Notebook(Protocol):
+    """Where a process writes down what it does and sees."""
+
+    def add(self, record: Record) -> None:
+        """Write a record down."""
+        ...
+
+
+@dataclass(slots=True)
+class Notes:
+    """A part of a history in memory."""
+
+    records: list[Record] = field(default_factory=list)
+
+    def add(self, record: Record) -> None:
+        """Write a record down."""
+        self.records.append(record)
 
 
 @dataclass(slots=True)

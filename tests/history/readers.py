@@ -27,7 +27,7 @@ from callboard.store.database import Database
 from callboard.stream import feed
 from callboard.stream.feed import Mode
 from callboard.stream.following import Follower
-from tests.history.histories import End, Event, Listing, Read, Recorder
+from tests.history.histories import End, Event, Listing, Notebook, Read, Recorder
 
 EVEN = Equals("spec.parity", "0")
 
@@ -163,7 +163,7 @@ class Reader:
 
     name: str
     source: Source
-    recorder: Recorder
+    recorder: Notebook
     compacted: bool = False
     filtered: bool = False
     cold: bool = False
@@ -235,7 +235,7 @@ async def read_on(readers: Sequence[Reader], chance: random.Random, until: float
                 pass
 
 
-def all_kinds(name: str, source: Source, recorder: Recorder, *, cold: bool) -> list[Reader]:
+def all_kinds(name: str, source: Source, recorder: Notebook, *, cold: bool) -> list[Reader]:
     """Readers of the log and of the compacted stream, with and without a filter."""
     return [
         Reader(f"{name}-{kind}", source, recorder, cold=cold, compacted=compacted, filtered=filtered, limit=limit)
@@ -279,7 +279,7 @@ async def end_of(database: Database) -> End:
     )
 
 
-async def follow_feed(url: str, recorder: Recorder, name: str, chance: random.Random, until: float) -> None:
+async def follow_feed(url: str, recorder: Notebook, name: str, chance: random.Random, until: float) -> None:
     """Read as an API process does."""
     database = await Database.open(url, clock=SystemClock(), connections=4, name=f"history-{name}")
     warm, cold = Follower(database, SystemClock(), keep=500), Follower(database, SystemClock(), keep=1)
@@ -319,7 +319,7 @@ async def _stay(reader: Reader, until: float) -> None:
         await reader.step()
 
 
-async def _list(database: Database, recorder: Recorder, name: str, until: float) -> None:
+async def _list(database: Database, recorder: Notebook, name: str, until: float) -> None:
     while time.monotonic() < until:
         call = time.monotonic()
         offset, state = await listed(database)
@@ -327,7 +327,7 @@ async def _list(database: Database, recorder: Recorder, name: str, until: float)
         await SystemClock().sleep(0.1)
 
 
-async def follow_http(url: str, recorder: Recorder, name: str, chance: random.Random, until: float) -> None:
+async def follow_http(url: str, recorder: Notebook, name: str, chance: random.Random, until: float) -> None:
     """Read from an API process."""
     async with httpx2.AsyncClient(base_url=url, trust_env=False, timeout=30) as client:
         readers = all_kinds(name, FromHttp(client), recorder, cold=False)

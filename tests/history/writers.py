@@ -25,7 +25,7 @@ from callboard.store import changes, claims, publication, removal, stitch_queue
 from callboard.store.database import Database, Overtaken, Transaction
 from callboard.store.publication import FinalEntity
 from callboard.stream.retention import Keep, Retention
-from tests.history.histories import Change, Forgetting, Outcome, Recorder, Write
+from tests.history.histories import Change, Forgetting, Notebook, Outcome, Recorder, Write
 
 REVISIONS = (
     'create table if not exists revisions (ref text collate "C" primary key, revision bigint not null);'
@@ -94,7 +94,7 @@ class Writer:
     """One process that writes."""
 
     database: Database
-    recorder: Recorder
+    recorder: Notebook
     name: str
     chance: random.Random
     names: int = 40
@@ -103,7 +103,10 @@ class Writer:
     async def step(self) -> None:
         """Publish or retract a few entities, and regret it now and then."""
         refs = sorted({f"component:default/e{self.chance.randrange(self.names)}" for _ in range(self._size)})
-        gone, regretted = self.chance.random() < 0.2, self.chance.random() < 0.1
+        await self.change(refs, gone=self.chance.random() < 0.2, regretted=self.chance.random() < 0.1)
+
+    async def change(self, refs: Sequence[str], *, gone: bool = False, regretted: bool = False) -> None:
+        """Publish the next revisions of *refs*, or retract them."""
 
         async def work(tx: Transaction, name: str) -> tuple[list[Change], int | None]:
             there = await claims.lock_targets(tx, refs, create=() if gone else refs)
