@@ -347,7 +347,8 @@ async def begin(database: Database) -> None:
             await tx.connection.execute(statement)
 
 
-def test_no_reader_is_told_too_little_whatever_is_forgotten(lend_database: Lend) -> None:
+def explore(lend_database: Lend, examples: int, **more: Any) -> None:
+    """Let the machine run on a database of its own; *more* settings of Hypothesis go before the usual ones."""
     with lend_database() as url:
 
         class OnThisDatabase(Stream):
@@ -357,9 +358,14 @@ def test_no_reader_is_told_too_little_whatever_is_forgotten(lend_database: Lend)
         run_state_machine_as_test(
             OnThisDatabase,
             settings=hypothesis.settings(
-                max_examples=EXAMPLES,
+                max_examples=examples,
                 stateful_step_count=40,
                 deadline=None,
                 suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+                **more,
             ),
         )
+
+
+def test_no_reader_is_told_too_little_whatever_is_forgotten(lend_database: Lend) -> None:
+    explore(lend_database, EXAMPLES)
