@@ -2,8 +2,6 @@
 
 import asyncio
 import contextlib
-import os
-import signal
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +38,10 @@ class Cluster:
         """Start it, with whatever recovery that takes."""
         self.embedded.ensure_running()
 
+    async def migrate(self) -> None:
+        """Bring its database to the present schema."""
+        await migrations.apply(self.url)
+
     def crash(self) -> None:
         """Stop it without a checkpoint, as a power cut would."""
         self.run("pg_ctl", "stop", "-w", "-m", "immediate", "-D", str(self.data))
@@ -47,10 +49,6 @@ class Cluster:
     def promote(self) -> None:
         """Let a standby be a primary."""
         self.run("pg_ctl", "promote", "-w", "-D", str(self.data))
-
-    def freeze(self, pid: int) -> None:
-        """Let one of its processes stand still."""
-        os.kill(pid, signal.SIGSTOP)
 
     @property
     def data(self) -> Path:
@@ -101,7 +99,7 @@ def running(folder: Path) -> Iterator[Cluster]:
     """A new server, stopped at the end."""
     cluster = Cluster(folder)
     cluster.start()
-    asyncio.run(migrations.apply(cluster.url))
+    asyncio.run(cluster.migrate())
     try:
         yield cluster
     finally:

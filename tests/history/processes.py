@@ -40,12 +40,17 @@ class Stage:
     folder: Path
     seconds: float
 
+    async def make_room(self) -> None:
+        """Make room for what writers count."""
+        async with connected(self.url) as connection:
+            await connection.execute(REVISIONS)
+
     @contextlib.asynccontextmanager
     async def prepared(self) -> AsyncIterator[None]:
         """Make room for what writers count, until the end of the block."""
+        await self.make_room()
+        yield
         async with connected(self.url) as connection:
-            await connection.execute(REVISIONS)
-            yield
             await connection.execute("drop table revisions")
 
     @contextlib.asynccontextmanager

@@ -23,7 +23,7 @@ from callboard.model.changes import Change
 from callboard.model.json import JsonValue
 from callboard.model.predicates import Equals
 from callboard.store import changes
-from callboard.store.database import Database
+from callboard.store.database import Database, Transaction
 from callboard.stream import feed
 from callboard.stream.feed import Mode
 from callboard.stream.following import Follower
@@ -248,14 +248,6 @@ def all_kinds(name: str, source: Source, recorder: Notebook, *, cold: bool) -> l
     ]
 
 
-async def listed(database: Database) -> tuple[int, dict[str, int]]:
-    """The head, and the revision of each entity there."""
-    async with database.transaction(snapshot=True) as tx:
-        found = await changes.snapshot(tx)
-        state = {ref: revision_of(_object(body)) async for _, ref, body in found.rows}
-    return found.position.head, state
-
-
 def _object(body: bytes) -> dict[str, JsonValue]:
     entity = json.decode(body)
     assert isinstance(entity, dict)
@@ -264,19 +256,23 @@ def _object(body: bytes) -> dict[str, JsonValue]:
 
 async def end_of(database: Database) -> End:
     """What is there when all is over."""
-    position = await changes.now(database)
     async with database.transaction(snapshot=True) as tx:
-        found = await changes.history(tx, position.history_floor, limit=10_000_000)
-    head, state = await listed(database)
-    assert head == position.head
+        position = await changes.position(tx)
+        log = await changes.history(tx, position.history_floor, limit=10_000_000)
+        state = await _revisions(tx)
     return End(
         epoch=position.epoch,
-        head=head,
+        head=position.head,
         history_floor=position.history_floor,
         tombstone_floor=position.tombstone_floor,
-        log=[told_of(change) for change in found],
+        log=[told_of(change) for change in log],
         state=state,
     )
+
+
+async def _revisions(tx: Transaction) -> dict[str, int]:
+    found = await changes.snapshot(tx)
+    return {ref: revision_of(_object(body)) async for _, ref, body in found.rows}
 
 
 async def follow_feed(url: str, recorder: Notebook, name: str, chance: random.Random, until: float) -> None:
@@ -322,7 +318,8 @@ async def _stay(reader: Reader, until: float) -> None:
 async def _list(database: Database, recorder: Notebook, name: str, until: float) -> None:
     while time.monotonic() < until:
         call = time.monotonic()
-        offset, state = await listed(database)
+        async with database.transaction(snapshot=True) as tx:
+            offset, state = (await changes.position(tx)).head, await _revisions(tx)
         recorder.add(Listing(who=f"{name}-list", call=call, returned=time.monotonic(), offset=offset, state=state))
         await SystemClock().sleep(0.1)
 

@@ -7,6 +7,7 @@ Each transaction is in the file before it begins, and again with what has become
 
 import asyncio
 import datetime as dt
+import os
 import random
 import sys
 import time
@@ -22,7 +23,7 @@ from callboard.model import json
 from callboard.model.causes import Reason
 from callboard.stitching.worker import Stitcher
 from callboard.store import changes, claims, publication, removal, stitch_queue
-from callboard.store.database import Database, Overtaken, Transaction
+from callboard.store.database import SETTINGS, Database, Overtaken, Transaction
 from callboard.store.publication import FinalEntity
 from callboard.stream.retention import Keep, Retention
 from tests.history.histories import Change, Forgetting, Notebook, Outcome, Recorder, Write
@@ -178,8 +179,13 @@ async def stitch(writer: Writer, until: float, pause: float) -> None:
         await writer.accept()
         await stitcher.stitch()
         await SystemClock().sleep(writer.chance.random() * pause)
-    while await stitcher.stitch() == 0:
-        pass
+    while await _is_left(writer.database):
+        await SystemClock().sleep(min(await stitcher.stitch(), pause))
+
+
+async def _is_left(database: Database) -> bool:
+    async with database.transaction() as tx:
+        return bool(await tx.connection.fetchval("select exists (select from stitch_queue)"))
 
 
 async def forget(writer: Writer, until: float, pause: float) -> None:
@@ -202,11 +208,23 @@ async def forget(writer: Writer, until: float, pause: float) -> None:
         await SystemClock().sleep(0.3)
 
 
-ROLES = {"write": write, "stitch": stitch, "forget": forget}
+async def insist(writer: Writer, until: float, pause: float) -> None:
+    """Publish the same few entities until a moment."""
+    while time.monotonic() < until:
+        await writer.change(["component:default/a", "component:default/b"])
+        await SystemClock().sleep(pause)
+
+
+ROLES = {"write": write, "stitch": stitch, "forget": forget, "insist": insist}
+
+IMPATIENT = "CALLBOARD_TEST_IDLE_TIMEOUT"
+"""The environment variable that makes the server give up on a frozen process sooner than it usually does."""
 
 
 async def main(url: str, file: str, name: str, role: str, seconds: str, seed: str) -> None:
     """Run one process."""
+    if timeout := os.environ.get(IMPATIENT):
+        SETTINGS["idle_in_transaction_session_timeout"] = timeout
     database = await Database.open(url, clock=SystemClock(), connections=2, name=f"history-{name}")
     try:
         writer = Writer(database, Recorder(Path(file)), name, random.Random(int(seed)))

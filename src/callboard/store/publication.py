@@ -39,6 +39,7 @@ async def publish(tx: Transaction, entities: Sequence[FinalEntity]) -> int | Non
     """
     if not entities:
         return None
+    await tx.prepare(_SQL["publish"], refs=[], uids=[], bodies=[], hashes=[], causes=[], now=tx.now)
     await epochs.hold_counter(tx)
     row = await tx.row(
         _SQL["publish"],
@@ -60,6 +61,7 @@ async def retract(tx: Transaction, gone: Mapping[str, Reason]) -> int | None:
     if not gone:
         return None
     texts = {reason: str(reason) for reason in set(gone.values())}
+    await tx.prepare(_SQL["retract"], refs=[], causes=[], now=tx.now)
     await epochs.hold_counter(tx)
     row = await tx.row(_SQL["retract"], refs=list(gone), causes=[texts[reason] for reason in gone.values()], now=tx.now)
     return int(row["head"]) if row else None
