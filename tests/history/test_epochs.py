@@ -133,19 +133,25 @@ async def test_a_standby_that_is_none_yet_begins_no_epoch(published: Database, s
         assert await epoch_of(database) == await epoch_of(published)
 
 
+@pytest.fixture
+def other(tmp_path: Path) -> Iterator[Cluster]:
+    """Another server."""
+    with running(tmp_path / "other") as cluster:
+        yield cluster
+
+
 async def test_a_dump_that_is_restored_on_another_server_begins_another_epoch(
-    primary: Cluster, database: Database, tmp_path: Path
+    published: Database, other: Cluster, tmp_path: Path
 ) -> None:
-    await publish(database, "a", tier="1")
-    before = await epoch_of(database)
-    url = await primary.empty_database("restored")
-    primary.restore(database.url, url, tmp_path / "dump")
+    before = await epoch_of(published)
+    url = await other.empty_database("restored")
+    other.restore(published.url, url, tmp_path / "dump")
     async for restored in opened(url):
         await lines.check(restored)
 
         after = await epoch_of(restored)
         assert (after.because, after.epoch == before.epoch) == (Because.RESTORED, False)
-        assert await told(restored, 0, after.epoch) == [ref_of("a")]
+        assert ref_of("a") in await told(restored, 0, after.epoch)
 
 
 async def test_a_dump_that_is_restored_on_the_same_server_is_as_it_was(
