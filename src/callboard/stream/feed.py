@@ -205,7 +205,7 @@ class _Reading:
             if self.sight.limited:
                 passed_over = offset < compact_until or began is not None
                 told = await told_of_changes(tx, found, self.sight, after=offset, compacted=passed_over, began=began)
-        if offset < compact_until:
+        if self.mode is Mode.LOG and offset < compact_until:
             await self._let_memory_come(position.head)
         # Who reads from 0 holds nothing yet, so nothing that is obsolete by now.
         start = position.head if offset == 0 else offset if began is None else began
@@ -221,7 +221,8 @@ class _Reading:
     async def _let_memory_come(self, head: int) -> None:
         """Wait a moment until memory is where this page was read.
 
-        What has changed up to there was passed over. Who went on in memory before would have caught up without it.
+        What has changed up to there was passed over. A reader of the log may go on in memory, and would have caught up
+        there without it.
         """
         if self.follower.position is not None:
             await self.follower.wait_beyond(head - 1, _MOMENT)
