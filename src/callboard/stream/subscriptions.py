@@ -104,6 +104,8 @@ class Known:
 
     subscription: Subscription
     position: changes.Position
+    connected: bool | None = None
+    """Whether some engine has the handler that it leads to; None when it leads to none, or nobody has looked."""
 
     @property
     def lag(self) -> int:
@@ -184,8 +186,8 @@ async def every(database: Database, caller: Caller) -> list[Known]:
     """The subscriptions that the caller may know of, by name."""
     async with database.transaction() as tx:
         position = await changes.position(tx)
-        found = await subscriptions.every(tx)
-    return [Known(each, position) for each in found if caller.operator or each.owner in (None, caller.name)]
+        found = [each for each in await subscriptions.every(tx) if _may_care(each, caller)]
+        return await _known(tx, found, position)
 
 
 async def get(database: Database, name: str, caller: Caller) -> Known:
@@ -193,17 +195,21 @@ async def get(database: Database, name: str, caller: Caller) -> Known:
     async with database.transaction() as tx:
         position = await changes.position(tx)
         found = await subscriptions.find(tx, name)
-    if found is None:
-        raise _missing(name)
-    _admit(found, caller, for_care=True)
-    return Known(found, position)
+        if found is None:
+            raise _missing(name)
+        _admit(found, caller, for_care=True)
+        [known] = await _known(tx, [found], position)
+    return known
 
 
 async def remove(database: Database, name: str, caller: Caller) -> None:
-    """Forget a subscription. Raises NotFound and NotAllowed."""
+    """Forget a subscription. Raises NotFound and NotAllowed, and Conflict while an engine has its handler."""
 
     async def work(tx: Transaction) -> None:
-        await _cared_for(tx, name, caller)
+        found = await _cared_for(tx, name, caller)
+        # Its handler would be told nothing until an engine starts that makes it anew, and what comes meanwhile is lost.
+        if found.is_of_plugin and await subscriptions.connected(tx, [name]):
+            raise Conflict(f"Subscription {name} leads to a handler that engines have: it goes when the plugin is gone")
         await subscriptions.remove(tx, name)
 
     await database.run(work)
@@ -237,7 +243,8 @@ async def _care(
         await _cared_for(tx, name, caller)
         found = await do(tx, position)
         assert found is not None
-        return Known(found, position)
+        [known] = await _known(tx, [found], position)
+        return known
 
     return await database.run(work)
 
@@ -250,14 +257,29 @@ async def _cared_for(tx: Transaction, name: str, caller: Caller) -> Subscription
     return found
 
 
+async def _known(tx: Transaction, found: Sequence[Subscription], position: changes.Position) -> list[Known]:
+    of_plugins = [each.name for each in found if each.is_of_plugin]
+    connected = await subscriptions.connected(tx, of_plugins)
+    return [Known(each, position, each.name in connected if each.is_of_plugin else None) for each in found]
+
+
 def _missing(name: str) -> NotFound:
     return NotFound(f"There is no subscription {name}")
 
 
 def _admit(found: Subscription, caller: Caller, *, for_care: bool = False) -> None:
-    if found.owner is None or found.owner == caller.name or (for_care and caller.operator):
-        return
-    raise NotAllowed(f"Subscription {found.name} belongs to {found.owner}")
+    """Raises NotAllowed for who may not read and change a subscription, or *for_care*, not even pause and move it."""
+    if not (_may_care(found, caller) if for_care else _owns(found, caller)):
+        raise NotAllowed(f"Subscription {found.name} belongs to {found.owner}")
+
+
+def _may_care(found: Subscription, caller: Caller) -> bool:
+    return caller.operator or _owns(found, caller)
+
+
+def _owns(found: Subscription, caller: Caller) -> bool:
+    # A plugin of Backstage that calls may have the name of one in the engines.
+    return not found.is_of_plugin and found.owner in (None, caller.name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
