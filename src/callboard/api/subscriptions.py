@@ -117,21 +117,27 @@ async def read(request: Request) -> Response:
         raise InvalidInput("request/body/limit must be >= 1")
     here = context.of(request)
     _ = here.view
+    wait = min(_seconds(body, "wait") or 0.0, _LONGEST_WAIT)
     consumer = Consumer(
         follower=here.follower,
         caller=caller,
         name=name,
         limit=_DEFAULT_LIMIT if limit is None else min(limit, _LARGEST_LIMIT),
-        wait=min(_seconds(body, "wait") or 0.0, _LONGEST_WAIT),
+        wait=wait,
         lease=_lease(body),
         visible=visible,
         holder=body.text("lease"),
     )
+    audience = here.read_side.audience
+    listener = audience.admit("subscription") if wait else None
     try:
         handed = await consumer.read()
         known = await subscriptions.get(here.database, name, caller)
     except (OffsetExpired, OffsetInTheFuture) as error:
         return _start_again(request, error)
+    finally:
+        if listener is not None:
+            audience.leave(listener)
     return answers.raw(_handed(handed, known.subscription, here.view.offset))
 
 

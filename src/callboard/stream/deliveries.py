@@ -37,6 +37,9 @@ _log = structlog.get_logger(__name__)
 _LONGEST_PAUSE = 3_600.0
 _LONGEST_WISH = 86_400.0
 _LONGEST_ERROR = 2_000
+_FORM = "delivery"
+"""As what an engine counts among the readers of the stream while it delivers for a subscription."""
+
 _IN_A_ROW = 20
 """Batches that a subscription gets before others have their turn."""
 
@@ -110,11 +113,13 @@ class Deliveries:
             if subscription.name not in self._tasks:
                 task = asyncio.create_task(self.deliver(subscription))
                 self._tasks[subscription.name] = task
+                self.metrics.stream_readers.labels(_FORM).inc()
                 task.add_done_callback(functools.partial(self._ended, subscription.name))
         return TICK
 
     def _ended(self, name: str, task: "asyncio.Task[None]") -> None:
         del self._tasks[name]
+        self.metrics.stream_readers.labels(_FORM).dec()
         if not task.cancelled() and (error := task.exception()) is not None:
             _log.error("subscription.interrupted", subscription=name, exc_info=error)
         self.loop.wake()

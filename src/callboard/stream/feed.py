@@ -1,5 +1,6 @@
 """The feed: pages of the stream, for any reader at any offset."""
 
+import contextlib
 import enum
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -81,6 +82,7 @@ async def read(
     began: int | None = None,
     predicate: Predicate | None = None,
     visible: Predicate | None = None,
+    attending: Reader | None = None,
 ) -> Page:
     """The changes after *offset*, at most *limit*; waits up to *wait* seconds for the first one.
 
@@ -88,14 +90,16 @@ async def read(
     everything up to *offset*, and is refused where the difference could matter.
 
     Only entities are told for which *predicate* holds, the reader's own filter, and *visible*, what the reader may see
-    (see `sight`). Raises OffsetExpired when the reader would miss removals, or reads another epoch, and
-    OffsetInTheFuture.
+    (see `sight`). Whoever is *attending* already is not counted once more.
+
+    Raises OffsetExpired when the reader would miss removals, or reads another epoch, and OffsetInTheFuture.
     """
     view = follower.view
     _check_epoch(epoch, view.epoch)
     reading = _Reading(follower, limit, mode, epoch, Sight(predicate, visible, view.shows(visible)))
-    with follower.readers.attending(offset) as reader:
-        return await _read(reading, reader, began, wait)
+    counted = follower.readers.attending(offset) if attending is None else contextlib.nullcontext(attending)
+    with counted as reader:
+        return await _read(reading, reader, offset, began, wait)
 
 
 async def stored(
@@ -117,8 +121,8 @@ async def stored(
     return await reading.page(offset, began if offset else None)
 
 
-async def _read(reading: "_Reading", reader: Reader, began: int | None, wait: float) -> Page:
-    follower, offset = reading.follower, reader.offset
+async def _read(reading: "_Reading", reader: Reader, offset: int, began: int | None, wait: float) -> Page:
+    follower = reading.follower
     until = follower.clock.monotonic() + wait
     await _wait_for_this_process(follower, offset, wait)
     page = await reading.page(offset, began if offset else None)
