@@ -182,7 +182,7 @@ class _Reading:
 
     def _from_memory(self, offset: int, began: int | None, size: int) -> Page | None:
         view = self.follower.view
-        if self.mode is not Mode.LOG or self.follower.position is None:
+        if not self._tells_each(offset) or self.follower.position is None:
             return None
         if offset > view.offset or (began is not None and self.sight.limited):
             return None
@@ -200,7 +200,7 @@ class _Reading:
             position = await changes.position(tx)
             _check_epoch(self.epoch, position.epoch)
             self._check_floors(offset, began, position)
-            compact_until = position.head if self.mode is Mode.COMPACTED else position.history_floor
+            compact_until = self._compact_until(offset, began, position)
             found = await _changes(tx, offset, compact_until=compact_until, limit=size)
             told: Sequence[Change] = found
             if self.sight.limited:
@@ -216,6 +216,23 @@ class _Reading:
             epoch=position.epoch,
             way=Way(start, compact_until, is_long=is_long and start < position.history_floor),
         )
+
+    def _compact_until(self, offset: int, began: int | None, position: Position) -> int:
+        """Up to where versions are passed over."""
+        if not self._tells_each(offset):
+            return position.head
+        # On its way from 0 a reader holds nothing that was obsolete where it began, and so nothing before that.
+        return max(position.history_floor, began or 0) if self.mode is Mode.COMPACTED else position.history_floor
+
+    def _tells_each(self, offset: int) -> bool:
+        """Whether a reader at *offset* is told each single change, as far as these are kept.
+
+        Callers with conditions always are, but for a first load. So at each of its offsets such a reader holds what was
+        there then, or less, whether or not it gives back `began`. If versions were passed over it could hold an older
+        one; and once that is forgotten, nobody could tell it of the removal without telling others what they must not
+        know.
+        """
+        return self.mode is Mode.LOG or (self.sight.permitted is not None and offset > 0)
 
     def _check_floors(self, offset: int, began: int | None, position: Position) -> None:
         """Raises OffsetExpired if the reader could miss a removal, and OffsetInTheFuture."""
