@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
@@ -341,6 +342,13 @@ def test_a_handler_has_a_name_of_its_own_in_its_plugin() -> None:
 def test_a_filter_that_means_nothing_is_refused_where_it_is_written() -> None:
     with pytest.raises(InvalidInput, match="Invalid field"):
         Plugin("notices").on_event(fields="metadata[0]")(print)
+
+
+def test_a_word_that_is_not_known_is_refused() -> None:
+    misspelt: dict[str, Any] = {"filters": "kind=api"}
+
+    with pytest.raises(TypeError, match="nothing but filter, query, fields, start, name to be said of a handler, got"):
+        Plugin("notices").on_event(**misspelt)(print)
 
 
 @pytest.mark.parametrize("name", ["", "a.b", "über", "a" * 64, "-a"])

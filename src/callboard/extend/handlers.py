@@ -3,7 +3,7 @@
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias, TypeVar
+from typing import Any, Literal, TypeAlias, TypedDict, TypeVar, Unpack
 
 from callboard.extend.sinks import Event
 from callboard.model.json import JsonObject
@@ -12,6 +12,22 @@ from callboard.model.projection import parse_fields
 
 Start: TypeAlias = Literal["now", 0]
 """Where a new handler begins: with the next change, or with the whole catalog."""
+
+
+class Told(TypedDict, total=False):
+    """What a handler is told."""
+
+    filter: str | Sequence[str]
+    """Which entities, as in `GET /entities`: one filter, or alternatives. All of them without it."""
+    query: JsonObject | None
+    """A predicate that must hold beside the filter."""
+    fields: str | Sequence[str]
+    """Dotted paths of the entities to keep; everything by default."""
+    start: Start
+    """Matters when an installation sees the handler for the first time: `now` as a rule."""
+    name: str
+    """The name of the handler, if it is not that of the function: the old one, when the function is renamed."""
+
 
 Single = TypeVar("Single", bound=Callable[[Event], Awaitable[None] | None])
 Several = TypeVar("Several", bound=Callable[[Sequence[Event]], Awaitable[None] | None])
@@ -52,60 +68,38 @@ class Plugin:
         self.name = name
         self.handlers: list[Handler] = []
 
-    def on_event(
-        self,
-        *,
-        filter: str | Sequence[str] = (),  # noqa: A002 - the word of the API
-        query: JsonObject | None = None,
-        fields: str | Sequence[str] = (),
-        start: Start = "now",
-        name: str | None = None,
-    ) -> Callable[[Single], Single]:
-        """Call the function with each change of the entities that *filter* and *query* hold for.
+    def on_event(self, **told: Unpack[Told]) -> Callable[[Single], Single]:
+        """Call the function with each change.
 
-        *fields* reduces the entities to these paths. *start* matters when an installation sees the handler for the
-        first time. The handler has the name of the function, unless another *name* is given: the old one, when the
-        function is renamed. One that is not async is called in a thread of its own. Raises ValueError and InvalidInput.
+        One that is not async is called in a thread of its own. Raises TypeError, ValueError and InvalidInput for what
+        can't be meant.
         """
 
         def add(function: Single) -> Single:
-            self._add(function, name, filter, query, fields, start, takes_several=False)
+            self.handlers.append(self._handler(function, told, takes_several=False))
             return function
 
         return add
 
-    def on_events(
-        self,
-        *,
-        filter: str | Sequence[str] = (),  # noqa: A002 - the word of the API
-        query: JsonObject | None = None,
-        fields: str | Sequence[str] = (),
-        start: Start = "now",
-        name: str | None = None,
-    ) -> Callable[[Several], Several]:
-        """As `on_event`, with up to `callboard.subscriptions.batchSize` events at a time.
+    def on_events(self, **told: Unpack[Told]) -> Callable[[Several], Several]:
+        """As `on_event`, with up to `callboard.subscriptions.batchSize` changes at a time.
 
         All of them come again when the function raises.
         """
 
         def add(function: Several) -> Several:
-            self._add(function, name, filter, query, fields, start, takes_several=True)
+            self.handlers.append(self._handler(function, told, takes_several=True))
             return function
 
         return add
 
-    def _add(
-        self,
-        function: Callable[[Any], Awaitable[None] | None],
-        name: str | None,
-        filters: str | Sequence[str],
-        query: JsonObject | None,
-        fields: str | Sequence[str],
-        start: Start,
-        *,
-        takes_several: bool,
-    ) -> None:
-        name = getattr(function, "__name__", "") if name is None else name
+    def _handler(
+        self, function: Callable[[Any], Awaitable[None] | None], told: Told, *, takes_several: bool
+    ) -> Handler:
+        known = Told.__annotations__
+        if unknown := sorted(set(told) - set(known)):
+            raise TypeError(f"expected nothing but {', '.join(known)} to be said of a handler, got {unknown[0]!r}")
+        name, start = told.get("name", getattr(function, "__name__", "")), told.get("start", "now")
         if not _HANDLER.fullmatch(name):
             raise ValueError(
                 "expected the name of a handler to be of letters, digits, underscores and hyphens, at most 63,"
@@ -117,17 +111,17 @@ class Plugin:
             )
         if start not in ("now", 0):
             raise ValueError(f"expected the handler {name} to start now, or at 0, got {start!r}")
-        handler = Handler(
+        filters, query, fields = _texts(told.get("filter", ())), told.get("query"), _texts(told.get("fields", ()))
+        _ = parse_filters(filters), parse_fields(fields), query is None or parse_query(query)
+        return Handler(
             name=name,
             function=function,
             takes_several=takes_several,
-            filters=_texts(filters),
+            filters=filters,
             query=query,
-            fields=_texts(fields),
+            fields=fields,
             start=start,
         )
-        _ = parse_filters(handler.filters), parse_fields(handler.fields), query is None or parse_query(query)
-        self.handlers.append(handler)
 
     def __repr__(self) -> str:
         return f"Plugin({self.name!r})"
