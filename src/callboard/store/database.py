@@ -30,6 +30,8 @@ _CONNECTION_LOST = (
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
     asyncpg.InterfaceError,
+    # What asyncpg says when the server has said goodbye, and the connection has not ended yet.
+    asyncpg.InternalClientError,
     OSError,
 )
 _WORTH_A_RETRY = (
