@@ -1,12 +1,15 @@
 # `make` lists what can be done here. Nothing needs to be installed but Python 3.11 or newer.
 .DEFAULT_GOAL := help
-.PHONY: help setup serve check test bench docs
+.PHONY: help setup serve check test soak bench docs
 # Two of them at once would set up one .venv twice.
 .NOTPARALLEL:
 
 PYTHON_HERE = .venv/bin/python
 # More words for the command: make test ARGS="-k ingestion -x"
 ARGS =
+# How long a soak is: make soak SECONDS=60 EXAMPLES=100
+SECONDS = 600
+EXAMPLES = 600
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,6 +30,10 @@ check: setup ## Look for mistakes without running anything: format, lint, types,
 
 test: setup ## Run the tests
 	$(PYTHON_HERE) -m pytest $(ARGS)
+
+soak: setup ## Run what takes long: kill everything at random for minutes, and try thousands of histories
+	CALLBOARD_TEST_EXAMPLES=$(EXAMPLES) CALLBOARD_SOAK_SECONDS=$(SECONDS) $(PYTHON_HERE) -m pytest -s \
+		tests/properties/test_stream_machine.py $(wildcard tests/history) tests/soak $(ARGS)
 
 bench: setup ## Measure: ingest, process, query, follow
 	$(PYTHON_HERE) -m benchmarks $(ARGS)

@@ -16,8 +16,8 @@ from tests.harness import Catalog, component, offered
 Configure = Callable[[str], Settings]
 
 CODE = """
-from callboard.errors import InvalidEntity
-from callboard.extend import Full, IncrementalEntityProvider, Offered, Page, Processor
+from callboard.errors import InvalidEntity, InvalidInput
+from callboard.extend import Full, IncrementalEntityProvider, Offered, Page, Plugin, Processor
 
 class Source:
     def __init__(self, context):
@@ -54,6 +54,26 @@ class Parts:
 class Nameless:
     async def connect(self, connection):
         ...
+
+class Pigeons:
+    def __init__(self, context):
+        self.type = context.options.get("type", "pigeon")
+
+    def check(self, target):
+        if "loft" not in target.options:
+            raise InvalidInput("a pigeon needs a loft")
+
+    def open(self, target):
+        ...
+
+notices = Plugin("notices")
+
+@notices.on_event(filter="kind=api", start=0)
+async def tell(event):
+    ...
+
+def misspelt(context):
+    Plugin("notices").on_event(query={"$al": []})(tell)
 
 shout = Shout()
 number = 3
@@ -148,7 +168,7 @@ def test_what_a_plugin_does_to_its_settings_reaches_nobody_else(configured: Conf
         ("mine:Parts.processor", "expected an object Parts.processor in the module mine, found no processor"),
         (
             "mine:number",
-            "expected mine:number to be a provider, an incremental provider, a processor or a policy, or a",
+            "expected mine:number to be a provider, an incremental provider, a processor, a policy, a kind",
         ),
         (
             "mine:nothing_of_use",
@@ -156,9 +176,15 @@ def test_what_a_plugin_does_to_its_settings_reaches_nobody_else(configured: Conf
         ),
         (
             "mine:broken",
-            "expected mine:broken to make a provider, an incremental provider, a processor or a policy, go",
+            "expected mine:broken to make a provider, an incremental provider, a processor, a policy, a ki",
         ),
         ("mine:Nameless", "expected an object of type Nameless to have a text as its name, got None"),
+        (
+            "mine:misspelt",
+            "expected mine:misspelt to make a provider, an incremental provider, a processor, a policy, a",
+        ),
+        ("{use: 'mine:Pigeons', options: {type: webhook}}", "expected a kind of sinks with a type of its own, and the"),
+        ("{use: 'mine:Pigeons', options: {type: handler}}", "expected a kind of sinks with a type of its own, and the"),
         ("{use: 'mine:Source', options: {name: a/b}}", "expected the name of a provider to be of letters, digits, do"),
         ("{use: 'mine:Source', options: {name: config}}", "expected a provider with a name of its own, and there is"),
     ],
@@ -174,6 +200,23 @@ def test_a_plugin_that_cannot_be_used_is_named_in_one_line(
     told = str(refusal.value).replace(module, "mine")
     assert told.startswith(f"app-config.yaml:2: callboard.plugins[0]: {problem}")
     assert len(told.splitlines()) == 1
+
+
+def test_a_plugin_with_handlers_and_a_kind_of_sinks_are_found(configured: Configure) -> None:
+    found = plugins.load(configured("mine:notices, mine:Pigeons"))
+
+    assert [(plugin.name, plugin.handlers[0].name) for plugin in found.reacting] == [("notices", "tell")]
+    assert [kind.type for kind in found.sinks] == ["pigeon"]
+
+
+def test_a_plugin_is_told_why_its_handler_can_not_be_used(configured: Configure) -> None:
+    with pytest.raises(InvalidConfiguration, match=r"InvalidInput: .*\$al"):
+        plugins.load(configured("mine:misspelt"))
+
+
+def test_two_plugins_of_one_name_are_refused(configured: Configure) -> None:
+    with pytest.raises(InvalidConfiguration, match=r"callboard\.plugins\[1\].*a plugin with a name of its own"):
+        app.plugins_of(configured("mine:notices, mine:notices"))
 
 
 def test_two_providers_of_one_name_are_refused(configured: Configure) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import dataclasses
 import datetime as dt
 import os
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -27,7 +27,7 @@ from callboard.builtin.readers.http import HttpReader
 from callboard.builtin.sinks import webhook
 from callboard.builtin.sinks.addresses import Receiver, Receivers
 from callboard.builtin.sinks.webhook import WebhookKind
-from callboard.clock import Clock
+from callboard.clock import Clock, SystemClock
 from callboard.errors import Conflict, RemovalRefused
 from callboard.extend import EntityProvider, Processor, Reader, SinkKind
 from callboard.ingestion import connections
@@ -54,6 +54,8 @@ from callboard.stream.audience import Audience
 from callboard.stream.deliveries import Deliveries, DeliveryOptions
 from callboard.stream.following import Follower
 from callboard.stream.forms import Encodings
+from callboard.stream.handlers import TYPE as HANDLER
+from callboard.stream.handlers import Handlers
 from callboard.stream.retention import Keep, Retention
 from callboard.view.memberships import groups_of
 
@@ -82,6 +84,7 @@ class Engine:
     forgetting: Forgetting
     retention: Retention
     deliveries: Deliveries
+    handlers: Handlers
     wakeups: WakeUps
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -93,6 +96,7 @@ class Engine:
             connecting = [group.create_task(self._connect(provider)) for provider in self.providers]
             connecting += [group.create_task(rounds.run()) for rounds in self.rounds]
             group.create_task(self.forgetting.attending.run())
+            group.create_task(self.handlers.attending.run())
             group.create_task(self.deliveries.run())
             group.create_task(self.wakeups.run())
             group.create_task(counting.run())
@@ -107,7 +111,7 @@ class Engine:
             await stop.wait()
             self.worker.stop()
             forgetting = (self.forgetting.loop, self.forgetting.attending)
-            own = (self.deliveries.loop, self.retention.loop)
+            own = (self.deliveries.loop, self.handlers.attending, self.retention.loop)
             for loop in (self.stitcher.loop, self.wakeups.loop, *forgetting, *own, counting):
                 loop.stop()
             for task in connecting:
@@ -166,11 +170,13 @@ def assemble_engine(
     worker = Worker(database, pipeline, clock, processing_options(settings))
     lease = dt.timedelta(seconds=settings.callboard.processing.lease_seconds)
     stitcher = Stitcher(database, clock, StitchingOptions(lease=lease))
+    handlers = Handlers(database=database, clock=clock, plugins=added.reacting, lease=lease)
     deliveries = Deliveries(
         database=database,
         clock=clock,
         metrics=metrics,
-        kinds=sink_kinds(settings, clock),
+        kinds={**sink_kinds(settings, clock, added), HANDLER: handlers.kind},
+        handlers=handlers.names,
         options=delivery_options(settings),
     )
     wakeups = WakeUps(
@@ -214,13 +220,15 @@ def assemble_engine(
         ),
         retention=Retention(database=database, clock=clock, keep=kept(settings), lease=lease),
         deliveries=deliveries,
+        handlers=handlers,
         wakeups=wakeups,
     )
 
 
 def plugins_of(settings: Settings) -> Plugins:
     """The plugins that the configuration names. Raises InvalidConfiguration when one of them can't be used."""
-    return plugins.load(settings, taken=(CONFIGURED, REGISTERED))
+    own = sink_kinds(settings, SystemClock())
+    return plugins.load(settings, taken=(CONFIGURED, REGISTERED), sink_types=(*own, HANDLER))
 
 
 def build_pipeline(
@@ -316,7 +324,7 @@ def delivery_options(settings: Settings) -> DeliveryOptions:
     )
 
 
-def sink_kinds(settings: Settings, clock: Clock) -> dict[str, SinkKind]:
+def sink_kinds(settings: Settings, clock: Clock, added: Plugins | None = None) -> dict[str, SinkKind]:
     """What subscriptions may deliver to, by type."""
     own = settings.callboard.subscriptions
     allowed = [Receiver(AllowedHost(rule.host, rule.paths), rule.private) for rule in own.allow]
@@ -327,7 +335,7 @@ def sink_kinds(settings: Settings, clock: Clock) -> dict[str, SinkKind]:
         source=f"{settings.backend.url}/api/catalog",
         timeout_seconds=own.timeout_seconds,
     )
-    return {webhooks.type: webhooks}
+    return {kind.type: kind for kind in (webhooks, *(added.sinks if added else ()))}
 
 
 def _delivering_client() -> httpx2.AsyncClient:
@@ -374,11 +382,16 @@ class ReadSide:
     authenticator: Authenticator | None = None
     """None: everybody may come in."""
     authorizer: Authorizer = field(default_factory=Unrestricted)
+    added: Plugins = field(default_factory=Plugins)
+    """What plugins have brought."""
+    sinks: Mapping[str, SinkKind] = field(init=False)
+    """What subscriptions may deliver to, by type."""
     audience: Audience = field(init=False)
     encodings: Encodings = field(default_factory=Encodings)
     """The latest events as they are sent."""
 
     def __post_init__(self) -> None:
+        self.sinks = sink_kinds(self.settings, self.clock, self.added)
         self.audience = Audience(self.settings.callboard.stream.max_readers, self.metrics)
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -400,6 +413,7 @@ async def read_side(settings: Settings, url: str, clock: Clock, metrics: Metrics
     wakeups = WakeUps(database, clock, {publication.CHANNEL: follower.loop.wake}, before=lambda: lines.check(database))
     try:
         async with _reading_client() as client:
+            added = plugins_of(settings)
             authenticator = authentication.build(settings, client, clock, lambda user: groups_of(follower.view, user))
             yield ReadSide(
                 settings=settings,
@@ -408,7 +422,8 @@ async def read_side(settings: Settings, url: str, clock: Clock, metrics: Metrics
                 metrics=metrics,
                 follower=follower,
                 wakeups=wakeups,
-                pipeline=build_pipeline(settings, client, clock, plugins_of(settings)),
+                pipeline=build_pipeline(settings, client, clock, added),
+                added=added,
                 authenticator=authenticator if authenticator.enabled else None,
                 authorizer=authorizer_of(settings, client, clock),
             )

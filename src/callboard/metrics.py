@@ -63,7 +63,7 @@ class Metrics:
         )
         self.stream_readers = Gauge(
             "callboard_stream_readers",
-            "Open streams and held requests for the next change.",
+            "Open streams, held requests for the next change, and subscriptions that are being delivered.",
             ["form"],
             registry=self.registry,
             # A process that has ended has no readers any more.

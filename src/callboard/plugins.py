@@ -10,11 +10,20 @@ from dataclasses import dataclass, field
 from typing import TypeGuard
 
 from callboard.errors import InvalidConfiguration
-from callboard.extend import EntityProvider, IncrementalEntityProvider, PluginConfig, PluginContext, Policy, Processor
+from callboard.extend import (
+    EntityProvider,
+    IncrementalEntityProvider,
+    Plugin,
+    PluginConfig,
+    PluginContext,
+    Policy,
+    Processor,
+    SinkKind,
+)
 from callboard.settings import PluginSetting, Settings
 
 _KEY = "callboard.plugins"
-_PARTS = "a provider, an incremental provider, a processor or a policy"
+_PARTS = "a provider, an incremental provider, a processor, a policy, a kind of sinks or a Plugin"
 _EXPECTED = f"{_PARTS}, or a class or function that makes one or a list of them from a PluginContext"
 _PROVIDER_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
 
@@ -27,14 +36,19 @@ class Plugins:
     incremental: list[IncrementalEntityProvider] = field(default_factory=list)
     processors: list[Processor] = field(default_factory=list)
     policies: list[Policy] = field(default_factory=list)
+    sinks: list[SinkKind] = field(default_factory=list)
+    reacting: list[Plugin] = field(default_factory=list)
+    """Those with handlers of events."""
 
 
-def load(settings: Settings, *, taken: Collection[str] = ()) -> Plugins:
+def load(settings: Settings, *, taken: Collection[str] = (), sink_types: Collection[str] = ()) -> Plugins:
     """Import what the configuration names, and call what is to be called.
 
-    Raises InvalidConfiguration, in one line, for what can't be used, and when a provider has a name that is *taken*.
+    Raises InvalidConfiguration, in one line, for what can't be used, and when a provider has a name that is *taken*, or
+    a kind of sinks one of the *sink_types* that are there.
     """
-    plugins, names = Plugins(), set(taken)
+    plugins = Plugins()
+    names = _Names(set(taken), set(sink_types), set())
     config = PluginConfig(settings.catalog.providers, settings.catalog.processors)
     for index, setting in enumerate(settings.callboard.plugins):
         try:
@@ -45,6 +59,15 @@ def load(settings: Settings, *, taken: Collection[str] = ()) -> Plugins:
         except _Unusable as reason:
             raise InvalidConfiguration(f"{setting.at}: {_KEY}[{index}]: {reason}") from reason.__cause__
     return plugins
+
+
+@dataclass(frozen=True, slots=True)
+class _Names:
+    """What is taken."""
+
+    providers: set[str]
+    sinks: set[str]
+    plugins: set[str]
 
 
 class _Unusable(Exception):
@@ -96,9 +119,9 @@ def _arguments(maker: Callable[..., object], context: PluginContext) -> Iterator
 def _is_part(candidate: object) -> bool:
     if isinstance(candidate, type):
         return False
-    if isinstance(candidate, Processor | IncrementalEntityProvider):
+    if isinstance(candidate, Processor | IncrementalEntityProvider | Plugin):
         return True
-    return _is_provider(candidate) or _is_policy(candidate)
+    return _is_provider(candidate) or _is_policy(candidate) or _is_sink_kind(candidate)
 
 
 def _is_provider(candidate: object) -> TypeGuard[EntityProvider]:
@@ -109,31 +132,48 @@ def _is_policy(candidate: object) -> TypeGuard[Policy]:
     return callable(getattr(candidate, "enforce", None))
 
 
-def _add(plugins: Plugins, names: set[str], part: object) -> None:
-    name = getattr(part, "name", None)
+def _is_sink_kind(candidate: object) -> TypeGuard[SinkKind]:
+    makes_sinks = all(callable(getattr(candidate, method, None)) for method in ("check", "open"))
+    return makes_sinks and isinstance(getattr(candidate, "type", None), str)
+
+
+def _add(plugins: Plugins, names: _Names, part: object) -> None:
+    # What makes sinks is known by the type of these.
+    wanted = "type" if _is_sink_kind(part) else "name"
+    name = getattr(part, wanted, None)
     if not isinstance(name, str) or not name:
-        raise _Unusable(f"expected {_shown(part)} to have a text as its name, got {name!r}")
+        raise _Unusable(f"expected {_shown(part)} to have a text as its {wanted}, got {name!r}")
     if isinstance(part, Processor):
         plugins.processors.append(part)
     elif isinstance(part, IncrementalEntityProvider):
-        _take(names, name)
+        _take_provider(names, name)
         plugins.incremental.append(part)
+    elif isinstance(part, Plugin):
+        _take(names.plugins, name, "a plugin with a name")
+        plugins.reacting.append(part)
     elif _is_provider(part):
-        _take(names, name)
+        _take_provider(names, name)
         plugins.providers.append(part)
     elif _is_policy(part):
         plugins.policies.append(part)
+    elif _is_sink_kind(part):
+        _take(names.sinks, name, "a kind of sinks with a type")
+        plugins.sinks.append(part)
 
 
-def _take(names: set[str], name: str) -> None:
+def _take_provider(names: _Names, name: str) -> None:
     if not _PROVIDER_NAME.fullmatch(name):
         raise _Unusable(
             "expected the name of a provider to be of letters, digits, dots, underscores and hyphens, at most 63,"
             f" got {name!r}"
         )
-    if name in names:
-        raise _Unusable(f"expected a provider with a name of its own, and there is another one called {name!r}")
-    names.add(name)
+    _take(names.providers, name, "a provider with a name")
+
+
+def _take(taken: set[str], name: str, what: str) -> None:
+    if name in taken:
+        raise _Unusable(f"expected {what} of its own, and there is another one called {name!r}")
+    taken.add(name)
 
 
 def _shown(value: object) -> str:

@@ -14,6 +14,7 @@ from callboard.access.decisions import Authorizer, Unrestricted
 from callboard.api.routes import application
 from callboard.app import ReadSide
 from callboard.metrics import Metrics
+from callboard.plugins import Plugins
 from callboard.settings import Settings
 from callboard.store.database import Database
 from callboard.store.wakeups import WakeUps
@@ -67,6 +68,7 @@ def app_of(
     follower: Follower | None = None,
     authenticator: Authenticator | None = None,
     authorizer: Authorizer | None = None,
+    added: Plugins | None = None,
 ) -> ASGIApp:
     """The application of one process, made of the parts of *catalog* where nothing else is given."""
     return application(
@@ -80,6 +82,7 @@ def app_of(
             pipeline=catalog.engine.pipeline,
             authenticator=authenticator,
             authorizer=authorizer or Unrestricted(),
+            added=added or Plugins(),
         )
     )
 

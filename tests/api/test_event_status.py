@@ -45,6 +45,7 @@ async def test_an_empty_stream_is_at_its_beginning(api: Api) -> None:
         "oldestChangeAt": None,
         "eventsPerSecond": {"minute": 0, "hour": 0},
         "readers": {"count": 0, "waiting": 0, "furthestLag": 0},
+        "subscriptions": {"count": 0, "held": 0, "active": 0, "paused": 0, "dead": 0, "furthestLag": 0},
         "compaction": None,
     }
 
@@ -94,7 +95,7 @@ async def test_it_tells_of_the_last_compaction(api: Api) -> None:
 
     content = (await api.get("/events/status")).json()
 
-    assert content["compaction"].items() >= {"versions": 1, "tombstones": 0, "steps": 1}.items()
+    assert content["compaction"].items() >= {"versions": 2, "tombstones": 0, "steps": 1}.items()
     assert dt.datetime.fromisoformat(content["compaction"]["endedAt"]) == catalog.clock.now()
 
 
@@ -110,6 +111,69 @@ async def test_it_counts_who_waits_in_this_process(api: Api) -> None:
 
     assert waiting == {"count": 2, "waiting": 2, "furthestLag": 0}
     assert gone == {"count": 0, "waiting": 0, "furthestLag": 0}
+
+
+async def test_a_consumer_of_a_subscription_counts_once_also_while_another_one_has_the_lease(api: Api) -> None:
+    await api.put("/subscriptions/group", {})
+    first = asyncio.create_task(api.post("/subscriptions/group/read", {"wait": 60}))
+    while api.catalog.follower.readers.waiting < 1:
+        await api.catalog.clock.sleep(0)
+    second = asyncio.create_task(api.post("/subscriptions/group/read", {"wait": 60}))
+    while api.catalog.follower.readers.waiting < 2:
+        await api.catalog.clock.sleep(0)
+
+    during = (await api.get("/events/status")).json()["readers"]
+    forms = await figures_of(api)
+    api.catalog.follower.close()
+    await asyncio.gather(first, second)
+    after = (await api.get("/events/status")).json()["readers"]
+
+    assert during == {"count": 2, "waiting": 2, "furthestLag": 0}
+    assert forms['callboard_stream_readers{form="subscription"}'] == 2
+    assert (await figures_of(api))['callboard_stream_readers{form="subscription"}'] == 0
+    assert after == {"count": 0, "waiting": 0, "furthestLag": 0}
+
+
+async def test_a_consumer_that_is_behind_is_the_furthest_one(api: Api) -> None:
+    catalog = api.catalog
+    await api.put("/subscriptions/group", {})
+    read = (await api.post("/subscriptions/group/read", {"leaseSeconds": 600})).json()
+    await catalog.provide("p", Full(offered(*(component(name) for name in "abc"))))
+    await catalog.settle()
+    standby = asyncio.create_task(api.post("/subscriptions/group/read", {"wait": 60}))
+    while catalog.follower.readers.waiting < 1:
+        await catalog.clock.sleep(0)
+
+    behind = (await api.get("/events/status")).json()["readers"]
+    catalog.follower.close()
+    await standby
+
+    assert read["lease"] is not None
+    assert behind == {"count": 1, "waiting": 1, "furthestLag": 3}
+
+
+async def test_it_counts_subscriptions_by_what_they_are_doing(api: Api) -> None:
+    catalog = api.catalog
+    for name in ("held", "free", "late", "paused"):
+        await api.put(f"/subscriptions/{name}", {})
+    await catalog.provide("p", Full(offered(component("a"), component("b"))))
+    await catalog.settle()
+    await api.post("/subscriptions/paused/pause", {})
+    await api.post("/subscriptions/free/seek", {"offset": "now"})
+    await api.post("/subscriptions/late/read", {"leaseSeconds": 5})
+    catalog.clock.advance(5)
+    await api.post("/subscriptions/held/read", {})
+
+    content = (await api.get("/events/status")).json()["subscriptions"]
+
+    assert content == {"count": 4, "held": 1, "active": 3, "paused": 1, "dead": 0, "furthestLag": 2}
+
+
+async def figures_of(api: Api) -> dict[str, float]:
+    lines = (await api.client.get("/metrics")).text.splitlines()
+    return {
+        line.rsplit(" ", 1)[0]: float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith("callboard_stre")
+    }
 
 
 async def test_who_may_not_look_behind_the_scenes_is_told_nothing(strangers: Api) -> None:

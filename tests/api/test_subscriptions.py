@@ -9,9 +9,12 @@ import pytest
 from callboard.access.decisions import Allowed, Conditional, Decision, Denied
 from callboard.access.permissions import ENTITY_READ, Permission
 from callboard.access.principals import Principal
-from callboard.extend import Full
+from callboard.errors import InvalidInput
+from callboard.extend import Event, EventSink, Full, Plugin, SinkTarget
 from callboard.model.predicates import Equals
+from callboard.plugins import Plugins
 from callboard.settings import ReceiverRule
+from callboard.stream.handlers import Handlers
 from tests.api.answers import complaint
 from tests.api.conftest import Api, app_of, client_of
 from tests.harness import component, offered
@@ -328,3 +331,83 @@ async def test_a_standby_consumer_waits_for_the_lease(shop: Api) -> None:
     await shop.client.post("/api/catalog/subscriptions/copy/ack", json=release)
 
     assert told(await waiting) == [(3, "updated", "a")]
+
+
+HANDLER = "/subscriptions/plugin:notices.tell"
+
+
+@pytest.fixture
+async def handled(shop: Api) -> Api:
+    """The same, with a handler of a plugin in an engine."""
+    plugin = Plugin("notices")
+
+    @plugin.on_event(filter="kind=api")
+    async def tell(event: Event) -> None: ...
+
+    await Handlers(database=shop.catalog.database, clock=shop.catalog.clock, plugins=[plugin]).attend()
+    return shop
+
+
+async def test_a_handler_of_a_plugin_is_shown_as_a_subscription(handled: Api) -> None:
+    present = (await handled.get(HANDLER)).json()
+    handled.catalog.clock.advance(15)
+    missing = (await handled.get("/subscriptions")).json()["items"][0]
+
+    sink = {"type": "handler", "plugin": "notices", "handler": "tell", "secretCount": 0}
+    assert present.items() >= {"owner": "plugin:notices", "filter": ["kind=api"], "state": "active", "lag": 0}.items()
+    assert (present["sink"], missing["sink"]) == ({**sink, "connected": True}, {**sink, "connected": False})
+
+
+async def test_a_handler_of_a_plugin_can_be_taken_care_of_and_nothing_else(handled: Api) -> None:
+    moved = [
+        await handled.post(f"{HANDLER}/{deed}", body)
+        for deed, body in (("pause", {}), ("resume", {}), ("seek", {"offset": 0}))
+    ]
+    refused = [
+        await handled.put(HANDLER, {"filter": "kind=component"}),
+        await handled.post(f"{HANDLER}/read", {}),
+        await handled.post(f"{HANDLER}/ack", {"lease": "x", "offset": 1}),
+        await handled.delete(HANDLER),
+    ]
+    handled.catalog.clock.advance(15)
+    gone = await handled.delete(HANDLER)
+
+    assert [(answer.status_code, answer.json()["state"]) for answer in moved] == [
+        (200, "paused"), (200, "active"), (200, "active"),
+    ]  # fmt: skip
+    assert [answer.status_code for answer in refused] == [403, 403, 403, 409]
+    assert gone.status_code == 204
+
+
+async def test_nobody_gives_the_name_of_a_handler_to_something_else(api: Api) -> None:
+    answer = await api.put("/subscriptions/plugin:notices.tell", {})
+
+    assert complaint(answer)[:2] == (403, "NotAllowedError")
+    assert (await api.get("/subscriptions")).json() == {"items": []}
+
+
+class Pigeons:
+    """A kind of sinks that a plugin brings."""
+
+    type = "pigeon"
+
+    def check(self, target: SinkTarget) -> None:
+        if "loft" not in target.options:
+            raise InvalidInput("a pigeon needs a loft")
+
+    def open(self, target: SinkTarget) -> EventSink:
+        raise NotImplementedError
+
+
+async def test_a_sink_of_a_plugin_says_itself_what_it_needs(api: Api) -> None:
+    async with client_of(app_of(api.catalog, added=Plugins(sinks=[Pigeons()]))) as client:
+        keeper = Api(api.catalog, client)
+        made = await keeper.put(
+            "/subscriptions/post", {"sink": {"type": "pigeon", "loft": "attic", "secrets": ["coo"]}}
+        )
+        refused = await keeper.put("/subscriptions/other", {"sink": {"type": "pigeon", "url": "https://attic.example"}})
+        unknown = await keeper.put("/subscriptions/other", {"sink": {"type": "handler"}})
+
+    assert (made.status_code, made.json()["sink"]) == (201, {"type": "pigeon", "loft": "attic", "secretCount": 1})
+    assert complaint(refused) == (400, "InputError", "a pigeon needs a loft")
+    assert "allowed values: webhook, pigeon" in complaint(unknown)[2]

@@ -1,5 +1,6 @@
 """The settings that files and flags amount to."""
 
+import json
 import os
 import socket
 import subprocess
@@ -86,3 +87,18 @@ def test_a_log_record_is_one_write_so_that_those_of_several_processes_do_not_mix
 
     assert b"engine.started" in written
     assert written.endswith(b"\n")
+
+
+def test_what_a_library_warns_of_is_a_record_like_our_own_traceback_included() -> None:
+    program = (
+        "import logging; from callboard import settings; from callboard.cli.options import set_up_logging;"
+        " from callboard.settings import LogFormat;"
+        " set_up_logging(settings.defaults().overridden({'callboard.logging.format': LogFormat.JSON}));"
+        " logging.getLogger('asyncpg.pool').warning('no %s', 'floor', exc_info=OSError('refused'))"
+    )
+
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    [record] = map(json.loads, ended.stderr.splitlines())
+
+    assert (record["event"], record["level"], record["logger"]) == ("no floor", "warning", "asyncpg.pool")
+    assert record["exception"] == "OSError: refused"

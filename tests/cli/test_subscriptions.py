@@ -1,4 +1,8 @@
-from callboard.client import CatalogClient
+import datetime as dt
+
+from callboard.cli.subscriptions import table
+from callboard.client import CatalogClient, Subscription
+from callboard.client.subscription_results import Sink
 from callboard.model import json
 from tests.cli.conftest import Run, Server
 
@@ -32,6 +36,27 @@ def test_a_subscription_is_paused_resumed_moved_and_forgotten(writable: Server, 
     assert run("--delete") == "moved is forgotten\n"
     missing = callboard("subscriptions", "moved", "--server", writable.url)
     assert (missing.returncode, missing.stderr) == (1, "callboard: There is no subscription moved\n")
+
+
+def test_a_handler_that_no_engine_has_is_told_from_one_that_is_there() -> None:
+    found = [
+        Subscription(
+            name=f"plugin:notices.{name}",
+            state="active",
+            cursor=3,
+            epoch="e",
+            lag=0,
+            created_at=dt.datetime(2026, 1, 2, tzinfo=dt.UTC),
+            sink=Sink(type="handler", connected=name == "here"),
+        )
+        for name in ("here", "gone")
+    ]
+
+    _, here, gone = table(found)
+
+    assert "handler " in here
+    assert "in no engine" not in here
+    assert "handler, in no engine" in gone
 
 
 def test_one_thing_is_done_to_one_subscription(callboard: Run) -> None:

@@ -1,6 +1,7 @@
 """A receiver of webhooks on this machine, as a real web server, which fails as a test wants it."""
 
 import contextlib
+import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -36,9 +37,9 @@ class Delivery:
 
 
 class WebhookReceiver:
-    """Takes POST requests at `http://127.0.0.1:<port>/`."""
+    """Takes POST requests at `http://127.0.0.1:<port>/`, or with *tls* by https."""
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.deliveries: list[Delivery] = []
         """In the order in which they were answered."""
         self.answer: Callable[[int], tuple[int, Mapping[str, str]]] = lambda _number: (204, {})
@@ -48,6 +49,8 @@ class WebhookReceiver:
         self._asked = 0
         self._news = threading.Condition()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        if tls is not None:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
 
     @property
@@ -110,9 +113,9 @@ class WebhookReceiver:
 
 
 @contextlib.contextmanager
-def webhook_receiver() -> Iterator[WebhookReceiver]:
+def webhook_receiver(tls: ssl.SSLContext | None = None) -> Iterator[WebhookReceiver]:
     """A receiver, closed at the end."""
-    receiver = WebhookReceiver()
+    receiver = WebhookReceiver(tls)
     try:
         yield receiver
     finally:

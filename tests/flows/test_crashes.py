@@ -27,6 +27,9 @@ NEXT_OFFSET = (
 )
 """Whoever wants to write the next event waits for what becomes of this one, with the counter in its hands."""
 
+ROOM = "select extend_history(head + 1, 65536) from stream"
+"""Makes room for it."""
+
 _COUNTER = ("select from stream for update", "from stream cross join this_line")
 
 
@@ -42,6 +45,8 @@ def installation(tmp_path: Path, database_url: str) -> Installation:
 async def braking(installation: Installation, lock: str) -> AsyncIterator[None]:
     """Hold a lock until the end of the block."""
     async with installation.connection() as connection:
+        if lock == NEXT_OFFSET:
+            await connection.execute(ROOM)
         await connection.execute("begin")
         await connection.execute(lock)
         yield

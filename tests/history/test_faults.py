@@ -20,7 +20,7 @@ from callboard.errors import DatabaseUnavailable
 from callboard.store.database import Database
 from tests.audit import audit
 from tests.flows.engines import until
-from tests.flows.test_crashes import NEXT_OFFSET
+from tests.flows.test_crashes import NEXT_OFFSET, ROOM
 from tests.history import proxies
 from tests.history.clusters import Cluster, connected, running
 from tests.history.histories import Outcome, Recorder
@@ -55,7 +55,8 @@ async def emptied(cluster: Cluster, folder: Path, seconds: float) -> AsyncIterat
     stage = Stage(cluster.url, folder, seconds)
     async with connected(cluster.url) as connection:
         await connection.execute(
-            "delete from history; delete from final_entities; delete from entities; delete from stitch_queue;"
+            "delete from history; delete from kept_versions;"
+            "delete from final_entities; delete from entities; delete from stitch_queue;"
             "update stream set head = 0, history_floor = 0, tombstone_floor = 0; drop table if exists revisions"
         )
     await stage.make_room()
@@ -77,6 +78,7 @@ async def writing(stage: Stage, url: str | None = None) -> AsyncIterator[Writer]
 async def braking(stage: Stage, lock: str) -> AsyncIterator[None]:
     """Hold what the others need, until the end of the block."""
     async with connected(stage.url) as connection:
+        await connection.execute(ROOM)
         await connection.execute("begin")
         await connection.execute(lock)
         yield
@@ -207,7 +209,7 @@ async def test_who_freezes_with_the_counter_in_its_hands_stops_the_others_for_a_
 
 
 async def test_a_server_that_is_stopped_at_once_has_all_that_was_acknowledged(cluster: Cluster, tmp_path: Path) -> None:
-    async with emptied(cluster, tmp_path, seconds=3) as stage:
+    async with emptied(cluster, tmp_path, seconds=30) as stage:
         actors = [*(Actor("writers", "write", f"w{number}") for number in range(3)), Actor("readers", "feed", "r0")]
         async with contextlib.AsyncExitStack() as stack:
             for actor in actors:
@@ -215,9 +217,11 @@ async def test_a_server_that_is_stopped_at_once_has_all_that_was_acknowledged(cl
             async with connected(stage.url) as connection:
 
                 async def busy() -> bool:
-                    return bool(await connection.fetchval("select head > 100 from stream"))
+                    read = stage.folder / "r0.history"
+                    is_read = read.exists() and b'"caught_up":true' in read.read_bytes()
+                    return is_read and bool(await connection.fetchval("select head > 100 from stream"))
 
-                await until(busy, "the writers to write")
+                await until(busy, "the writers to write, and the reader to read")
             cluster.crash()
             cluster.start()
             async with writing(stage) as writer:

@@ -15,7 +15,7 @@ from callboard.errors import OffsetExpired
 from callboard.model.changes import Change
 from callboard.store import publication, retention
 from callboard.store.queries import Query
-from callboard.stream import sight
+from callboard.stream import feed, sight
 from callboard.stream.sight import Sight
 from tests.conftest import Lend
 from tests.properties.test_stream_machine import explore
@@ -72,10 +72,7 @@ def test_an_offset_without_an_event_is_found(lend_database: Lend, monkeypatch: p
     assert_found(lend_database, (AssertionError, OffsetExpired))
 
 
-def test_forgetting_the_version_that_a_reader_with_a_filter_had_in_sight_is_found(
-    lend_database: Lend, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    kept = '(h."offset" < latest."offset" or h.type = \'removed\')'
-    monkeypatch.setattr(retention, "_SQL", altered(retention._SQL, "drop_versions", kept, "true"))
+def test_serving_readers_below_the_floor_is_found(lend_database: Lend, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feed._Reading, "_check_floors", lambda *_: None)
 
     assert_found(lend_database)

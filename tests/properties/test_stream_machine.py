@@ -5,6 +5,7 @@ the model says whenever they have caught up. More of it: CALLBOARD_TEST_EXAMPLES
 """
 
 import asyncio
+import itertools
 import os
 from collections.abc import Coroutine
 from dataclasses import dataclass, field, replace
@@ -162,10 +163,11 @@ class Stream(RuleBasedStateMachine):
         for wanted, permitted, mode in readers:
             self.readers += [
                 Reader(wanted, permitted, mode, gives_began=True),
+                Reader(wanted, permitted, mode, gives_began=False),
                 Reader(wanted, None, mode, gives_began=True),
                 Reader(None, None, mode, gives_began=False),
             ]
-            for reader in self.readers[-3:]:
+            for reader in self.readers[-4:]:
                 self._read(reader, 1)
 
     def publish(self, name: str, kind: str, tier: str) -> None:
@@ -187,7 +189,9 @@ class Stream(RuleBasedStateMachine):
 
     @rule(percent=st.integers(0, 100))
     def forget_versions(self, percent: int) -> None:
-        floor = self.model.head * percent // 100
+        self._forget(self.model.head * percent // 100)
+
+    def _forget(self, floor: int) -> None:
         self.do(forget(self.database, floor))
         self.model.history_floor = max(self.model.history_floor, floor)
 
@@ -217,6 +221,28 @@ class Stream(RuleBasedStateMachine):
     def go_back_to_what_was_saved(self, data: st.DataObject) -> None:
         reader = data.draw(st.sampled_from(self.readers))
         reader.kept = replace(reader.saved, live=False)
+
+    @rule(data=st.data(), specs=st.permutations([*itertools.product(TYPES, TIERS)]), pages=st.integers(1, 3))
+    def forget_what_one_who_comes_back_may_hold(
+        self, data: st.DataObject, specs: list[tuple[str, str]], pages: int
+    ) -> None:
+        """An entity goes through the sight of a reader while it catches up, and its versions are forgotten."""
+        reader = data.draw(st.sampled_from([reader for reader in self.readers if reader.permitted is not None]))
+        self._read_to_the_head(reader)
+        reader.kept = replace(reader.kept, live=False)
+        held = [name for name in NAMES if ref_of(name) in reader.kept.entities]
+        name, other = data.draw(st.sampled_from(held or NAMES)), data.draw(st.sampled_from(NAMES))
+        for kind, tier in specs:
+            self.publish(name, kind, tier)
+            self.publish(other, *data.draw(st.sampled_from(specs)))
+        for _ in range(pages):
+            self._read(reader, 1)
+        self._forget(reader.kept.offset)
+
+    @rule(data=st.data())
+    def lose_the_second_half_of_a_bookmark(self, data: st.DataObject) -> None:
+        reader = data.draw(st.sampled_from([reader for reader in self.readers if reader.permitted is not None]))
+        reader.kept = replace(reader.kept, began=None)
 
     @rule()
     def removals_above_their_floor_are_all_there(self) -> None:
@@ -340,6 +366,7 @@ async def begin(database: Database) -> None:
     async with database.transaction() as tx:
         for statement in (
             "delete from history",
+            "delete from kept_versions",
             "delete from final_entities",
             "delete from entities",
             "update stream set head = 0, history_floor = 0, tombstone_floor = 0",

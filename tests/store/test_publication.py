@@ -12,6 +12,7 @@ from callboard.store import changes, claims, publication, removal
 from callboard.store.database import Database, Transaction
 from callboard.store.publication import FinalEntity
 from tests.audit import audit
+from tests.stream.publishing import make_partitions
 from tests.waiting import until_blocked
 
 A, B, C = (f"component:default/{name}" for name in "abc")
@@ -172,6 +173,21 @@ async def test_offsets_become_visible_in_their_order(database: Database) -> None
 
         assert await history(database) == []
     assert await second == 2
+
+
+async def test_who_has_waited_finds_the_partition_that_was_made_meanwhile(database: Database) -> None:
+    uids = await create(database, A, B)
+    await make_partitions(database, size=2, upto=1)
+    await publish(database, final(uids, A, "1"))
+
+    async with database.transaction() as tx:
+        await publication.publish(tx, [final(uids, A, "2"), final(uids, B, "2")])
+        # On a connection of its own, which has published nothing before.
+        waiting = asyncio.create_task(publish(database, final(uids, A, "3")))
+        await until_blocked(database)
+
+    assert await waiting == 4
+    assert [change.offset for change in await history(database)] == [1, 2, 3, 4]
 
 
 async def test_what_is_published_while_it_is_being_removed_goes_with_the_removal(database: Database) -> None:

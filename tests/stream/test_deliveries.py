@@ -316,6 +316,25 @@ async def test_a_second_engine_goes_on_when_the_first_has_died_in_the_middle(
     assert [offset for offset, _, _ in memory.told] == [1, 2, 3]
 
 
+async def test_an_engine_counts_what_it_delivers_for_among_the_readers(
+    database: Database, engine: Deliveries, memory: Memory
+) -> None:
+    counted = []
+
+    def readers() -> float:
+        value = engine.metrics.registry.get_sample_value("callboard_stream_readers", {"form": "delivery"})
+        assert value is not None
+        return value
+
+    memory.failing = lambda: counted.append(readers())
+    await subscribe(database)
+    await publish(database, "a")
+
+    await work(engine)
+
+    assert (counted, readers()) == ([1], 0)
+
+
 async def test_nobody_delivers_what_an_engine_of_another_release_can(database: Database, engine: Deliveries) -> None:
     sinking = Sinking(options={"type": "pigeon"}, check=lambda _secrets: None)
     await subscriptions.put(database, "hook", ME, Wanted(), start=0, sinking=sinking)

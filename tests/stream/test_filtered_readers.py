@@ -258,3 +258,22 @@ async def test_nothing_is_lost_and_nothing_is_given_away_when_the_history_is_for
     if permitted is not None:
         assert {change.ref for change in reader.told} <= ever_permitted(history, permitted)
         assert all(matches(permitted, facts_in(change.body)) for change in reader.told if change.body is not None)
+
+
+async def test_who_forgets_began_misses_no_removal_when_versions_of_the_way_are_forgotten(database: Database) -> None:
+    reader = reader_of(database, 1, None, Equals("spec.type", "x"), Mode.COMPACTED)
+    await publish(database, "a", type="x", tier="1")
+    await reader.read(100)
+    reader.restart()
+    await publish(database, "a", type="y", tier="1")
+    await publish(database, "b", type="x", tier="1")
+    await publish(database, "a", type="y", tier="2")
+
+    for _ in range(3):
+        reader.began = None
+        await reader.read(1)
+        # The version that it holds of a is obsolete at this offset.
+        await forget(database, reader.offset)
+    await play(database, [], reader)
+
+    assert reader.entities == await shown(database, Equals("spec.type", "x"))

@@ -83,6 +83,20 @@ async def test_a_page_comes_as_soon_as_something_changes(follower: Follower) -> 
     assert (stream.offset, stream.caught_up, stream.ending) == (3, True, None)
 
 
+async def test_what_a_process_reads_that_is_behind_its_reader_is_told(follower: Follower) -> None:
+    await publish(follower.database, "c")
+    stream = stream_of(follower, offset=3, heartbeat=0.01)
+    await stream.begin()
+
+    # The database goes on, and the view of this process is still where the reader was before.
+    await publish(follower.database, "d")
+    page = await stream.advance()
+
+    assert page is not None
+    assert [change.offset for change in page.changes] == [4]
+    assert stream.offset == 4
+
+
 async def test_a_heartbeat_is_due_when_nothing_changes(follower: Follower) -> None:
     stream = stream_of(follower, heartbeat=0.01)
     await stream.begin()

@@ -1,6 +1,8 @@
 """The state of the stream over HTTP."""
 
 import datetime as dt
+from collections import Counter
+from collections.abc import Sequence
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -9,8 +11,10 @@ from callboard.access.permissions import INGESTION_READ
 from callboard.api import answers, context
 from callboard.api.parameters import Known, query_of
 from callboard.model.json import JsonObject
-from callboard.store import changes, epochs, rates, retention
+from callboard.store import changes, epochs, rates, retention, subscriptions
 from callboard.store.retention import Run
+from callboard.store.subscriptions import State
+from callboard.stream.subscriptions import Known as KnownSubscription
 
 _KNOWN: Known = {}
 _MINUTE = dt.timedelta(minutes=1)
@@ -29,6 +33,8 @@ async def status(request: Request) -> Response:
         minute = await rates.since(tx, tx.now - _MINUTE)
         hour = await rates.since(tx, tx.now - _HOUR)
         run = await retention.last_run(tx)
+        subscribed = [KnownSubscription(each, position) for each in await subscriptions.every(tx)]
+        now = tx.now
     readers = here.follower.readers
     return answers.value(
         {
@@ -48,9 +54,22 @@ async def status(request: Request) -> Response:
                 "waiting": readers.waiting,
                 "furthestLag": readers.furthest_lag(position.head),
             },
+            "subscriptions": _counted(subscribed, now),
             "compaction": None if run is None else _described(run),
         }
     )
+
+
+def _counted(subscribed: Sequence[KnownSubscription], now: dt.datetime) -> JsonObject:
+    states = Counter(known.subscription.state for known in subscribed)
+    held = [known for known in subscribed if (until := known.subscription.leased_until) is not None and until > now]
+    lags = [known.lag for known in subscribed if known.subscription.state is State.ACTIVE]
+    return {
+        "count": len(subscribed),
+        "held": len(held),
+        **{state.value: states[state] for state in State},
+        "furthestLag": max(lags, default=0),
+    }
 
 
 def _described(run: Run) -> JsonObject:

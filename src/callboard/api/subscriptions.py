@@ -13,17 +13,17 @@ from callboard.access.principals import Anonymous, Principal, Service, User
 from callboard.api import answers, context, errors
 from callboard.api.context import MOUNT
 from callboard.api.parameters import Body, body_of, query_of
-from callboard.app import sink_kinds
-from callboard.errors import InvalidInput, OffsetExpired, OffsetInTheFuture
+from callboard.errors import InvalidInput, NotAllowed, OffsetExpired, OffsetInTheFuture
 from callboard.extend import SinkTarget
 from callboard.model import json
 from callboard.model.json import JsonObject, JsonValue
 from callboard.model.predicates import Predicate
-from callboard.store.subscriptions import Subscription
+from callboard.store.subscriptions import Subscription, is_of_plugin
 from callboard.stream import forms, subscriptions
 from callboard.stream.subscriptions import NOW, Caller, Consumer, Handed, Known, Sinking, Wanted
 
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
+_OF_PLUGIN = re.compile(r"plugin:[A-Za-z0-9_-]{1,63}\.[A-Za-z0-9_-]{1,63}")
 
 _DEFAULT_LIMIT = 100
 _LARGEST_LIMIT = 10_000
@@ -51,6 +51,8 @@ async def put(request: Request) -> Response:
     """`PUT /subscriptions/{name}`: make one, or let it tell something else."""
     query_of(request, {})
     name, caller = _name(request), await _caller(request)
+    if is_of_plugin(name):
+        raise NotAllowed(f"Subscription {name} belongs to a plugin: it is what the handler in its code says")
     visible = await context.visible(request, ENTITY_READ)
     body = await body_of(request)
     _no_others(body, "filter", "query", "fields", "start", "sink")
@@ -115,21 +117,27 @@ async def read(request: Request) -> Response:
         raise InvalidInput("request/body/limit must be >= 1")
     here = context.of(request)
     _ = here.view
+    wait = min(_seconds(body, "wait") or 0.0, _LONGEST_WAIT)
     consumer = Consumer(
         follower=here.follower,
         caller=caller,
         name=name,
         limit=_DEFAULT_LIMIT if limit is None else min(limit, _LARGEST_LIMIT),
-        wait=min(_seconds(body, "wait") or 0.0, _LONGEST_WAIT),
+        wait=wait,
         lease=_lease(body),
         visible=visible,
         holder=body.text("lease"),
     )
+    audience = here.read_side.audience
+    listener = audience.admit("subscription") if wait else None
     try:
         handed = await consumer.read()
         known = await subscriptions.get(here.database, name, caller)
     except (OffsetExpired, OffsetInTheFuture) as error:
         return _start_again(request, error)
+    finally:
+        if listener is not None:
+            audience.leave(listener)
     return answers.raw(_handed(handed, known.subscription, here.view.offset))
 
 
@@ -182,7 +190,7 @@ def _start_again(request: Request, error: Exception) -> Response:
 
 def _name(request: Request) -> str:
     name: str = request.path_params["name"]
-    if not _NAME.fullmatch(name):
+    if not (_NAME.fullmatch(name) or _OF_PLUGIN.fullmatch(name)):
         raise InvalidInput(
             f"{name!r} can't name a subscription; expected 1 to 63 letters, digits and, between these, any of - _ ."
         )
@@ -236,11 +244,14 @@ def _sinking(request: Request, name: str, body: Body, visible: Predicate | None)
     if body.content.get("sink") is None:
         return None
     options = dict(body.required_object("sink"))
-    if unknown := sorted(set(options) - {"type", "url", "secrets"}):
+    read_side = context.of(request).read_side
+    kinds, of_plugins = read_side.sinks, [kind.type for kind in read_side.added.sinks]
+    # What a sink of a plugin can be told, its own check knows.
+    unknown = [] if options.get("type") in of_plugins else sorted(set(options) - {"type", "url", "secrets"})
+    if unknown:
         raise InvalidInput(f"request/body/sink must have no properties but type, url and secrets, found {unknown[0]!r}")
     secrets = Body(options).texts("secrets", of="sink/") if "secrets" in options else None
     options.pop("secrets", None)
-    kinds = sink_kinds(context.of(request).settings, context.of(request).read_side.clock)
     kind = kinds.get(Body(options).required_text("type", of="sink/"))
     if kind is None:
         raise InvalidInput(f"request/body/sink/type must be equal to one of the allowed values: {', '.join(kinds)}")
@@ -261,7 +272,7 @@ def described(known: Known) -> JsonObject:
         "owner": found.owner,
         "createdAt": found.created_at.isoformat(),
         **Wanted.parse(found.wanted).described(),
-        "sink": _sink(found),
+        "sink": _sink(known),
         "state": found.state.value,
         "cursor": found.offset,
         "epoch": found.epoch,
@@ -275,13 +286,15 @@ def described(known: Known) -> JsonObject:
     }
 
 
-def _sink(found: Subscription) -> JsonValue:
+def _sink(known: Known) -> JsonValue:
+    found = known.subscription
     if found.sink is None:
         return None
     options, secrets = json.decode(found.sink), json.decode(found.secrets or "[]")
     assert isinstance(options, dict)
     assert isinstance(secrets, list)
-    return {**options, "secretCount": len(secrets)}
+    described: JsonObject = {**options, "secretCount": len(secrets)}
+    return described if known.connected is None else {**described, "connected": known.connected}
 
 
 def _at(at: dt.datetime | None) -> str | None:

@@ -117,4 +117,6 @@ def details(found: "Subscription") -> Iterator[str]:
 
 
 def _sink(found: "Subscription") -> str:
-    return "-" if found.sink is None else found.sink.url or found.sink.type
+    if found.sink is None:
+        return "-"
+    return f"{found.sink.type}, in no engine" if found.sink.connected is False else found.sink.url or found.sink.type

@@ -17,6 +17,8 @@ class Sink(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     url: str | None = None
     secret_count: int = 0
     """How many secrets there are. They themselves are never told."""
+    connected: bool | None = None
+    """Whether some engine has the handler of a plugin that this is; None when it is something else."""
 
 
 class Subscription(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):

@@ -7,17 +7,19 @@ Policy                     sets rules for the shape of every entity
 PlaceholderResolver        replaces `{"$name": value}` inside an entity
 Reader                     fetches the content of one type of location
 EventSink                  takes the changes of the catalog elsewhere; a SinkKind makes them
+Plugin                     has functions that are called with what has changed
 
 `callboard.extend.cloud_events` writes events in a form that many receivers know.
 """
 
+from callboard.extend.handlers import Plugin
 from callboard.extend.incremental import IncrementalEntityProvider, Page
 from callboard.extend.plugins import PluginConfig, PluginContext
 from callboard.extend.policies import Policy
 from callboard.extend.processors import Child, PlaceholderResolver, Processor, Relation, Run
 from callboard.extend.providers import Delta, EntityProvider, Full, Mutation, Offered, ProviderConnection
 from callboard.extend.readers import Content, NotModified, Reader
-from callboard.extend.sinks import Event, EventSink, SinkKind, SinkTarget
+from callboard.extend.sinks import Event, EventSink, SinkKind, SinkTarget, SmallSteps
 from callboard.model.json import JsonObject, JsonValue
 from callboard.model.refs import EntityRef
 
@@ -38,6 +40,7 @@ __all__ = [
     "Offered",
     "Page",
     "PlaceholderResolver",
+    "Plugin",
     "PluginConfig",
     "PluginContext",
     "Policy",
@@ -48,4 +51,5 @@ __all__ = [
     "Run",
     "SinkKind",
     "SinkTarget",
+    "SmallSteps",
 ]

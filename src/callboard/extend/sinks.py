@@ -3,8 +3,9 @@
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
+from callboard.model import json
 from callboard.model.json import JsonObject
 
 
@@ -35,6 +36,14 @@ class Event:
         """The same at every delivery of this event, and of no other one."""
         return f"{self.epoch}.{self.offset}"
 
+    def decoded(self) -> JsonObject | None:
+        """The entity as an object; None when it is gone."""
+        if self.entity is None:
+            return None
+        entity = json.decode(self.entity)
+        assert isinstance(entity, dict)
+        return entity
+
 
 class EventSink(Protocol):
     """Takes the events of one subscription, batch by batch."""
@@ -50,6 +59,16 @@ class EventSink(Protocol):
 
     async def close(self) -> None:
         """Let go of connections. Nothing is delivered afterwards."""
+        ...
+
+
+@runtime_checkable
+class SmallSteps(EventSink, Protocol):
+    """A sink that had rather take a few events at a time: after each step it is written down how far it has come."""
+
+    @property
+    def at_once(self) -> int:
+        """How many events it is given in one batch, at most."""
         ...
 
 

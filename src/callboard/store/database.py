@@ -32,6 +32,8 @@ _CONNECTION_LOST = (
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
     asyncpg.InterfaceError,
+    # What asyncpg says when the server has said goodbye, and the connection has not ended yet.
+    asyncpg.InternalClientError,
     OSError,
 )
 _WORTH_A_RETRY = (
@@ -112,7 +114,11 @@ class Transaction:
         """
         prepared: set[str] = getattr(self.connection, "prepared", set())
         if query.text not in prepared:
+            # Its locks go with the savepoint: a session that has a lock on a table already does not look whether
+            # somebody has given it another partition meanwhile.
+            await self.connection.execute("savepoint preparing")
             await self.rows(query, **nothing)
+            await self.connection.execute("rollback to savepoint preparing")
             prepared.add(query.text)
 
     async def refs(self, query: Query, **values: object) -> list[str]:

@@ -49,9 +49,24 @@ async def current(tx: Transaction) -> Epoch:
     return Epoch(epoch=row["epoch"], began_at=row["began_at"], because=Because(row["because"]))
 
 
-async def hold_counter(tx: Transaction) -> None:
+@dataclass(frozen=True, slots=True)
+class Counter:
+    """The counter row, while it is held."""
+
+    head: int
+    history_until: int
+    """Up to where there is room in the history."""
+    epoch: str
+
+
+async def hold_counter(tx: Transaction) -> Counter:
     """Take the counter row until the end of *tx*, and begin another epoch if the database is elsewhere by now."""
-    await _hold(tx)
+    row = await tx.row(_SQL["hold"])
+    assert row is not None
+    epoch = row["epoch"]
+    if row["restored"] or row["promoted"]:
+        epoch = (await begin(tx, Because.RESTORED if row["restored"] else Because.PROMOTED)).epoch
+    return Counter(row["head"], row["history_until"], epoch)
 
 
 async def elsewhere(tx: Transaction) -> bool:
@@ -68,8 +83,8 @@ async def behind(tx: Transaction, *, seen: int, epoch: str) -> bool:
 
 async def begin_if_behind(tx: Transaction, *, seen: int, epoch: str) -> None:
     """Begin another epoch if changes are gone that were *seen* in *epoch*."""
-    head, now = await _hold(tx)
-    if now == epoch and head < seen:
+    counter = await hold_counter(tx)
+    if counter.epoch == epoch and counter.head < seen:
         await begin(tx, Because.LOST)
 
 
@@ -79,12 +94,3 @@ async def begin(tx: Transaction, because: Because) -> Epoch:
     assert row is not None
     _log.warning("stream.epoch_began", epoch=row["epoch"], because=str(because))
     return Epoch(epoch=row["epoch"], began_at=row["began_at"], because=because)
-
-
-async def _hold(tx: Transaction) -> tuple[int, str]:
-    row = await tx.row(_SQL["hold"])
-    assert row is not None
-    if row["restored"] or row["promoted"]:
-        begun = await begin(tx, Because.RESTORED if row["restored"] else Because.PROMOTED)
-        return row["head"], begun.epoch
-    return row["head"], row["epoch"]

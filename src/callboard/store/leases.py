@@ -40,3 +40,8 @@ async def release(tx: Transaction, name: str, owner: str) -> None:
 async def share(tx: Transaction, names: Sequence[str], lease: dt.timedelta) -> None:
     """Say that *names* are in use, for the time of the *lease*. Any number of processes may do so at once."""
     await tx.run(_SQL["share"], names=list(names), until=tx.now + lease)
+
+
+async def in_use(tx: Transaction, names: Sequence[str]) -> set[str]:
+    """Those of *names* that somebody has, or uses."""
+    return set(await tx.refs(_SQL["in_use"], names=list(names), now=tx.now))

@@ -16,6 +16,9 @@ from callboard.store.database import Transaction
 
 _SQL = queries.load("publication")
 
+PARTITION = 65_536
+"""Offsets in a partition of the history: some 100 MB, which go back to the disk at once when they are forgotten."""
+
 CHANNEL = "callboard_stream"
 """Notified at every publication."""
 
@@ -40,7 +43,7 @@ async def publish(tx: Transaction, entities: Sequence[FinalEntity]) -> int | Non
     if not entities:
         return None
     await tx.prepare(_SQL["publish"], refs=[], uids=[], bodies=[], hashes=[], causes=[], now=tx.now)
-    await epochs.hold_counter(tx)
+    await _hold_counter(tx, len(entities))
     row = await tx.row(
         _SQL["publish"],
         refs=[entity.ref for entity in entities],
@@ -62,6 +65,19 @@ async def retract(tx: Transaction, gone: Mapping[str, Reason]) -> int | None:
         return None
     texts = {reason: str(reason) for reason in set(gone.values())}
     await tx.prepare(_SQL["retract"], refs=[], causes=[], now=tx.now)
-    await epochs.hold_counter(tx)
+    await _hold_counter(tx, len(gone))
     row = await tx.row(_SQL["retract"], refs=list(gone), causes=[texts[reason] for reason in gone.values()], now=tx.now)
     return int(row["head"]) if row else None
+
+
+async def _hold_counter(tx: Transaction, count: int) -> None:
+    """Let nobody else take offsets, and have a partition for *count* of them."""
+    held = await epochs.hold_counter(tx)
+    upto = held.head + count
+    if upto >= held.history_until:
+        await extend_history(tx, upto)
+
+
+async def extend_history(tx: Transaction, upto: int, *, size: int = PARTITION) -> None:
+    """Have partitions of the history for all offsets up to *upto*, each of *size*. Hold the counter row."""
+    await tx.run(_SQL["extend_history"], upto=upto, size=size)

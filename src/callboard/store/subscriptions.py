@@ -7,10 +7,13 @@ from dataclasses import dataclass, fields
 
 import asyncpg
 
-from callboard.store import queries
+from callboard.store import leases, queries
 from callboard.store.database import Transaction
 
 _SQL = queries.load("subscriptions")
+
+_OF_PLUGINS = "plugin:"
+"""What the names of those begin with that lead to a handler of a plugin. Nobody else can give such a name."""
 
 
 class State(enum.StrEnum):
@@ -67,6 +70,11 @@ class Subscription:
     """When a sink is tried again."""
     error: str | None
 
+    @property
+    def is_of_plugin(self) -> bool:
+        """Whether it leads to a handler of a plugin."""
+        return is_of_plugin(self.name)
+
     def __repr__(self) -> str:
         return f"Subscription({self.name!r}, {self.state}, {self.offset})"
 
@@ -114,6 +122,16 @@ class Hold:
     name: str
     holder: str
     generation: int
+
+
+def name_of_handler(plugin: str, handler: str) -> str:
+    """The subscription that leads to a handler of a plugin."""
+    return f"{_OF_PLUGINS}{plugin}.{handler}"
+
+
+def is_of_plugin(name: str) -> bool:
+    """Whether a subscription with this name leads to a handler of a plugin."""
+    return name.startswith(_OF_PLUGINS)
 
 
 async def every(tx: Transaction) -> list[Subscription]:
@@ -227,10 +245,25 @@ async def release(tx: Transaction, name: str, holder: str) -> None:
     await tx.run(_SQL["release"], name=name, holder=holder)
 
 
-async def claim(tx: Transaction, holder: str, lease: dt.timedelta, *, limit: int) -> list[Subscription]:
-    """Take up to *limit* sinks for which there is something to deliver."""
-    rows = await tx.rows(_SQL["claim"], holder=holder, now=tx.now, until=tx.now + lease, limit=limit)
+async def claim(
+    tx: Transaction, holder: str, lease: dt.timedelta, *, limit: int, handlers: Sequence[str] = ()
+) -> list[Subscription]:
+    """Take up to *limit* sinks for which there is something to deliver; of handlers of plugins, these only."""
+    rows = await tx.rows(
+        _SQL["claim"], holder=holder, now=tx.now, until=tx.now + lease, limit=limit, handlers=list(handlers)
+    )
     return [_subscription(row) for row in rows]
+
+
+async def connect(tx: Transaction, names: Sequence[str], lease: dt.timedelta) -> None:
+    """Say that an engine has the handlers that these subscriptions lead to, for the time of the *lease*."""
+    await leases.share(tx, [_lease_of(name) for name in names], lease)
+
+
+async def connected(tx: Transaction, names: Sequence[str]) -> set[str]:
+    """Those of *names* whose handler some engine has."""
+    in_use = await leases.in_use(tx, [_lease_of(name) for name in names]) if names else set()
+    return {name for name in names if _lease_of(name) in in_use}
 
 
 async def renew(tx: Transaction, holder: str, names: Sequence[str], lease: dt.timedelta) -> None:
@@ -246,6 +279,10 @@ async def fail(tx: Transaction, hold: Hold, error: str, *, next_at: dt.datetime)
 async def die(tx: Transaction, hold: Hold, error: str) -> bool:
     """Let it be until somebody takes care of it. False when it is not for this holder to say any more."""
     return await tx.run(_SQL["die"], **_of(hold), error=error, now=tx.now) == 1
+
+
+def _lease_of(name: str) -> str:
+    return f"handler:{name}"
 
 
 def _of(hold: Hold) -> dict[str, object]:

@@ -17,7 +17,7 @@ import structlog
 
 from callboard.clock import Clock
 from callboard.errors import CallboardError, DatabaseUnavailable, Gone, InvalidInput, OffsetInTheFuture, Unavailable
-from callboard.extend import Event, EventSink, SinkKind, SinkTarget
+from callboard.extend import Event, EventSink, SinkKind, SinkTarget, SmallSteps
 from callboard.loop import TICK, Loop
 from callboard.metrics import Metrics
 from callboard.model import json
@@ -37,6 +37,9 @@ _log = structlog.get_logger(__name__)
 _LONGEST_PAUSE = 3_600.0
 _LONGEST_WISH = 86_400.0
 _LONGEST_ERROR = 2_000
+_FORM = "delivery"
+"""As what an engine counts among the readers of the stream while it delivers for a subscription."""
+
 _IN_A_ROW = 20
 """Batches that a subscription gets before others have their turn."""
 
@@ -63,6 +66,8 @@ class Deliveries:
     metrics: Metrics
     kinds: Mapping[str, SinkKind]
     """By the type that a subscription names."""
+    handlers: Sequence[str] = ()
+    """The subscriptions that lead to the handlers of this engine's plugins."""
     options: DeliveryOptions = field(default_factory=DeliveryOptions)
     holder: str = field(default_factory=lambda: uuid.uuid4().hex)
     loop: Loop = field(init=False)
@@ -102,17 +107,19 @@ class Deliveries:
         if free <= 0:
             return TICK
         claimed = await self.database.run(
-            lambda tx: subscriptions.claim(tx, self.holder, self.options.lease, limit=free)
+            lambda tx: subscriptions.claim(tx, self.holder, self.options.lease, limit=free, handlers=self.handlers)
         )
         for subscription in claimed:
             if subscription.name not in self._tasks:
                 task = asyncio.create_task(self.deliver(subscription))
                 self._tasks[subscription.name] = task
+                self.metrics.stream_readers.labels(_FORM).inc()
                 task.add_done_callback(functools.partial(self._ended, subscription.name))
         return TICK
 
     def _ended(self, name: str, task: "asyncio.Task[None]") -> None:
         del self._tasks[name]
+        self.metrics.stream_readers.labels(_FORM).dec()
         if not task.cancelled() and (error := task.exception()) is not None:
             _log.error("subscription.interrupted", subscription=name, exc_info=error)
         self.loop.wake()
@@ -154,19 +161,29 @@ class Deliveries:
             await self._fail(subscription, hold, error)
             return None
         if page.changes:
-            try:
-                sink = await self._sink(subscription)
-                await sink.deliver(_events(page, Wanted.parse(subscription.wanted).projection))
-            except Exception as error:  # noqa: BLE001 - a sink may fail in any way; it is shown with its subscription
-                await self._fail(subscription, hold, error)
-                return None
-            self.metrics.deliveries.labels("delivered").inc()
+            moved = await self._hand_over(subscription, hold, page)
         elif page.next_offset == subscription.offset:
             return None
-        moved = await self.database.run(lambda tx: self._advance(tx, hold, page, compacted=subscription.compacted))
-        if moved is None:
-            _log.info("subscription.overtaken", subscription=hold.name)
-        return None if moved is None or page.caught_up else moved
+        else:
+            moved = await self._advance(subscription, hold, page, page.next_offset)
+        return None if page.caught_up else moved
+
+    async def _hand_over(self, subscription: Subscription, hold: Hold, page: Page) -> Subscription | None:
+        """Bring a page to the sink, in steps as small as it likes. None when it has failed."""
+        moved: Subscription | None = subscription
+        rest = _events(page, Wanted.parse(subscription.wanted).projection)
+        while rest and moved is not None:
+            try:
+                sink = await self._sink(subscription)
+                size = sink.at_once if isinstance(sink, SmallSteps) else len(rest)
+                step, rest = rest[:size], rest[size:]
+                await sink.deliver(step)
+            except Exception as error:  # noqa: BLE001 - a sink may fail in any way; it is shown with its subscription
+                await self._fail(moved, hold, error)
+                return None
+            self.metrics.deliveries.labels("delivered").inc()
+            moved = await self._advance(subscription, hold, page, step[-1].offset if rest else page.next_offset)
+        return moved
 
     async def _page(self, subscription: Subscription) -> Page:
         return await feed.stored(
@@ -180,15 +197,24 @@ class Deliveries:
             visible=_permitted(subscription),
         )
 
-    async def _advance(self, tx: Transaction, hold: Hold, page: Page, *, compacted: bool) -> Subscription | None:
-        return await subscriptions.advance(
-            tx,
-            hold,
-            self.options.lease,
-            offset=page.next_offset,
-            compacted=compacted and not page.caught_up,
-            began=page.began,
-        )
+    async def _advance(self, subscription: Subscription, hold: Hold, page: Page, offset: int) -> Subscription | None:
+        """Move the cursor to an *offset* in the page. None when somebody else is at the subscription by now."""
+        caught_up = page.caught_up and offset == page.next_offset
+
+        async def work(tx: Transaction) -> Subscription | None:
+            return await subscriptions.advance(
+                tx,
+                hold,
+                self.options.lease,
+                offset=offset,
+                compacted=subscription.compacted and not caught_up,
+                began=None if caught_up or page.way is None else page.way.at(offset),
+            )
+
+        moved = await self.database.run(work)
+        if moved is None:
+            _log.info("subscription.overtaken", subscription=hold.name)
+        return moved
 
     async def _sink(self, subscription: Subscription) -> EventSink:
         key = (subscription.name, subscription.generation)

@@ -1,5 +1,6 @@
 """The feed: pages of the stream, for any reader at any offset."""
 
+import contextlib
 import enum
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -84,6 +85,7 @@ async def read(
     began: int | None = None,
     predicate: Predicate | None = None,
     visible: Predicate | None = None,
+    attending: Reader | None = None,
 ) -> Page:
     """The changes after *offset*, at most *limit*; waits up to *wait* seconds for the first one.
 
@@ -91,14 +93,16 @@ async def read(
     everything up to *offset*, and is refused where the difference could matter.
 
     Only entities are told for which *predicate* holds, the reader's own filter, and *visible*, what the reader may see
-    (see `sight`). Raises OffsetExpired when the reader would miss removals, or reads another epoch, and
-    OffsetInTheFuture.
+    (see `sight`). Whoever is *attending* already is not counted once more.
+
+    Raises OffsetExpired when the reader would miss removals, or reads another epoch, and OffsetInTheFuture.
     """
     view = follower.view
     _check_epoch(epoch, view.epoch)
     reading = _Reading(follower, limit, mode, epoch, Sight(predicate, visible, view.shows(visible)))
-    with follower.readers.attending(offset) as reader:
-        return await _read(reading, reader, began, wait)
+    counted = follower.readers.attending(offset) if attending is None else contextlib.nullcontext(attending)
+    with counted as reader:
+        return await _read(reading, reader, offset, began, wait)
 
 
 async def stored(
@@ -120,8 +124,8 @@ async def stored(
     return await reading.page(offset, began if offset else None)
 
 
-async def _read(reading: "_Reading", reader: Reader, began: int | None, wait: float) -> Page:
-    follower, offset = reading.follower, reader.offset
+async def _read(reading: "_Reading", reader: Reader, offset: int, began: int | None, wait: float) -> Page:
+    follower = reading.follower
     until = follower.clock.monotonic() + wait
     await _wait_for_this_process(follower, offset, wait)
     page = await reading.page(offset, began if offset else None)
@@ -181,7 +185,7 @@ class _Reading:
 
     def _from_memory(self, offset: int, began: int | None, size: int) -> Page | None:
         view = self.follower.view
-        if self.mode is not Mode.LOG or self.follower.position is None:
+        if not self._tells_each(offset) or self.follower.position is None:
             return None
         if offset > view.offset or (began is not None and self.sight.limited):
             return None
@@ -199,7 +203,7 @@ class _Reading:
             position = await changes.position(tx)
             _check_epoch(self.epoch, position.epoch)
             self._check_floors(offset, began, position)
-            compact_until = position.head if self.mode is Mode.COMPACTED else position.history_floor
+            compact_until = self._compact_until(offset, began, position)
             found = await _changes(tx, offset, compact_until=compact_until, limit=size)
             told: Sequence[Change] = found
             if self.sight.limited:
@@ -226,6 +230,23 @@ class _Reading:
         """
         if self.follower.position is not None:
             await self.follower.wait_beyond(head - 1, _MOMENT)
+
+    def _compact_until(self, offset: int, began: int | None, position: Position) -> int:
+        """Up to where versions are passed over."""
+        if not self._tells_each(offset):
+            return position.head
+        # On its way from 0 a reader holds nothing that was obsolete where it began, and so nothing before that.
+        return max(position.history_floor, began or 0) if self.mode is Mode.COMPACTED else position.history_floor
+
+    def _tells_each(self, offset: int) -> bool:
+        """Whether a reader at *offset* is told each single change, as far as these are kept.
+
+        Callers with conditions always are, but for a first load. So at each of its offsets such a reader holds what was
+        there then, or less, whether or not it gives back `began`. If versions were passed over it could hold an older
+        one; and once that is forgotten, nobody could tell it of the removal without telling others what they must not
+        know.
+        """
+        return self.mode is Mode.LOG or (self.sight.permitted is not None and offset > 0)
 
     def _check_floors(self, offset: int, began: int | None, position: Position) -> None:
         """Raises OffsetExpired if the reader could miss a removal, and OffsetInTheFuture."""

@@ -78,8 +78,7 @@ class Stream:
                 break
             moved = not self.caught_up or await self.follower.wait_beyond(self.offset, min(silence, rest))
             if not moved and self.follower.view.epoch == self.epoch:
-                await self._stay(over=rest <= silence)
-                break
+                return await self._stay(over=rest <= silence)
             if not self.caught_up:
                 # What is in memory is read without waiting for anything; others want their turn.
                 await self.follower.clock.sleep(0)
@@ -98,15 +97,18 @@ class Stream:
             self.ending = Ending.COMPLETE
         return self.ending is not None
 
-    async def _stay(self, *, over: bool) -> None:
-        """Nothing has happened. See who still listens."""
+    async def _stay(self, *, over: bool) -> Page | None:
+        """Nothing has happened here. See who still listens; what comes of that when there is something to tell."""
         if self.follower.closed:
             self.ending = Ending.SHUTDOWN
-        elif over:
+            return None
+        if over:
             self.ending = Ending.COMPLETE
-        else:
-            # A database that was restored may have begun to give out the same offsets again.
-            await self._look(only_decide=self.follower.view.offset >= self.offset)
+            return None
+        # A database that was restored may have begun to give out the same offsets again. Or this process is behind the
+        # one where the reader was before, and what it reads then has to be told: the position has moved behind it.
+        page = await self._look(only_decide=self.follower.view.offset >= self.offset)
+        return page if page is not None and page.changes else None
 
     async def _look(self, *, only_decide: bool = False) -> Page | None:
         """The next page. None when there is none now, which may be the end."""

@@ -5,6 +5,7 @@ when it dies, the lease runs out, and the next consumer begins at the cursor. So
 """
 
 import datetime as dt
+import functools
 import sys
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
@@ -29,6 +30,7 @@ from callboard.store.subscriptions import Hold, Place, State, Subscription, Wish
 from callboard.stream import feed
 from callboard.stream.feed import Mode, Page
 from callboard.stream.following import Follower
+from callboard.stream.readers import Reader
 
 _POLL = 1.0
 """Seconds after which a consumer that waits for the lease asks for it again."""
@@ -104,6 +106,8 @@ class Known:
 
     subscription: Subscription
     position: changes.Position
+    connected: bool | None = None
+    """Whether some engine has the handler that it leads to; None when it leads to none, or nobody has looked."""
 
     @property
     def lag(self) -> int:
@@ -184,8 +188,8 @@ async def every(database: Database, caller: Caller) -> list[Known]:
     """The subscriptions that the caller may know of, by name."""
     async with database.transaction() as tx:
         position = await changes.position(tx)
-        found = await subscriptions.every(tx)
-    return [Known(each, position) for each in found if caller.operator or each.owner in (None, caller.name)]
+        found = [each for each in await subscriptions.every(tx) if _may_care(each, caller)]
+        return await _known(tx, found, position)
 
 
 async def get(database: Database, name: str, caller: Caller) -> Known:
@@ -193,17 +197,21 @@ async def get(database: Database, name: str, caller: Caller) -> Known:
     async with database.transaction() as tx:
         position = await changes.position(tx)
         found = await subscriptions.find(tx, name)
-    if found is None:
-        raise _missing(name)
-    _admit(found, caller, for_care=True)
-    return Known(found, position)
+        if found is None:
+            raise _missing(name)
+        _admit(found, caller, for_care=True)
+        [known] = await _known(tx, [found], position)
+    return known
 
 
 async def remove(database: Database, name: str, caller: Caller) -> None:
-    """Forget a subscription. Raises NotFound and NotAllowed."""
+    """Forget a subscription. Raises NotFound and NotAllowed, and Conflict while an engine has its handler."""
 
     async def work(tx: Transaction) -> None:
-        await _cared_for(tx, name, caller)
+        found = await _cared_for(tx, name, caller)
+        # Its handler would be told nothing until an engine starts that makes it anew, and what comes meanwhile is lost.
+        if found.is_of_plugin and await subscriptions.connected(tx, [name]):
+            raise Conflict(f"Subscription {name} leads to a handler that engines have: it goes when the plugin is gone")
         await subscriptions.remove(tx, name)
 
     await database.run(work)
@@ -237,7 +245,8 @@ async def _care(
         await _cared_for(tx, name, caller)
         found = await do(tx, position)
         assert found is not None
-        return Known(found, position)
+        [known] = await _known(tx, [found], position)
+        return known
 
     return await database.run(work)
 
@@ -250,14 +259,29 @@ async def _cared_for(tx: Transaction, name: str, caller: Caller) -> Subscription
     return found
 
 
+async def _known(tx: Transaction, found: Sequence[Subscription], position: changes.Position) -> list[Known]:
+    of_plugins = [each.name for each in found if each.is_of_plugin]
+    connected = await subscriptions.connected(tx, of_plugins)
+    return [Known(each, position, each.name in connected if each.is_of_plugin else None) for each in found]
+
+
 def _missing(name: str) -> NotFound:
     return NotFound(f"There is no subscription {name}")
 
 
 def _admit(found: Subscription, caller: Caller, *, for_care: bool = False) -> None:
-    if found.owner is None or found.owner == caller.name or (for_care and caller.operator):
-        return
-    raise NotAllowed(f"Subscription {found.name} belongs to {found.owner}")
+    """Raises NotAllowed for who may not read and change a subscription, or *for_care*, not even pause and move it."""
+    if not (_may_care(found, caller) if for_care else _owns(found, caller)):
+        raise NotAllowed(f"Subscription {found.name} belongs to {found.owner}")
+
+
+def _may_care(found: Subscription, caller: Caller) -> bool:
+    return caller.operator or _owns(found, caller)
+
+
+def _owns(found: Subscription, caller: Caller) -> bool:
+    # A plugin of Backstage that calls may have the name of one in the engines.
+    return not found.is_of_plugin and found.owner in (None, caller.name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -299,21 +323,27 @@ class Consumer:
         the caller's own lease is somebody else's by now, Conflict when nothing can be read, OffsetExpired and
         OffsetInTheFuture when the cursor stands where nobody can go on from.
         """
-        left = self.wait
         holder = self.holder or uuid.uuid4().hex
         taken = await self._take(holder)
+        with self.follower.readers.attending(taken.subscription.offset) as reader:
+            return await self._read(taken, holder, reader)
+
+    async def _read(self, taken: "_Taken", holder: str, reader: Reader) -> Handed:
+        left = self.wait
         while not taken.is_mine and not self.holder and left > 0 and not self.follower.closed:
             pause = min(left, _POLL)
+            reader.waiting = True
             # Nobody gets that far; but a process that is to end lets go of everybody who waits.
             await self.follower.wait_beyond(sys.maxsize, pause)
             left -= pause
             taken = await self._take(holder)
+            reader.offset, reader.waiting = taken.subscription.offset, False
         if not taken.is_mine:
             if self.holder is not None:
                 raise LeaseLost(f"The lease {self.holder} on subscription {self.name} is somebody else's by now")
             other = taken.subscription
             return Handed(lease=None, page=None, cursor=other.offset, leased_until=other.leased_until)
-        return await self._hand_out(taken.subscription, holder, left)
+        return await self._hand_out(taken.subscription, holder, left, reader)
 
     async def _take(self, holder: str) -> "_Taken":
         async def work(tx: Transaction) -> _Taken:
@@ -334,10 +364,10 @@ class Consumer:
 
         return await self._database.run(work)
 
-    async def _hand_out(self, taken: Subscription, holder: str, left: float) -> Handed:
+    async def _hand_out(self, taken: Subscription, holder: str, left: float, reader: Reader) -> Handed:
         hold = Hold(self.name, holder, taken.generation)
         try:
-            page = await self._page(taken, hold, left)
+            page = await self._page(taken, hold, left, reader)
             batch = subscriptions.Batch(
                 offset=page.next_offset,
                 began=None if page.way is None else page.way.began,
@@ -351,20 +381,27 @@ class Consumer:
             raise
         return Handed(lease=holder, page=page, cursor=taken.offset, leased_until=self.follower.clock.now() + self.lease)
 
-    async def _page(self, taken: Subscription, hold: Hold, left: float) -> Page:
+    async def _page(self, taken: Subscription, hold: Hold, left: float, reader: Reader) -> Page:
         """The events after the cursor; waits so many seconds for one, in pieces after which the lease is renewed."""
-        wanted = Wanted.parse(taken.wanted)
-        mode = Mode.COMPACTED if taken.compacted else Mode.LOG
+        piece = functools.partial(self._piece, Wanted.parse(taken.wanted), taken.epoch, reader)
         pause = min(left, self.lease.total_seconds() / 3)
-        page = await self._piece(wanted, taken.offset, taken.epoch, mode, pause, began=taken.began)
+        page = await piece(taken.offset, Mode.COMPACTED if taken.compacted else Mode.LOG, pause, began=taken.began)
         while not page.changes and page.caught_up and (left := left - pause) > 0 and not self.follower.closed:
             await self._still(lambda tx: subscriptions.keep(tx, hold, self.lease))
             pause = min(left, self.lease.total_seconds() / 3)
-            page = await self._piece(wanted, page.next_offset, taken.epoch, Mode.LOG, pause)
+            page = await piece(page.next_offset, Mode.LOG, pause)
         return page
 
     async def _piece(
-        self, wanted: Wanted, offset: int, epoch: str, mode: Mode, wait: float, *, began: int | None = None
+        self,
+        wanted: Wanted,
+        epoch: str,
+        reader: Reader,
+        offset: int,
+        mode: Mode,
+        wait: float,
+        *,
+        began: int | None = None,
     ) -> Page:
         return await feed.read(
             self.follower,
@@ -376,6 +413,7 @@ class Consumer:
             began=began,
             predicate=wanted.predicate,
             visible=self.visible,
+            attending=reader,
         )
 
     async def _still(self, ask: Callable[[Transaction], Awaitable[bool]]) -> None:

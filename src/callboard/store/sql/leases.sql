@@ -32,3 +32,6 @@ delete from leases where name = :name and owner = :owner;
 insert into leases (name, owner, until)
 select name, '', :until from unnest(:names::text[]) as used (name) order by name collate "C"
 on conflict (name) do update set until = greatest(leases.until, excluded.until);
+
+-- name: in_use
+select name from leases where name = any(:names::text[]) and until > :now;

@@ -1,3 +1,6 @@
+-- name: extend_history
+select extend_history(:upto, :size);
+
 -- name: publish
 -- Takes as many offsets as there are entities and writes each entity and its event at its offset. The counter row is
 -- held until commit, and this runs last in its transaction: so offsets are dense and in the order of the commits.

@@ -72,12 +72,14 @@ update subscriptions set holder = null, leased_until = null, handed_out = null
 where name = :name and holder = :holder;
 
 -- name: claim
--- Sinks that are behind and that nobody delivers to. One that somebody is about to change is left for later.
+-- Sinks that are behind and that nobody delivers to. One that somebody is about to change is left for later. While a new
+-- configuration is being rolled out, not every engine has every handler.
 with due as materialized (
     select s.name from subscriptions s, stream
     where s.sink is not null and s.state = 'active' and s.next_at <= :now
         and (s."offset" <> stream.head or s.epoch <> stream.epoch)
         and (s.holder is null or s.leased_until <= :now)
+        and (not starts_with(s.name, 'plugin:') or s.name = any(:handlers::text[]))
     order by s.next_at, s.name limit :limit for update of s skip locked
 )
 update subscriptions s set holder = :holder, leased_until = :until, handed_out = null

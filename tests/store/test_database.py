@@ -1,0 +1,89 @@
+"""Connections that end under a transaction."""
+
+import asyncio
+import urllib.parse
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from callboard.clock import SystemClock
+from callboard.errors import DatabaseUnavailable
+from callboard.store.database import Database
+
+_GOODBYE = b"57P01"
+"""The code of what the server says before it closes a connection that somebody has ended."""
+
+
+class Relay:
+    """Passes on what PostgreSQL says, but not that it has closed the connection: on a network that comes later."""
+
+    def __init__(self, url: str) -> None:
+        parts = urllib.parse.urlsplit(url)
+        asked = dict(urllib.parse.parse_qsl(parts.query))
+        self._host, self._port = asked.get("host") or parts.hostname or "", asked.get("port") or parts.port or 5432
+        self.said_goodbye = asyncio.Event()
+        self._serving: list[asyncio.Task[None]] = []
+
+    def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Take a connection."""
+        self._serving.append(asyncio.create_task(self._serve(reader, writer)))
+
+    async def end(self) -> None:
+        """End all connections, also one that the pool has opened in the place of the lost one."""
+        await SystemClock().sleep(0)
+        for task in self._serving:
+            task.cancel()
+        await asyncio.gather(*self._serving, return_exceptions=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        from_server, to_server = await self._connected()
+        try:
+            await asyncio.gather(self._pass(reader, to_server), self._pass(from_server, writer))
+        finally:
+            to_server.close()
+            writer.close()
+
+    async def _connected(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        if self._host.startswith("/"):
+            return await asyncio.open_unix_connection(f"{self._host}/.s.PGSQL.{self._port}")
+        return await asyncio.open_connection(self._host, self._port)
+
+    async def _pass(self, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+        while data := await source.read(65536):
+            target.write(data)
+            await target.drain()
+            if _GOODBYE in data:
+                self.said_goodbye.set()
+
+
+@pytest.fixture
+async def relay(database_url: str, tmp_path: Path) -> AsyncIterator[Relay]:
+    relay = Relay(database_url)
+    async with await asyncio.start_unix_server(relay.serve, tmp_path / ".s.PGSQL.5432"):
+        yield relay
+    await relay.end()
+
+
+async def test_a_server_that_has_said_goodbye_is_away_though_the_connection_has_not_ended(
+    database_url: str, tmp_path: Path, relay: Relay
+) -> None:
+    url = f"{database_url.partition('?')[0]}?host={urllib.parse.quote(str(tmp_path), safe='/')}&port=5432"
+    clock = SystemClock()
+    database = await Database.open(url, clock=clock, connections=1)
+    direct = await asyncpg.connect(database_url)
+
+    async def commit_too_late() -> None:
+        async with database.transaction() as tx:
+            await direct.execute("select pg_terminate_backend($1)", tx.connection.get_server_pid())
+            await relay.said_goodbye.wait()
+            # It has been sent to the client, which reads it when it is its turn.
+            await clock.sleep(0.01)
+
+    with pytest.raises(DatabaseUnavailable) as caught:
+        await commit_too_late()
+    await direct.close()
+    await database.close()
+
+    assert isinstance(caught.value.__cause__, asyncpg.InternalClientError)
