@@ -27,6 +27,7 @@ class Memory:
     """Sinks that remember what they were given, or fail as a test wants it."""
 
     type: str = "memory"
+    options: Sequence[str] = ()
     batches: list[list[Event]] = field(default_factory=list)
     failing: Callable[[], None] = lambda: None
     closed: int = 0
