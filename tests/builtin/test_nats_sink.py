@@ -1,0 +1,177 @@
+"""The NATS sink, in front of a real server."""
+
+import uuid
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import nats
+import pytest
+from nats.aio.msg import Msg
+
+from benchmarks.brokers import Program
+from callboard.builtin.sinks.brokers import Broker, NatsServer
+from callboard.builtin.sinks.publishing import Brokers
+from callboard.errors import InvalidInput, Unreadable
+from callboard.extend import EventSink
+from tests.brokers.relay import Relay, relay
+from tests.builtin.broker_contract import BrokerContract, sink_of
+from tests.stream.sink_contract import assert_told, changes, event
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """A stream of its own on the server."""
+
+    server: Program
+    relay: Relay
+    subject: str
+
+    def sink(self, subject: str = "{kind}.{namespace}.{name}") -> EventSink:
+        return self.limited(1_000_000, subject)
+
+    def limited(self, max_message_bytes: int, subject: str = "{name}") -> EventSink:
+        server = NatsServer(servers=[f"nats://127.0.0.1:{self.relay.port}"])
+        broker = Broker(server=server, allow=[f"{self.subject}.*"], max_message_bytes=max_message_bytes)
+        return sink_of(Brokers(nats={"main": broker}), {"type": "nats", "subject": f"{self.subject}.{subject}"})
+
+    async def messages(self) -> list[Msg]:
+        """Everything in the stream, in its order."""
+        client = await nats.connect(f"nats://127.0.0.1:{self.server.port}")
+        try:
+            stream = client.jetstream()
+            count = (await stream.stream_info(self.subject)).state.messages
+            if count == 0:
+                return []
+            reading = await stream.pull_subscribe(f"{self.subject}.>", stream=self.subject)
+            found: list[Msg] = []
+            while len(found) < count:
+                found += await reading.fetch(count - len(found), timeout=10)
+            return found
+        finally:
+            await client.close()
+
+    async def received(self) -> list[tuple[str, int, bytes | None]]:
+        return [
+            (
+                (headers := message.headers or {})["ce-subject"],
+                int(headers["ce-offset"]),
+                None if headers["ce-type"].endswith(".removed") else message.data,
+            )
+            for message in await self.messages()
+        ]
+
+    async def left_out(self) -> dict[str, str]:
+        found = [message.headers or {} for message in await self.messages()]
+        return {headers["ce-subject"]: headers["ce-dataref"] for headers in found if "ce-dataref" in headers}
+
+    async def refuse(self) -> None:
+        self.relay.refuse()
+
+    async def recover(self) -> None:
+        self.relay.recover()
+
+
+@pytest.fixture
+async def stream(nats_server: Program) -> AsyncIterator[Stream]:
+    name = f"s{uuid.uuid4().hex[:8]}"
+    client = await nats.connect(f"nats://127.0.0.1:{nats_server.port}")
+    await client.jetstream().add_stream(name=name, subjects=[f"{name}.>"])
+    await client.close()
+    async with relay(nats_server.port) as passing:
+        yield Stream(nats_server, passing, name)
+
+
+class TestContract(BrokerContract):
+    """What every sink must do."""
+
+    @pytest.fixture
+    def receiving(self, stream: Stream) -> Stream:
+        return stream
+
+
+async def test_a_message_is_a_cloud_event_with_the_entity_as_its_body(stream: Stream) -> None:
+    sink = stream.sink()
+    await sink.deliver([event(7, "a.b", title="50% é")])
+    await sink.close()
+
+    [message] = await stream.messages()
+    assert message.subject == f"{stream.subject}.component.default.a%2Eb"
+    assert message.data == event(7, "a.b", title="50% é").entity
+    assert message.headers == {
+        "Nats-Msg-Id": "7.e.7",
+        "ce-specversion": "1.0",
+        "ce-id": "e.7",
+        "ce-source": "http://catalog/api/catalog",
+        "ce-type": "io.callboard.catalog.entity.updated",
+        "ce-subject": "component:default/a.b",
+        "ce-time": "2026-01-02T03:04:05+00:00",
+        "ce-offset": "7",
+        "ce-epoch": "e",
+        "ce-uid": "uid-a.b",
+        "ce-cause": '{"source":"provider:p"}',
+        "content-type": "application/json",
+    }
+
+
+async def test_a_batch_that_comes_again_is_stored_once(stream: Stream) -> None:
+    batch = [event(1, "a"), event(2, "b")]
+    for _ in range(2):
+        sink = stream.sink()
+        await sink.deliver(batch)
+        await sink.close()
+
+    assert [offset for _, offset, _ in await stream.received()] == [1, 2]
+
+
+async def test_of_an_entity_that_comes_again_the_latest_is_the_last(stream: Stream) -> None:
+    batch = [event(1, "a"), event(2, "a"), event(3, "a")]
+    for _ in range(2):
+        sink = stream.sink()
+        await sink.deliver(batch)
+        await sink.close()
+
+    assert [offset for _, offset, _ in await stream.received()] == [1, 2, 3, 2, 3]
+
+
+async def test_a_subject_that_no_stream_keeps_is_an_error(stream: Stream) -> None:
+    server = NatsServer(servers=[f"nats://127.0.0.1:{stream.server.port}"])
+    known = Brokers(nats={"main": Broker(server=server, allow=["*"])})
+    sink = sink_of(known, {"type": "nats", "subject": "elsewhere"})
+
+    with pytest.raises(Unreadable, match="no stream of JetStream keeps the subject 'elsewhere'"):
+        await sink.deliver([event(1, "a")])
+
+
+async def test_a_server_that_is_killed_and_comes_back_has_what_it_has_acknowledged(stream: Stream) -> None:
+    sink, first, second = stream.sink(), changes(50, names=10), changes(100, names=10)[50:]
+    await sink.deliver(first)
+    stream.server.kill()
+    with pytest.raises(Unreadable):
+        await sink.deliver(second)
+
+    stream.server.start()
+    await sink.deliver(second)
+    await sink.close()
+
+    assert_told(await stream.received(), [*first, *second])
+
+
+@pytest.mark.parametrize(
+    ("subject", "message"),
+    [
+        ("catalog.>", "must be a subject without wildcards, found 'catalog.>'"),
+        ("catalog.*", "must be a subject without wildcards"),
+        ("catalog..x", "must be a subject without wildcards"),
+        ("a b", "must be a subject without wildcards"),
+        ("catalog.{colour}", "may have {kind} and {namespace} and {name} in it, found '{colour}'"),
+        ("", "must be string, and not empty"),
+        (3, "must be string"),
+    ],
+)
+def test_what_is_no_subject_is_refused(subject: str, message: str) -> None:
+    known = Brokers(nats={"main": Broker(server=NatsServer(servers=["nats://127.0.0.1:1"]), allow=["*"])})
+
+    with pytest.raises(InvalidInput) as raised:
+        sink_of(known, {"type": "nats", "subject": subject})
+
+    assert message in str(raised.value)
