@@ -15,7 +15,7 @@ import structlog
 from rich.console import Console
 from rich.progress import Progress
 
-from benchmarks import compact, follow, generate, ingest, live, processes, query, servers, tables
+from benchmarks import compact, deliver, follow, generate, ingest, live, processes, query, servers, tables
 from benchmarks.ingest import Via
 from benchmarks.servers import ReaderClocks
 from callboard.errors import CallboardError
@@ -180,6 +180,18 @@ def _compact(count: int, save: Path | None) -> None:
     _measure(work, save)
 
 
+@main.command("deliver")
+@_count
+@_save
+def _deliver(count: int, save: Path | None) -> None:
+    """Deliver events to each message broker whose program is installed here."""
+
+    async def work(progress: Progress) -> list[Any]:
+        return [await deliver.run(count, progress)]
+
+    _measure(work, save)
+
+
 @main.command("generate")
 @click.option("--count", type=click.IntRange(min=1), default=10_000, show_default=True, help="Entities.")
 @click.option("--seed", default=1, show_default=True, help="Another seed makes another catalog.")
@@ -203,6 +215,7 @@ _SHOW: dict[type, Callable[[Console, Any], None]] = {
     follow.Follow: follow.show,
     live.Live: live.show,
     compact.Compact: compact.show,
+    deliver.Deliver: deliver.show,
 }
 
 

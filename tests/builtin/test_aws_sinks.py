@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,14 +29,8 @@ def account(port: int) -> AwsAccount:
     )
 
 
-def client(service: str, port: int) -> Any:
-    return aws.session().create_client(
-        service,
-        region_name=REGION,
-        endpoint_url=f"http://127.0.0.1:{port}",
-        aws_access_key_id="key",
-        aws_secret_access_key="secret",
-    )
+def client(service: str, port: int) -> AbstractAsyncContextManager[Any]:
+    return aws.client_of(account(port), service, 30)
 
 
 @dataclass(slots=True)

@@ -117,4 +117,4 @@ def details(found: "Subscription") -> Iterator[str]:
 
 
 def _sink(found: "Subscription") -> str:
-    return "-" if found.sink is None else found.sink.url or found.sink.type
+    return "-" if found.sink is None else found.sink.destination

@@ -8,7 +8,7 @@ import functools
 import hashlib
 import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,21 +48,31 @@ def session() -> AioSession:
     return AioSession()
 
 
-async def client(destination: Destination[AwsAccount], service: str, stack: AsyncExitStack) -> Any:
-    """A client for a service, closed with *stack*."""
-    server, seconds = destination.server, destination.timeout_seconds
+def client_of(account: AwsAccount, service: str, timeout_seconds: float) -> AbstractAsyncContextManager[Any]:
+    """A client for a service."""
     # What fails comes again in its own time: attempts of the library would only hold up the engine.
-    config = AioConfig(connect_timeout=seconds, read_timeout=seconds, retries={"total_max_attempts": 1})
-    return await stack.enter_async_context(
-        session().create_client(
-            service,
-            region_name=server.region,
-            endpoint_url=server.endpoint,
-            aws_access_key_id=server.access_key_id,
-            aws_secret_access_key=server.secret_access_key,
-            config=config,
-        )
+    config = AioConfig(connect_timeout=timeout_seconds, read_timeout=timeout_seconds, retries={"total_max_attempts": 1})
+    found: AbstractAsyncContextManager[Any] = session().create_client(
+        service,
+        region_name=account.region,
+        endpoint_url=account.endpoint,
+        aws_access_key_id=account.access_key_id,
+        aws_secret_access_key=account.secret_access_key,
+        config=config,
     )
+    return found
+
+
+async def connected(
+    destination: Destination[AwsAccount], service: str, send: Callable[[Any], Awaitable[Send]], *, body: str, name: str
+) -> "Batches":
+    """An open client, and what sends ten messages through it; the service calls their bodies *body*."""
+    async with AsyncExitStack() as stack:
+        client = await stack.enter_async_context(client_of(destination.server, service, destination.timeout_seconds))
+        sending = await send(client)
+        kept = stack.pop_all()
+    limit = destination.limit(LIMIT)
+    return Batches(stack=kept, send=sending, body=body, ordered=name.endswith(FIFO), limit=limit)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

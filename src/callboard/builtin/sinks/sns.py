@@ -1,10 +1,10 @@
 """SNS: a message for each event to a topic, whose name ends with `.fifo` if it keeps their order."""
 
 import re
-from contextlib import AsyncExitStack
+from typing import Any
 
 from callboard.builtin.sinks import aws, brokers
-from callboard.builtin.sinks.aws import Batches
+from callboard.builtin.sinks.aws import Send
 from callboard.builtin.sinks.brokers import AwsAccount, Destination
 from callboard.errors import InvalidInput
 
@@ -24,13 +24,8 @@ def place(destination: Destination[AwsAccount]) -> str:
 async def connect(destination: Destination[AwsAccount]) -> brokers.Connection:
     """A client, which connects with the first batch."""
     topic = destination.text("topic")
-    async with AsyncExitStack() as stack:
-        client = await aws.client(destination, "sns", stack)
-        return Batches(
-            send=lambda entries: client.publish_batch(TopicArn=topic, PublishBatchRequestEntries=entries),
-            body="Message",
-            ordered=topic.endswith(aws.FIFO),
-            limit=destination.limit(aws.LIMIT),
-            stack=stack.pop_all(),
-        )
-    raise AssertionError("unreachable")
+
+    async def send(client: Any) -> Send:
+        return lambda entries: client.publish_batch(TopicArn=topic, PublishBatchRequestEntries=entries)
+
+    return await aws.connected(destination, "sns", send, body="Message", name=topic)

@@ -1,10 +1,10 @@
 """SQS: a message for each event in a queue, whose name ends with `.fifo` if it keeps their order."""
 
 import re
-from contextlib import AsyncExitStack
+from typing import Any
 
 from callboard.builtin.sinks import aws, brokers
-from callboard.builtin.sinks.aws import Batches
+from callboard.builtin.sinks.aws import Send
 from callboard.builtin.sinks.brokers import AwsAccount, Destination
 from callboard.errors import InvalidInput
 
@@ -23,14 +23,9 @@ def place(destination: Destination[AwsAccount]) -> str:
 async def connect(destination: Destination[AwsAccount]) -> brokers.Connection:
     """Look for the queue. The answer says where it is; nobody else does."""
     name = destination.text("queue")
-    async with AsyncExitStack() as stack:
-        client = await aws.client(destination, "sqs", stack)
+
+    async def send(client: Any) -> Send:
         url = (await client.get_queue_url(QueueName=name))["QueueUrl"]
-        return Batches(
-            send=lambda entries: client.send_message_batch(QueueUrl=url, Entries=entries),
-            body="MessageBody",
-            ordered=name.endswith(aws.FIFO),
-            limit=destination.limit(aws.LIMIT),
-            stack=stack.pop_all(),
-        )
-    raise AssertionError("unreachable")
+        return lambda entries: client.send_message_batch(QueueUrl=url, Entries=entries)
+
+    return await aws.connected(destination, "sqs", send, body="MessageBody", name=name)
