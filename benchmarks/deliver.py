@@ -27,7 +27,7 @@ _BATCH = 100
 _PLACE = "benchmark"
 _REGION = "eu-central-1"
 _AT = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
-_SLOW = 10
+_SLOW = 50
 """So many times fewer events for what only behaves like a service."""
 
 
@@ -127,7 +127,8 @@ async def _nats(server: Program) -> AsyncIterator[tuple[Brokers, JsonObject]]:
 @contextlib.asynccontextmanager
 async def _kafka(server: Program) -> AsyncIterator[tuple[Brokers, JsonObject]]:
     address = f"127.0.0.1:{server.port}"
-    AdminClient({"bootstrap.servers": address}).create_topics([NewTopic(_PLACE, num_partitions=6)])[_PLACE].result(10)
+    admin = AdminClient({"bootstrap.servers": address})
+    admin.create_topics([NewTopic(_PLACE, num_partitions=6)])[_PLACE].result(10)
     # Tansu has no idempotent producers while it keeps everything in memory.
     broker = Broker(server=KafkaServer(servers=[address], idempotent=False), allow=["*"])
     yield Brokers(kafka={"main": broker}), {"topic": _PLACE}

@@ -17,7 +17,7 @@ from callboard.extend import EventSink
 from callboard.model.json import JsonValue
 from tests.brokers.relay import Relay, relay
 from tests.builtin.broker_contract import BrokerContract, sink_of
-from tests.stream.sink_contract import event
+from tests.stream.sink_contract import assert_told, changes, event
 
 
 @dataclass(slots=True)
@@ -132,3 +132,17 @@ async def test_what_no_queue_takes_is_an_error(queue: Queue) -> None:
 async def test_an_exchange_that_is_not_there_is_an_error(queue: Queue) -> None:
     with pytest.raises(Unreadable, match="no exchange 'missing'"):
         await queue.sink(exchange="missing", routingKey="a").deliver([event(1, "a")])
+
+
+async def test_a_broker_that_is_killed_and_comes_back_has_what_it_has_confirmed(queue: Queue) -> None:
+    sink, first, second = queue.sink(), changes(50, names=10), changes(100, names=10)[50:]
+    await sink.deliver(first)
+    queue.broker.kill()
+    with pytest.raises(Unreadable):
+        await sink.deliver(second)
+
+    queue.broker.start()
+    await sink.deliver(second)
+    await sink.close()
+
+    assert_told(await queue.received(), [*first, *second])
