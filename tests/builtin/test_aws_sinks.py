@@ -16,7 +16,7 @@ from callboard.errors import InvalidInput, Unreadable
 from callboard.extend import EventSink, JsonObject
 from callboard.model import json
 from tests.brokers.relay import Relay, relay
-from tests.builtin.broker_contract import BrokerContract, sink_of
+from tests.builtin.broker_contract import BrokerContract, attributes, sink_of
 from tests.stream.sink_contract import changes, event
 
 REGION = "eu-central-1"
@@ -157,16 +157,7 @@ async def test_a_message_is_a_whole_cloud_event_with_attributes_to_filter_by(que
 
     [message, tombstone] = await queue.messages()
     assert json.decode(message["Body"]) == {
-        "specversion": "1.0",
-        "id": "e.7",
-        "source": "http://catalog/api/catalog",
-        "type": "io.callboard.catalog.entity.updated",
-        "subject": "component:default/a",
-        "time": "2026-01-02T03:04:05+00:00",
-        "offset": "7",
-        "epoch": "e",
-        "uid": "uid-a",
-        "cause": '{"source":"provider:p"}',
+        **attributes(),
         "datacontenttype": "application/json",
         "data": json.decode(event(7, "a").entity or b""),
     }
