@@ -15,7 +15,21 @@ import structlog
 from rich.console import Console
 from rich.progress import Progress
 
-from benchmarks import compact, deliver, follow, generate, ingest, live, processes, query, servers, tables
+from benchmarks import (
+    bootstrap,
+    compact,
+    cost,
+    deliver,
+    follow,
+    generate,
+    ingest,
+    live,
+    processes,
+    publish,
+    query,
+    servers,
+    tables,
+)
 from benchmarks.ingest import Via
 from benchmarks.servers import ReaderClocks
 from callboard.errors import CallboardError
@@ -180,6 +194,51 @@ def _compact(count: int, save: Path | None) -> None:
     _measure(work, save)
 
 
+@main.command("publish")
+@click.option("--seconds", type=click.FloatRange(min=0.5), default=5.0, show_default=True, help="For each combination.")
+@_save
+def _publish(seconds: float, save: Path | None) -> None:
+    """Append to the stream in batches of 1, 10, 100 and 500, beside a stream that loses events."""
+
+    async def work(progress: Progress) -> list[Any]:
+        return [await publish.run(seconds, progress)]
+
+    _measure(work, save)
+
+
+@main.command("cost")
+@_count
+@click.option("--rounds", type=click.IntRange(min=1), default=3, show_default=True, help="Runs with, and without.")
+@_save
+def _cost(count: int, rounds: int, save: Path | None) -> None:
+    """Take a catalog in with the stream and without it."""
+
+    async def work(progress: Progress) -> list[Any]:
+        return [await cost.run(count, rounds, progress)]
+
+    _measure(work, save)
+
+
+@main.command("bootstrap")
+@click.option(
+    "--count",
+    "counts",
+    type=Counts(),
+    multiple=True,
+    default=["50000"],
+    help="Entities; several numbers are one run after the other.  [default: 50000]",
+)
+@click.option("--readers", type=click.IntRange(min=1), default=4, show_default=True, help="Consumers at once.")
+@_save
+def _bootstrap(counts: Sequence[list[int]], readers: int, save: Path | None) -> None:
+    """Read a whole catalog from the stream."""
+
+    async def work(progress: Progress) -> list[Any]:
+        return [await bootstrap.run(count, readers, progress) for count in itertools.chain.from_iterable(counts)]
+
+    _measure(work, save)
+
+
 @main.command("deliver")
 @_count
 @_save
@@ -215,6 +274,9 @@ _SHOW: dict[type, Callable[[Console, Any], None]] = {
     follow.Follow: follow.show,
     live.Live: live.show,
     compact.Compact: compact.show,
+    bootstrap.Bootstrap: bootstrap.show,
+    cost.Cost: cost.show,
+    publish.Publish: publish.show,
     deliver.Deliver: deliver.show,
 }
 

@@ -69,7 +69,7 @@ class _Wire(Wire):
 async def run(server: Server, waiters: int, rate: int, progress: Progress, form: Form) -> Live:
     """Let *waiters* follow while *rate* changes a second are published, past all that comes before publishing."""
     task = progress.add_task(f"live: {waiters} waiters, {rate} changes/s", total=_SECONDS)
-    uids = await _created(server, [f"component:default/live-{number}" for number in range(max(1, rate))])
+    uids = await created(server, [f"component:default/live-{number}" for number in range(max(1, rate))])
     offset = await server.offset()
     ages = _Ages()
     async with wire.connected(server.url, waiters, _Wire) as wires:
@@ -112,7 +112,8 @@ async def _stream(each: _Wire, offset: int, ages: _Ages) -> None:
     )
 
 
-async def _created(server: Server, refs: list[str]) -> Mapping[str, str]:
+async def created(server: Server, refs: list[str]) -> Mapping[str, str]:
+    """The uids of entities that nobody offers, made where there are none."""
     async with server.database.transaction() as tx:
         await claims.lock_targets(tx, [], create=refs)
         found = await tx.connection.fetch("select ref, uid::text from entities where ref = any($1)", refs)

@@ -181,7 +181,7 @@ async def fresh(*, engines: int = 1, database_url: str | None = None) -> AsyncIt
     """
     with tempfile.TemporaryDirectory(prefix="callboard-bench-") as folder:
         configuration = Path(folder) / "app-config.yaml"
-        configuration.write_text(_configuration(database_url), encoding="utf-8")
+        configuration.write_text(configuration_for(database_url), encoding="utf-8")
         flags = ["--config", str(configuration), "--data-dir", str(Path(folder) / "data")]
         serve = ["callboard", "serve", *flags, "--engines", str(engines)]
         async with launched(serve, log=Path(folder) / "serve.log", ready=_READY) as process:
@@ -213,7 +213,8 @@ async def existing(url: str, database_url: str) -> AsyncIterator[Server]:
         yield server
 
 
-def _configuration(database_url: str | None) -> str:
+def configuration_for(database_url: str | None) -> str:
+    """What a server of generated entities is started with."""
     kinds = ", ".join([*generate.KINDS, "Location"])
     database = f"backend:\n  database:\n    client: pg\n    connection: {database_url}\n" if database_url else ""
     return f"{database}catalog:\n  rules:\n    - allow: [{kinds}]\ncallboard:\n  logging:\n    level: warning\n"
@@ -230,7 +231,7 @@ async def _connected(
     url: str, database_url: str, pid: int | None = None, flags: Sequence[str] = ()
 ) -> AsyncIterator[Server]:
     database = await Database.open(database_url, clock=CLOCK, connections=2, name="callboard-bench")
-    postmaster = await _postmaster(database_url)
+    postmaster = await postmaster_of(database_url)
     try:
         async with httpx2.AsyncClient(base_url=url, timeout=60) as http:
             yield Server(url=url, pid=pid, database=database, http=http, postmaster=postmaster, flags=flags)
@@ -257,7 +258,7 @@ async def _engines_run(server: Server, engines: int) -> None:
     await CLOCK.sleep(_REST)
 
 
-async def _postmaster(database_url: str) -> int | None:
+async def postmaster_of(database_url: str) -> int | None:
     """The parent of a backend that serves us, if it runs on this machine."""
     connection = await asyncpg.connect(database_url)
     try:

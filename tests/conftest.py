@@ -14,7 +14,7 @@ import pytest
 from benchmarks import brokers
 from benchmarks.brokers import Missing, Program
 from callboard.settings import Settings, defaults
-from callboard.store import migrations
+from callboard.store import migrations, publication
 from callboard.store.database import Database
 from callboard.store.embedded import Embedded
 from callboard.testing import FakeClock, FakeHost
@@ -202,11 +202,22 @@ async def _empty(url: str) -> None:
             " where datname = current_database() and pid <> pg_backend_pid()"
         )
         tables = await connection.fetch("select tablename from pg_tables where schemaname = 'public'")
-        names = {row["tablename"] for row in tables} - {"migrations", "stream"}
+        names = {row["tablename"] for row in tables} - {"migrations", "stream", "history_partitions"}
         await connection.execute("; ".join(f"delete from {name}" for name in sorted(names)))
         await connection.execute(
             "update stream set head = 0, history_floor = 0, tombstone_floor = 0,"
             " epoch = replace(gen_random_uuid()::text, '-', '')"
         )
+        await _have_the_first_partition(connection)
     finally:
         await connection.close()
+
+
+async def _have_the_first_partition(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+    """Begin the partitions anew if the test has dropped or made some."""
+    found = await connection.fetch("select starts_at, ends_before from history_partitions order by starts_at")
+    if [tuple(row) for row in found] == [(1, 1 + publication.PARTITION)]:
+        return
+    for row in found:
+        await connection.execute(f"drop table history_{row['starts_at']}")
+    await connection.execute("delete from history_partitions; update stream set history_until = 1")

@@ -8,6 +8,7 @@ import pytest
 
 from callboard.clock import SystemClock
 from callboard.model.predicates import Equals
+from callboard.store import changes
 from callboard.store.database import Database
 from callboard.stream import feed
 from callboard.stream.feed import Mode
@@ -15,7 +16,7 @@ from callboard.stream.following import Follower
 from tests.audit import audit
 from tests.flows.engines import Installation, until
 from tests.flows.test_crashes import kill_an_engine_at
-from tests.stream.publishing import forget, publish, ref_of, retract
+from tests.stream.publishing import forget, make_partitions, publish, ref_of, retract
 
 pytestmark = pytest.mark.slow
 
@@ -34,6 +35,7 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 @pytest.fixture
 async def installation(tmp_path: Path, database: Database) -> Installation:
     """a and b have come and gone, c and d have changed. Nothing of that is worth being remembered."""
+    await make_partitions(database, size=4, upto=_HEAD)
     for name in "abcd":
         await publish(database, name, tier="1")
     for name in "ab":
@@ -53,7 +55,8 @@ async def until_forgotten(installation: Installation) -> None:
 
         async def forgotten() -> bool:
             query = (
-                "select history_floor = head and not exists (select from final_entities where removed_at is not null)"
+                "select history_floor = head and not exists (select from history_partitions)"
+                " and not exists (select from final_entities where removed_at is not null)"
             )
             return bool(await connection.fetchval(f"{query} from stream"))
 
@@ -67,21 +70,13 @@ async def told(database: Database, offset: int, visible: Equals | None = None) -
     return {change.ref for change in page.changes}
 
 
-@pytest.mark.parametrize(
-    ("lock", "statement"),
-    [
-        pytest.param("lock table history in share mode", "delete from history", id="dropping-versions"),
-        pytest.param("select from stream for update", "update stream set history_floor", id="raising-their-floor"),
-    ],
-)
 async def test_an_engine_that_is_killed_while_it_forgets_versions_has_forgotten_none(
-    installation: Installation, database: Database, lock: str, statement: str
+    installation: Installation, database: Database
 ) -> None:
-    await kill_an_engine_at(installation, lock, statement)
+    await kill_an_engine_at(installation, "select from stream for update", "update stream set history_floor")
     await installation.until_nobody_is_left()
 
-    async with installation.connection() as connection:
-        assert await connection.fetchval("select count(*) from history") == _HEAD
+    assert (await changes.now(database)).history_floor == 0
     assert await told(database, 4) == {ref_of(name) for name in "abcd"}
     await audit(database.url)
 
@@ -116,17 +111,20 @@ async def holding_a_tombstone(installation: Installation) -> AsyncIterator[None]
         yield
 
 
-async def test_the_next_engine_forgets_what_the_killed_one_was_about_to(
+async def test_the_next_engine_empties_a_partition_that_the_killed_one_was_at(
     installation: Installation, database: Database
 ) -> None:
-    await kill_an_engine_at(installation, "lock table history in share mode", "delete from history")
+    await kill_an_engine_at(installation, "lock table kept_versions in share mode", "with last")
+    await installation.until_nobody_is_left()
+    await audit(database.url)
 
     async with installation.engine():
         await until_forgotten(installation)
 
     await audit(database.url)
     async with installation.connection() as connection:
-        assert await connection.fetchval('select array_agg("offset" order by "offset") from history') == [7, 8]
+        assert await connection.fetch("select from history") == []
+        assert await connection.fetchval('select array_agg("offset" order by "offset") from kept_versions') == [7, 8]
 
 
 async def test_nobody_who_publishes_waits_for_an_engine_that_forgets(

@@ -122,7 +122,6 @@ async def raise_history_floor(catalog: Catalog, floor: int) -> None:
     """Forget single changes up to *floor*."""
     async with catalog.database.transaction() as tx:
         await tx.connection.execute("update stream set history_floor = $1", floor)
-        await tx.connection.execute('delete from history where "offset" <= $1', floor)
 
 
 @on_a_real_database

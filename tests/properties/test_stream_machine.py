@@ -340,6 +340,7 @@ async def begin(database: Database) -> None:
     async with database.transaction() as tx:
         for statement in (
             "delete from history",
+            "delete from kept_versions",
             "delete from final_entities",
             "delete from entities",
             "update stream set head = 0, history_floor = 0, tombstone_floor = 0",

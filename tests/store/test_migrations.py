@@ -106,6 +106,30 @@ async def test_the_causes_of_earlier_removals_are_told_under_the_name_of_today(b
     await connection.close()
 
 
+@pytest.mark.slow
+async def test_an_earlier_history_is_in_partitions_afterwards(blank_url: str) -> None:
+    await migrate_before(blank_url, 6)
+    connection = await asyncpg.connect(blank_url)
+    await connection.execute(
+        """insert into history ("offset", type, ref, uid, body, previous_offset, at) values
+        (1, 'added', 'a', md5('a')::uuid, '1', null, now()),
+        (4, 'updated', 'b', md5('b')::uuid, '4', 2, now()),
+        (5, 'removed', 'a', md5('a')::uuid, null, 1, now());
+        update stream set head = 5, history_floor = 3"""
+    )
+
+    await migrations.apply(blank_url)
+
+    assert [row[0] for row in await connection.fetch('select "offset" from kept_versions')] == [1]
+    assert [row[0] for row in await connection.fetch('select "offset" from history_1 order by 1')] == [4, 5]
+    known = await connection.fetch(
+        "select v.\"offset\" from unnest('{a,b}'::text[]) ref, versions_of(ref) v order by 1"
+    )
+    assert [row[0] for row in known] == [1, 4, 5]
+    assert await connection.fetchval("select history_until from stream") == 6
+    await connection.close()
+
+
 async def migrate_before(url: str, version: int) -> None:
     """Bring the database to where a release was that had no migration of this *version* yet."""
     connection = await asyncpg.connect(url)

@@ -4,18 +4,19 @@ import datetime as dt
 
 from callboard.store import changes, retention
 from callboard.store.database import Database
-from callboard.store.retention import Run
+from callboard.store.retention import Emptying, Run
 from callboard.testing import FakeClock
-from tests.audit import audit
-from tests.stream.publishing import bury, forget, publish, ref_of, retract
+from tests.audit import KNOWN, audit
+from tests.stream.publishing import bury, forget, make_partitions, publish, ref_of, retract
 
+_NOTHING = Emptying.NOTHING_TO_DO
 _DAY = dt.timedelta(days=1)
 
 
 async def kept(database: Database) -> list[int]:
-    """The offsets of the history."""
+    """The offsets of what is known."""
     async with database.transaction() as tx:
-        return [row[0] for row in await tx.connection.fetch('select "offset" from history order by "offset"')]
+        return [row["offset"] for row in await tx.connection.fetch(KNOWN)]
 
 
 async def tombstones(database: Database) -> list[int]:
@@ -136,11 +137,100 @@ async def test_the_last_run_is_written_down(database: Database, clock: FakeClock
         assert (before, await retention.last_run(tx)) == (None, runs[1])
 
 
+async def partitions(database: Database) -> list[str]:
+    """The partitions of the history, oldest first."""
+    async with database.transaction() as tx:
+        query = "select relid::text from pg_partition_tree('history') where isleaf"
+        return sorted([row[0] for row in await tx.connection.fetch(query)], key=lambda name: int(name.split("_")[1]))
+
+
+async def empty_partitions(database: Database, *, limit: int) -> list[Emptying]:
+    """Take the steps that there are to take."""
+    steps: list[Emptying] = []
+    while (step := await database.run(lambda tx: retention.empty_partition(tx, limit=limit))) is not _NOTHING:
+        steps.append(step)
+    return steps
+
+
+async def stored(database: Database) -> list[int]:
+    """The offsets of what was kept of partitions that have gone."""
+    async with database.transaction() as tx:
+        return [row[0] for row in await tx.connection.fetch('select "offset" from kept_versions order by "offset"')]
+
+
+async def test_what_is_published_always_has_a_partition(database: Database) -> None:
+    await make_partitions(database, size=2, upto=3)
+
+    await prepare(database)
+
+    assert await partitions(database) == ["history_1", "history_3", "history_5"]
+    assert await kept(database) == [1, 2, 3, 4, 5, 6]
+    await audit(database.url)
+
+
+async def test_partitions_go_once_they_are_wholly_below_the_floor(database: Database) -> None:
+    await make_partitions(database, size=2, upto=6)
+    await prepare(database)
+
+    await forget(database, 3)
+    steps = await empty_partitions(database, limit=10)
+
+    assert steps == [Emptying.KEPT, Emptying.DROPPED]
+    assert await partitions(database) == ["history_3", "history_5"]
+    assert await kept(database) == [2, 3, 4, 5, 6]
+    await audit(database.url)
+
+
+async def test_the_stream_goes_on_when_everything_is_forgotten(database: Database) -> None:
+    await make_partitions(database, size=6, upto=6)
+    await prepare(database)
+
+    await forget(database, 6)
+    steps = await empty_partitions(database, limit=4)
+    await publish(database, "a", tier="4")
+
+    assert steps == [Emptying.KEPT, Emptying.KEPT, Emptying.DROPPED]
+    assert await partitions(database) == ["history_7"]
+    assert await kept(database) == [5, 6, 7]
+    await audit(database.url)
+
+
+async def test_no_partition_goes_while_somebody_reads_the_history(database: Database) -> None:
+    await make_partitions(database, size=2, upto=6)
+    await prepare(database)
+    await forget(database, 2)
+
+    async with database.transaction() as tx:
+        await changes.history(tx, 4, limit=1)
+        meanwhile = await empty_partitions(database, limit=10)
+    later = await empty_partitions(database, limit=10)
+
+    assert (meanwhile, later) == ([Emptying.KEPT], [Emptying.DROPPED])
+
+
+async def test_what_was_kept_gives_way_to_what_came_after_it(database: Database) -> None:
+    await make_partitions(database, size=2, upto=8)
+    await prepare(database)
+    await forget(database, 2)
+    await empty_partitions(database, limit=10)
+    before = await stored(database)
+    await publish(database, "b")
+    await retract(database, "a")
+
+    await forget(database, 8)
+    await empty_partitions(database, limit=10)
+
+    assert (before, await stored(database)) == ([2], [6, 7])
+    assert await kept(database) == [6, 7]
+    await audit(database.url)
+
+
 async def test_what_is_deleted_is_vacuumed_soon(database: Database) -> None:
     async with database.transaction() as tx:
         found = await tx.connection.fetch(
-            "select relname, reloptions from pg_class where relname in ('history', 'final_entities') order by relname"
+            "select relname, reloptions from pg_class where relname in ('kept_versions', 'final_entities')"
+            " order by relname"
         )
 
-    assert [row["relname"] for row in found] == ["final_entities", "history"]
+    assert [row["relname"] for row in found] == ["final_entities", "kept_versions"]
     assert all("autovacuum_vacuum_scale_factor=0.05" in row["reloptions"] for row in found)

@@ -48,3 +48,12 @@ async def bury(database: Database, until: int) -> None:
     """Raise the tombstone floor to an offset, and drop the tombstones up to there."""
     await database.run(lambda tx: retention.raise_tombstone_floor(tx, until))
     await database.run(lambda tx: retention.drop_tombstones(tx, limit=10_000))
+
+
+async def make_partitions(database: Database, *, size: int, upto: int) -> None:
+    """Have small partitions, in place of the usual ones."""
+    async with database.transaction() as tx:
+        for name in await tx.connection.fetch("select 'history_' || starts_at from history_partitions"):
+            await tx.connection.execute(f"drop table {name[0]}")
+        await tx.connection.execute("delete from history_partitions; update stream set history_until = 1")
+        await publication.extend_history(tx, upto, size=size)

@@ -77,7 +77,7 @@ async def test_a_run_says_what_it_has_done(database: Database, clock: FakeClock,
         run = await retention.last_run(tx)
     assert run is not None
     # Seven changes in pairs; then the floor of the tombstones, and the tombstone.
-    assert (run.versions, run.tombstones, run.steps) == (6, 1, 6)
+    assert (run.versions, run.tombstones, run.steps) == (7, 1, 6)
 
 
 async def test_one_engine_forgets_at_a_time(database: Database, clock: FakeClock, forgetting: Retention) -> None:

@@ -27,6 +27,8 @@ BATCH = cloud_events.BATCH
 _DEFAULT_LIMIT = 100
 _LARGEST_LIMIT = 10_000
 _LONGEST_WAIT = 60.0
+_NOT_KEPT = {"cache-control": "no-store"}
+"""Nobody asks for the same page twice; to look for its tag would be a quarter of what it costs."""
 _POSITION = re.compile(r"([^.]{1,255})\.([0-9]{1,18})(?:\.([0-9]{1,18}))?")
 
 _KNOWN: Known = {
@@ -96,7 +98,7 @@ async def _page(request: Request, asked: _Asked) -> Response:
     encodings = here.read_side.encodings
     found = b"".join(encodings.pieces(page.changes, asked.form, page.epoch, between=b",", whole=whole))
     if asked.media_type == BATCH:
-        return answers.raw(b"[%b]" % found, _bookmark(page), BATCH)
+        return answers.raw(b"[%b]" % found, {**_bookmark(page), **_NOT_KEPT}, BATCH)
     body = b'{"events":[%b],"lastEventOffset":%d,"nextOffset":%d,"epoch":%b,"caughtUp":%b%b}' % (
         found,
         page.head,
@@ -105,7 +107,7 @@ async def _page(request: Request, asked: _Asked) -> Response:
         b"true" if page.caught_up else b"false",
         b"" if page.began is None else b',"began":%d' % page.began,
     )
-    return answers.raw(body)
+    return answers.raw(body, _NOT_KEPT)
 
 
 def _bookmark(page: Page) -> dict[str, str]:

@@ -130,8 +130,8 @@ async def _gauges(here: Context) -> list[Metric]:
             "callboard_stream_history_floor", "Single changes above it are kept.", position.history_floor
         ),
         GaugeMetricFamily("callboard_stream_tombstone_floor", "Removals above it are kept.", position.tombstone_floor),
-        GaugeMetricFamily("callboard_stream_history_rows", "Rows of the history, estimated.", size.rows),
-        GaugeMetricFamily("callboard_stream_history_dead_rows", "Deleted rows of it that take room still.", size.dead),
+        GaugeMetricFamily("callboard_stream_history_changes", "Single changes that are kept.", size.changes),
+        GaugeMetricFamily("callboard_stream_history_bytes", "Room that the history takes on the disk.", size.bytes),
     ]
 
 

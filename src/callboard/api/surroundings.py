@@ -120,7 +120,7 @@ class _Answer:
         # Where the answer is compressed, who does that says so itself.
         if not self._compressing or int(present.get(b"content-length", _WORTH_COMPRESSING)) < _WORTH_COMPRESSING:
             headers.append((b"vary", b"Accept-Encoding"))
-        if self._tagged and self.status == 200:
+        if self._tagged and self.status == 200 and b"no-store" not in present.get(b"cache-control", b""):
             self._start, self._known = message, present.get(b"etag")
         else:
             await self._send(message)

@@ -16,6 +16,9 @@ from callboard.store.database import Transaction
 
 _SQL = queries.load("publication")
 
+PARTITION = 65_536
+"""Offsets in a partition of the history: some 100 MB, which go back to the disk at once when they are forgotten."""
+
 CHANNEL = "callboard_stream"
 """Notified at every publication."""
 
@@ -39,7 +42,7 @@ async def publish(tx: Transaction, entities: Sequence[FinalEntity]) -> int | Non
     """
     if not entities:
         return None
-    await tx.run(_SQL["hold_counter"])
+    await _hold_counter(tx, len(entities))
     row = await tx.row(
         _SQL["publish"],
         refs=[entity.ref for entity in entities],
@@ -60,6 +63,20 @@ async def retract(tx: Transaction, gone: Mapping[str, Reason]) -> int | None:
     if not gone:
         return None
     texts = {reason: str(reason) for reason in set(gone.values())}
-    await tx.run(_SQL["hold_counter"])
+    await _hold_counter(tx, len(gone))
     row = await tx.row(_SQL["retract"], refs=list(gone), causes=[texts[reason] for reason in gone.values()], now=tx.now)
     return int(row["head"]) if row else None
+
+
+async def _hold_counter(tx: Transaction, count: int) -> None:
+    """Let nobody else take offsets, and have a partition for *count* of them."""
+    row = await tx.row(_SQL["hold_counter"])
+    assert row is not None
+    upto = row["head"] + count
+    if upto >= row["history_until"]:
+        await extend_history(tx, upto)
+
+
+async def extend_history(tx: Transaction, upto: int, *, size: int = PARTITION) -> None:
+    """Have partitions of the history for all offsets up to *upto*, each of *size*. Hold the counter row."""
+    await tx.run(_SQL["extend_history"], upto=upto, size=size)

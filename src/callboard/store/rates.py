@@ -24,14 +24,16 @@ async def since(tx: Transaction, moment: dt.datetime) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How many rows the history has, as PostgreSQL estimates it."""
+    """How much there is of the history."""
 
-    rows: int
-    dead: int
-    """What was deleted and has not been vacuumed yet."""
+    changes: int
+    """Above the floor."""
+    bytes: int
+    """On the disk, with what is kept of entities that have not changed since."""
 
 
 async def size(tx: Transaction) -> Size:
     """How large the history is."""
     row = await tx.row(_SQL["size"])
-    return Size(row["rows"], row["dead"]) if row else Size(0, 0)
+    assert row is not None
+    return Size(row["changes"], row["bytes"])

@@ -1,14 +1,16 @@
 """Retention: what the stream forgets, and what it promises about the rest.
 
-The floors say what is there: above the history floor every change, above the tombstone floor every removal. Versions go
-in the transaction that raises their floor, tombstones in one that comes after it; so a crash can leave too much behind,
-and never too little.
+The floors say what is there: above the history floor every change, above the tombstone floor every removal. What is
+below the history floor is out of everybody's sight at once, and its room is given back when the whole partition that it
+is in lies there. Tombstones go in a transaction that comes after the one that raised their floor; so a crash can leave
+too much behind, and never too little.
 
-At or below the history floor each visible entity keeps its newest version. Without it nobody could tell, when the
-entity changes next, whether a reader with a filter or with permissions has had it in sight.
+Of each entity that was visible at the history floor the version stays that it had there. Without it nobody could tell,
+when the entity changes next, whether a reader with a filter or with permissions has had it in sight.
 """
 
 import datetime as dt
+import enum
 from dataclasses import dataclass
 
 from callboard.store import queries
@@ -23,15 +25,36 @@ async def next_history_floor(tx: Transaction, *, older_than: dt.datetime, limit:
     return row["floor"] if row else None
 
 
-async def forget_versions(tx: Transaction, floor: int) -> int:
-    """Raise the history floor to *floor*, and drop what is forgotten by that. Returns how many versions went.
+async def forget_versions(tx: Transaction, floor: int) -> None:
+    """Raise the history floor to *floor*: nobody is told single changes up to there any more."""
+    await tx.run(_SQL["raise_history_floor"], floor=floor)
+
+
+class Emptying(enum.Enum):
+    """How far one step has come with a partition."""
+
+    NOTHING_TO_DO = "nothing to do"
+    """No partition lies wholly below the floor, or there is one that somebody reads; then it is for the next time."""
+    KEPT = "kept"
+    """A piece of it has been looked through for versions that are still wanted."""
+    DROPPED = "dropped"
+
+
+async def empty_partition(tx: Transaction, *, limit: int) -> Emptying:
+    """Keep what is wanted of up to *limit* changes of the oldest partition below the floor, or drop it.
 
     Only one transaction at a time may do this: hold the lease.
     """
-    dropped = await tx.run(_SQL["drop_versions"], floor=floor)
-    # Last, since it waits for the counter row, and holds it until the commit.
-    await tx.run(_SQL["raise_history_floor"], floor=floor)
-    return dropped
+    row = await tx.row(_SQL["next_partition"])
+    if row is None:
+        return Emptying.NOTHING_TO_DO
+    if row["kept_until"] < row["ends_at"]:
+        after, upto = row["kept_until"], min(row["kept_until"] + limit, row["ends_at"])
+        await tx.run(_SQL["keep_last_versions"], partition=row["starts_at"], after=after, upto=upto)
+        return Emptying.KEPT
+    await tx.run(_SQL["wait_briefly"])
+    dropped = await tx.row(_SQL["drop_partition"], partition=row["starts_at"])
+    return Emptying.DROPPED if dropped and dropped["dropped"] else Emptying.NOTHING_TO_DO
 
 
 async def next_tombstone_floor(tx: Transaction, *, older_than: dt.datetime, limit: int) -> int | None:
@@ -61,7 +84,9 @@ class Run:
     started_at: dt.datetime
     ended_at: dt.datetime
     versions: int
+    """Changes over which the history floor was raised."""
     tombstones: int
+    """Those that were dropped."""
     steps: int
     """Transactions that forgot something."""
     longest_ms: float

@@ -1,6 +1,5 @@
 """Forms: changes as bytes, made once for all who read them in the same form."""
 
-import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -12,13 +11,13 @@ from callboard.model.projection import Projection, reduced
 from callboard.stream.feed import Way
 
 _KEPT = 4_000
-"""Events that are kept as bytes. Who follows closely needs the latest few, in as many forms as there are."""
+"""Events that are kept as bytes in each form. Who follows closely needs the latest few."""
 
 _LARGEST_KEPT = 64 * 1024
 """Bytes of an entity whose events are kept: a copy of a large one is cheap beside sending it, and takes much room."""
 
-_RUNS = 64
-"""Runs of events that are kept as bytes, all that a reader is told at once. Those who follow closely need the last."""
+_RUNS = 16 * 1024 * 1024
+"""Bytes of runs of events that are kept, all that a reader is told at once. Those who follow closely need the last."""
 
 PIECE = 64 * 1024
 """Bytes, or an event more, that are sent at a time: the most that is kept for a slow reader, with the same again that
@@ -57,18 +56,14 @@ class Encodings:
     """The latest events in every form in which somebody reads them."""
 
     def __init__(self) -> None:
-        self._kept = functools.lru_cache(maxsize=_KEPT)(written)
-        self._runs: dict[_Run, tuple[Change, Change, bytes]] = {}
+        self._kept: dict[tuple[Form, str], dict[int, tuple[Change, bytes]]] = {}
+        """By form and epoch, and then by offset."""
+        self._runs: dict[_Run, tuple[Change, Change, Sequence[bytes]]] = {}
+        self._run_bytes = 0
 
     def of(self, change: Change, form: Form, epoch: str) -> bytes:
         """*change* in one form: the same bytes for all who ask."""
-        if (
-            form.projection is not None
-            or form.way is not None
-            or (change.body is not None and len(change.body) > _LARGEST_KEPT)
-        ):
-            return written(change, form, epoch)
-        return self._kept(change, form, epoch)
+        return self._all_of([change], form, epoch)[0]
 
     def pieces(
         self, changes: Sequence[Change], form: Form, epoch: str, *, between: bytes = b"", whole: bool
@@ -80,18 +75,47 @@ class Encodings:
         """
         if not changes:
             return ()
-        shared = whole and len(changes) > 1 and form.projection is None and form.way is None
+        if not whole or len(changes) == 1 or not _is_shared(form):
+            return _pieces(self._all_of(changes, form, epoch), between)
         # The changes of the ring are there once; what the database has told somebody else is another object.
         run = id(changes[0]), id(changes[-1]), len(changes), form, epoch, between
-        if shared and (kept := self._runs.get(run)) is not None:
-            return (kept[2],)
-        pieces = _pieces([self.of(change, form, epoch) for change in changes], between)
-        if shared and len(pieces) == 1:
-            if len(self._runs) >= _RUNS:
-                del self._runs[next(iter(self._runs))]
-            # They are kept as well, so that no other objects come to have their ids.
-            self._runs[run] = changes[0], changes[-1], pieces[0]
+        if (kept := self._runs.get(run)) is not None:
+            return kept[2]
+        pieces = _pieces(self._all_of(changes, form, epoch), between)
+        # They are kept as well, so that no other objects come to have their ids.
+        self._runs[run] = changes[0], changes[-1], pieces
+        self._run_bytes += sum(map(len, pieces))
+        while self._run_bytes > _RUNS:
+            _, _, oldest = self._runs.pop(next(iter(self._runs)))
+            self._run_bytes -= sum(map(len, oldest))
         return pieces
+
+    def _all_of(self, changes: Sequence[Change], form: Form, epoch: str) -> list[bytes]:
+        if not _is_shared(form):
+            return [written(change, form, epoch) for change in changes]
+        kept = self._kept.get((form, epoch))
+        if kept is None:
+            # Of another epoch nothing will be told any more.
+            self._kept = {known: events for known, events in self._kept.items() if known[1] == epoch}
+            kept = self._kept[form, epoch] = {}
+        found: list[bytes] = []
+        for change in changes:
+            # The ring's own object, as a rule; to compare two takes as long as to write a small one.
+            there = kept.get(change.offset)
+            if there is not None and (there[0] is change or there[0] == change):
+                found.append(there[1])
+                continue
+            found.append(written(change, form, epoch))
+            if change.body is None or len(change.body) <= _LARGEST_KEPT:
+                kept[change.offset] = change, found[-1]
+        while len(kept) > _KEPT:
+            del kept[next(iter(kept))]
+        return found
+
+
+def _is_shared(form: Form) -> bool:
+    """Whether there are few forms like this, and many who read in it."""
+    return form.projection is None and form.way is None
 
 
 def _pieces(parts: Sequence[bytes], between: bytes) -> list[bytes]:

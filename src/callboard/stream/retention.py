@@ -13,9 +13,9 @@ import structlog
 
 from callboard.clock import Clock
 from callboard.loop import Loop
-from callboard.store import leases, retention
+from callboard.store import changes, leases, retention
 from callboard.store.database import Database, Transaction
-from callboard.store.retention import Run
+from callboard.store.retention import Emptying, Run
 
 _log = structlog.get_logger(__name__)
 
@@ -89,7 +89,7 @@ class Retention:
         if not await self.database.run(lambda tx: leases.take(tx, _JOB, self.owner, self.lease)):
             return self.pause
         started_at, tally = self.clock.now(), _Tally()
-        for forget in (self._forget_versions, self._forget_tombstones):
+        for forget in (self._forget_versions, self._empty_partitions, self._forget_tombstones):
             if not await self._to_the_end(forget, tally):
                 return self.pause
         await self.database.run(lambda tx: self._close(tx, started_at, tally))
@@ -126,10 +126,16 @@ class Retention:
         return await forget(tx)
 
     async def _forget_versions(self, tx: Transaction) -> _Step:
+        before = (await changes.position(tx)).history_floor
         floor = await retention.next_history_floor(tx, older_than=tx.now - self.keep.history, limit=self.batch)
         if floor is None:
             return _Step(more=False)
-        return _Step(more=True, versions=await retention.forget_versions(tx, floor))
+        await retention.forget_versions(tx, floor)
+        return _Step(more=True, versions=floor - before)
+
+    async def _empty_partitions(self, tx: Transaction) -> _Step:
+        emptied = await retention.empty_partition(tx, limit=self.batch)
+        return _Step(more=emptied is not Emptying.NOTHING_TO_DO)
 
     async def _forget_tombstones(self, tx: Transaction) -> _Step:
         # Also those that an engine has left behind which was killed.

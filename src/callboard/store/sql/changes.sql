@@ -25,15 +25,14 @@ select wanted.ref, before.uid, before.body,
     end as known
 from stream cross join unnest(:refs::text[], :whole::boolean[]) as wanted (ref, whole)
 left join lateral (
-    select h.previous_offset is null as is_first from history h
-    where h.ref = wanted.ref order by h."offset" limit 1
+    select h.previous_offset is null as is_first from versions_of(wanted.ref) h order by h."offset" limit 1
 ) oldest on true
 left join lateral (
-    select max(h."offset") as "offset" from history h where h.ref = wanted.ref and h."offset" <= :since::bigint
+    select max(h."offset") as "offset" from versions_of(wanted.ref) h where h."offset" <= :since::bigint
 ) from_there on true
 left join lateral (
-    select h."offset", h.uid::text as uid, h.body from history h
-    where h.ref = wanted.ref and h."offset" <= :until and h."offset" >= coalesce(from_there."offset", 0)
+    select h."offset", h.uid::text as uid, h.body from versions_of(wanted.ref) h
+    where h."offset" <= :until and h."offset" >= coalesce(from_there."offset", 0)
     order by h."offset" desc limit case when wanted.whole then null else 1 end
 ) before on true;
 
@@ -41,12 +40,12 @@ left join lateral (
 -- The changes of one entity, newest first. One that has not changed for longer than the history is kept is still there
 -- as it is now.
 select * from (
-    (select "offset", type, ref, uid::text as uid, body, cause, at from history
-        where ref = :ref and "offset" < :before order by "offset" desc limit :limit)
+    (select "offset", type, ref, uid::text as uid, body, cause, at from versions_of(:ref)
+        where "offset" < :before order by "offset" desc limit :limit)
     union all
     select f.last_offset, case when f.removed_at is not null then 'removed' when f.first_offset = f.last_offset
             then 'added' else 'updated' end, f.ref, f.uid::text, f.body, f.cause, f.changed_at
         from final_entities f
         where f.ref = :ref and f.last_offset < :before
-            and not exists (select from history h where h."offset" = f.last_offset)
+            and not exists (select from versions_of(f.ref) h where h."offset" = f.last_offset)
 ) found order by "offset" desc limit :limit;

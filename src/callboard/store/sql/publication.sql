@@ -1,6 +1,9 @@
 -- name: hold_counter
 -- A statement of its own: the next one must see what was committed while this one waited.
-select from stream for update;
+select head, history_until from stream for update;
+
+-- name: extend_history
+select extend_history(:upto, :size);
 
 -- name: publish
 -- Takes as many offsets as there are entities and writes each entity and its event at its offset. The counter row is

@@ -7,18 +7,40 @@ with piece as materialized (
 select max("offset") as floor from piece
 where "offset" < coalesce((select min("offset") from piece where at >= :older_than), 9223372036854775807);
 
--- name: drop_versions
--- Of each entity that changed between the old floor and the new one: what the last of these changes made obsolete. That
--- change itself stays, unless it was a removal: whoever follows from the floor on must know what was there.
-with latest as materialized (
-    select h.ref, max(h."offset") as "offset" from history h
-    where h."offset" > (select history_floor from stream) and h."offset" <= :floor group by h.ref
-)
-delete from history h using latest
-where h.ref = latest.ref and h."offset" <= latest."offset" and (h."offset" < latest."offset" or h.type = 'removed');
-
 -- name: raise_history_floor
 update stream set history_floor = :floor where history_floor < :floor;
+
+-- name: next_partition
+-- The oldest partition that is wholly below the floor, and how far of it is kept what is to be kept.
+select p.starts_at, p.kept_until, p.ends_before - 1 as ends_at from history_partitions p, stream
+where p.ends_before <= stream.history_floor + 1 order by p.starts_at limit 1;
+
+-- name: keep_last_versions
+-- In a piece of the partition: the changes that were an entity's last ones up to the floor. A removal leaves nothing. What
+-- has changed again up to the floor is not wanted any more; and an older version of it, which may have been kept, is no
+-- match for the later one, which is still in its own partition.
+with last as materialized (
+    -- A look at the index for each: a join would read all of the history, for every piece.
+    select h.* from history h where h."offset" > :after and h."offset" <= :upto and h."offset" = (
+        select max(later."offset") from history later
+        where later.ref = h.ref and later."offset" <= (select history_floor from stream)
+    )
+), gone as (
+    delete from kept_versions k using last where k.ref = last.ref and last.type = 'removed'
+), kept as (
+    insert into kept_versions ("offset", type, ref, uid, body, previous_offset, cause, at)
+    select "offset", type, ref, uid, body, previous_offset, cause, at from last where type <> 'removed'
+    on conflict (ref) do update set
+        "offset" = excluded."offset", type = excluded.type, uid = excluded.uid, body = excluded.body,
+        previous_offset = excluded.previous_offset, cause = excluded.cause, at = excluded.at
+)
+update history_partitions set kept_until = :upto where starts_at = :partition;
+
+-- name: drop_partition
+select drop_history_partition(:partition) as dropped;
+
+-- name: wait_briefly
+set local lock_timeout = '200ms';
 
 -- name: next_tombstone_floor
 -- Never above the history floor: who reads single changes must not be refused because of what these tell.
