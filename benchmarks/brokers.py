@@ -86,14 +86,14 @@ class Program:
 
 
 @contextlib.contextmanager
-def nats() -> Iterator[Program]:
+def nats(*options: str) -> Iterator[Program]:
     """A NATS server with JetStream."""
     # The wheel puts the program beside Python.
     program = _program("nats-server", Path(sys.executable).with_name("nats-server"))
     with _folder() as folder:
         port = free_port()
         command = [program, "--jetstream", "--store_dir", str(folder), "--addr", "127.0.0.1", "--port", str(port)]
-        yield from _running(Program(command, port, folder / "log"))
+        yield from _running(Program([*command, *options], port, folder / "log"))
 
 
 @contextlib.contextmanager

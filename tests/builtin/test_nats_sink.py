@@ -1,13 +1,17 @@
 """The NATS sink, in front of a real server."""
 
+import ssl
+import subprocess
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import nats
 import pytest
 from nats.aio.msg import Msg
 
+from benchmarks import brokers
 from benchmarks.brokers import Program
 from callboard.builtin.sinks.brokers import Broker, NatsServer
 from callboard.builtin.sinks.publishing import Brokers
@@ -124,6 +128,14 @@ async def test_of_an_entity_that_comes_again_the_latest_is_the_last(stream: Stre
     assert [offset for _, offset, _ in await stream.received()] == [1, 2, 3, 2, 3]
 
 
+async def test_a_server_that_nobody_reaches_is_an_error_that_says_why() -> None:
+    known = Brokers(nats={"main": Broker(server=NatsServer(servers=["nats://127.0.0.1:9"]), allow=["*"])})
+    sink = sink_of(known, {"type": "nats", "subject": "a"}, timeout_seconds=60)
+
+    with pytest.raises(Unreadable, match="no server could be reached: ConnectionRefusedError"):
+        await sink.deliver([event(1, "a")])
+
+
 async def test_a_subject_that_no_stream_keeps_is_an_error(stream: Stream) -> None:
     server = NatsServer(servers=[f"nats://127.0.0.1:{stream.server.port}"])
     known = Brokers(nats={"main": Broker(server=server, allow=["*"])})
@@ -152,3 +164,63 @@ def test_what_is_no_subject_is_refused(subject: str, message: str) -> None:
         sink_of(known, {"type": "nats", "subject": subject})
 
     assert message in str(raised.value)
+
+
+@dataclass(frozen=True, slots=True)
+class Locked:
+    """A server that talks to who has its certificate and the password, and to nobody else."""
+
+    port: int
+    certificate: Path
+
+    def sink(self, **trusted: str | Path) -> EventSink:
+        server = NatsServer(servers=[f"tls://localhost:{self.port}"], **trusted)  # type: ignore[arg-type]
+        return sink_of(
+            Brokers(nats={"main": Broker(server=server, allow=["*"])}), {"type": "nats", "subject": "locked.a"}
+        )
+
+
+_CERTIFYING = (
+    *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"),
+    *("-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"),
+)
+
+
+@pytest.fixture
+def locked(tmp_path: Path) -> Iterator[Locked]:
+    certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    subprocess.run(
+        [*_CERTIFYING, "-out", certificate, "-keyout", key],
+        check=True,
+        capture_output=True,
+    )
+    options = ["--tls", "--tlscert", str(certificate), "--tlskey", str(key), "--user", "me", "--pass", "s3cret"]
+    with brokers.nats(*options) as server:
+        yield Locked(server.port, certificate)
+
+
+async def test_who_has_the_certificate_and_the_password_may_publish(locked: Locked) -> None:
+    trust = ssl.create_default_context(cafile=str(locked.certificate))
+    url = f"tls://localhost:{locked.port}"
+    client = await nats.connect(url, tls=trust, user="me", password="s3cret")
+    stream = client.jetstream()
+    await stream.add_stream(name="locked", subjects=["locked.>"])
+
+    sink = locked.sink(ca=locked.certificate, username="me", password="s3cret")
+    await sink.deliver([event(1, "a")])
+    await sink.close()
+
+    assert (await stream.stream_info("locked")).state.messages == 1
+    await client.close()
+
+
+async def test_nobody_else_may(locked: Locked) -> None:
+    strange = locked.sink(username="me", password="s3cret")
+    wrong = locked.sink(ca=locked.certificate, username="me", password="guessed")
+
+    with pytest.raises(Unreadable, match="CERTIFICATE_VERIFY_FAILED"):
+        await strange.deliver([event(1, "a")])
+    with pytest.raises(Unreadable, match="Authorization Violation") as raised:
+        await wrong.deliver([event(1, "a")])
+
+    assert "guessed" not in str(raised.value)

@@ -4,6 +4,8 @@ A subscription says the name of a broker and where in it its events belong; so n
 connect anywhere, or write where the configuration does not allow it.
 """
 
+import asyncio
+import contextlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,6 +19,8 @@ from callboard.extend import JsonObject
 
 SETTING = "callboard.subscriptions.brokers"
 
+_CLOSING = 1.0
+"""Seconds."""
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 
 
@@ -129,7 +133,22 @@ class Destination(Generic[Server]):
         return self.broker.max_message_bytes or usual
 
 
-class Connection(Protocol):
+class Closing(Protocol):
+    """What can be closed."""
+
+    async def close(self) -> None:
+        """Let go of it."""
+        ...
+
+
+async def let_go(of: Closing) -> None:
+    """Close what nothing depends on any more; it may fail, or wait for who does not answer."""
+    with contextlib.suppress(Exception):
+        async with asyncio.timeout(_CLOSING):
+            await of.close()
+
+
+class Connection(Closing, Protocol):
     """An open connection to a broker."""
 
     async def publish(self, batch: Sequence[Message]) -> None:

@@ -123,5 +123,5 @@ class Topic:
     async def close(self) -> None:
         """Throw away what was not sent, which ends waiting for it as well."""
         self.producer.purge()
-        await asyncio.get_running_loop().run_in_executor(self.thread, self.producer.flush, 1.0)
+        await asyncio.get_running_loop().run_in_executor(self.thread, self.producer.flush, 0.5)
         self.thread.shutdown(wait=False)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from nats.aio.client import Client
+from nats.errors import NoServersError
 from nats.js import JetStreamContext
 from nats.js.api import PubAck
 from nats.js.errors import NoStreamResponseError
@@ -41,14 +42,18 @@ async def connect(destination: Destination[NatsServer]) -> brokers.Connection:
             user_credentials=None if server.credentials is None else str(server.credentials),
             tls=None if server.ca is None else ssl.create_default_context(cafile=str(server.ca)),
             allow_reconnect=False,
-            max_reconnect_attempts=0,
+            # Twice for each server; the library counts that among those, and without a number it never gives up.
+            max_reconnect_attempts=1,
+            reconnect_time_wait=0,
             connect_timeout=max(1, int(destination.timeout_seconds)),
             error_cb=lost.note,
             closed_cb=lost.tell,
         )
-    except BaseException:
+    except BaseException as error:
         # It leaves open what it could not use.
-        await client.close()
+        await brokers.let_go(client)
+        if isinstance(error, NoServersError):
+            raise Unreadable(f"no server could be reached: {lost.reason}") from error
         raise
     limit = min(destination.limit(client.max_payload), client.max_payload)
     return Stream(client, client.jetstream(), destination.text("subject"), limit, lost)

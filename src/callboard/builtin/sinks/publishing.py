@@ -1,7 +1,6 @@
 """What the sinks for all brokers have in common: whether a subscription may have one, and how a batch is published."""
 
 import asyncio
-import contextlib
 import importlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,12 +18,10 @@ from callboard.builtin.sinks.brokers import (
     NatsServer,
     Server,
     UrlServer,
+    let_go,
 )
 from callboard.errors import CallboardError, InvalidInput, NotAllowed, Unreadable
 from callboard.extend import Event, EventSink, SinkKind, SinkTarget
-
-_CLOSING = 2.0
-"""Seconds for letting go of a connection. Nothing depends on it any more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,9 +113,7 @@ class BrokerSink:
         """Let go of the connection."""
         connection, self._connection = self._connection, None
         if connection is not None:
-            with contextlib.suppress(Exception):
-                async with asyncio.timeout(_CLOSING):
-                    await connection.close()
+            await let_go(connection)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,7 +33,7 @@ async def connect(destination: Destination[UrlServer]) -> brokers.Connection:
         if "exchange" in destination.options:
             exchange = await channel.get_exchange(destination.text("exchange"), ensure=True)
     except BaseException:
-        await connection.close()
+        await brokers.let_go(connection)
         raise
     return Exchange(connection, exchange, destination.text("routingKey"), destination.limit(_LIMIT))
 
