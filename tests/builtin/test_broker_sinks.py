@@ -4,10 +4,11 @@ import sys
 
 import pytest
 
+from benchmarks.brokers import Program, free_port
 from callboard.builtin.sinks import messages
 from callboard.builtin.sinks.brokers import Broker, NatsServer, UrlServer
 from callboard.builtin.sinks.publishing import Brokers, kinds
-from callboard.errors import InvalidInput, NotAllowed
+from callboard.errors import InvalidInput, NotAllowed, Unreadable
 from callboard.extend import JsonObject
 from tests.builtin.broker_contract import SOURCE, sink_of
 from tests.stream.sink_contract import event
@@ -140,3 +141,31 @@ def test_a_tombstone_is_never_too_large() -> None:
 
     assert messages.fitting([tombstone], 1) == [tombstone]
     assert tombstone.structured.endswith(b',"data":null}')
+
+
+@pytest.mark.parametrize("kind", ["rabbit", "redis"])
+async def test_an_error_tells_where_and_not_with_which_password(kind: str, unused_port: int) -> None:
+    scheme = {"rabbit": "amqp", "redis": "redis"}[kind]
+    known = {"main": Broker(server=UrlServer(f"{scheme}://me:s3cret@127.0.0.1:{unused_port}/"), allow=["*"])}
+    options: JsonObject = {"type": kind, "stream": "a", "routingKey": "a"}
+
+    with pytest.raises(Unreadable, match=str(unused_port)) as raised:
+        await sink_of(Brokers(rabbit=known, redis=known), options).deliver([event(1, "a")])
+
+    assert "s3cret" not in str(raised.value)
+
+
+async def test_a_password_that_is_wrong_is_not_told(rabbit_server: Program) -> None:
+    broker = Broker(server=UrlServer(f"amqp://guest:s3cret@127.0.0.1:{rabbit_server.port}/"), allow=["*"])
+    sink = sink_of(Brokers(rabbit={"main": broker}), {"type": "rabbit", "routingKey": "a"})
+
+    with pytest.raises(Unreadable, match="ACCESS_REFUSED") as raised:
+        await sink.deliver([event(1, "a")])
+
+    assert "s3cret" not in str(raised.value)
+
+
+@pytest.fixture
+def unused_port() -> int:
+    """Where nobody listens."""
+    return free_port()
