@@ -45,7 +45,7 @@ async def connect(destination: Destination[KafkaServer]) -> brokers.Connection:
         "partitioner": "murmur2_random",
         "linger.ms": _GATHERING_MS,
         "delivery.timeout.ms": milliseconds,
-        "socket.timeout.ms": milliseconds,
+        "socket.timeout.ms": min(milliseconds, 300_000),
         "topic.metadata.propagation.max.ms": milliseconds,
         "message.max.bytes": max(limit + 4096, 1_048_576),
         "error_cb": told.note,
