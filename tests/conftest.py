@@ -206,7 +206,7 @@ async def _empty(url: str) -> None:
         await connection.execute("; ".join(f"delete from {name}" for name in sorted(names)))
         await connection.execute(
             "update stream set head = 0, history_floor = 0, tombstone_floor = 0,"
-            " epoch = replace(gen_random_uuid()::text, '-', '')"
+            " epoch = replace(gen_random_uuid()::text, '-', ''), epoch_because = 'made'"
         )
         await _have_the_first_partition(connection)
     finally:

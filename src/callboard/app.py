@@ -51,6 +51,7 @@ from callboard.stitching.worker import Stitcher, StitchingOptions
 from callboard.store import publication, schedule, stitch_queue
 from callboard.store.database import Database
 from callboard.store.wakeups import WakeUps
+from callboard.stream import lines
 from callboard.stream.audience import Audience
 from callboard.stream.deliveries import Deliveries, DeliveryOptions
 from callboard.stream.following import Follower
@@ -188,6 +189,7 @@ def assemble_engine(
             stitch_queue.CHANNEL: stitcher.loop.wake,
             publication.CHANNEL: deliveries.loop.wake,
         },
+        before=lambda: lines.check(database),
     )
     providers = list(_providers(settings, database, added))
     incremental = [provider for provider in added.incremental if _wanted(settings, provider.name)]
@@ -461,7 +463,7 @@ async def read_side(settings: Settings, url: str, clock: Clock, metrics: Metrics
     """The read side, on the database at *url*. Its view is empty until it runs."""
     database = await Database.open(url, clock=clock, connections=6, name="callboard-api")
     follower = Follower(database, clock, keep=settings.callboard.stream.ring_size)
-    wakeups = WakeUps(database, clock, {publication.CHANNEL: follower.loop.wake})
+    wakeups = WakeUps(database, clock, {publication.CHANNEL: follower.loop.wake}, before=lambda: lines.check(database))
     try:
         async with _reading_client() as client:
             added = plugins_of(settings)

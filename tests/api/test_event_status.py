@@ -38,6 +38,8 @@ async def test_an_empty_stream_is_at_its_beginning(api: Api) -> None:
     assert content == {
         "head": 0,
         "epoch": api.catalog.follower.view.epoch,
+        "epochBeganAt": content["epochBeganAt"],
+        "epochBecause": "made",
         "historyFloor": 0,
         "tombstoneFloor": 0,
         "oldestChangeAt": None,

@@ -22,7 +22,12 @@ _FILES = {
 }
 _REFS = {f"component:default/{letter}{n}" for letter in "abc" for n in range(10)}
 
-_COUNTER = ("select from stream for update", "from stream for update")
+NEXT_OFFSET = (
+    "insert into history (\"offset\", type, ref, uid, at) select head + 1, '', '', gen_random_uuid(), now() from stream"
+)
+"""Whoever wants to write the next event waits for what becomes of this one, with the counter in its hands."""
+
+_COUNTER = ("select from stream for update", "from stream cross join this_line")
 
 
 @pytest.fixture
@@ -36,9 +41,11 @@ def installation(tmp_path: Path, database_url: str) -> Installation:
 @contextlib.asynccontextmanager
 async def braking(installation: Installation, lock: str) -> AsyncIterator[None]:
     """Hold a lock until the end of the block."""
-    async with installation.connection() as connection, connection.transaction():
+    async with installation.connection() as connection:
+        await connection.execute("begin")
         await connection.execute(lock)
         yield
+        await connection.execute("rollback")
 
 
 async def until_stopped(installation: Installation, statement: str) -> None:
@@ -73,7 +80,7 @@ async def kill_an_engine_at(installation: Installation, lock: str, statement: st
         pytest.param("lock table stitch_queue in share mode", "insert into stitch_queue", id="marking-for-stitching"),
         pytest.param("lock table final_entities in access exclusive mode", "e.processed", id="holding-tickets"),
         pytest.param(*_COUNTER, id="waiting-for-offsets"),
-        pytest.param("lock table history in share mode", "with published", id="publishing"),
+        pytest.param(NEXT_OFFSET, "with published", id="publishing"),
     ],
 )
 async def test_what_a_killed_engine_had_begun_is_done_once_by_the_next(

@@ -146,7 +146,9 @@ async def test_an_engine_that_is_killed_in_the_middle_of_a_round_is_followed_by_
         pytest.param(2, "lock table ingestions in share mode", "update ingestions", id="moving-the-cursor"),
         pytest.param(3, "lock table claims in share mode", "delete from claims", id="withdrawing-at-the-end"),
         pytest.param(3, "lock table ingestions in share mode", "update ingestions", id="ending-the-round"),
-        pytest.param(3, "select from stream for update", "from stream for update", id="publishing-the-removals"),
+        pytest.param(
+            3, "select from stream for update", "from stream cross join this_line", id="publishing-the-removals"
+        ),
     ],
 )
 async def test_a_page_is_stored_with_its_cursor_or_not_at_all(

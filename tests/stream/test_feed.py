@@ -244,6 +244,23 @@ async def test_an_epoch_that_ends_while_a_reader_waits_sends_it_back(filled: Cat
         await waiting
 
 
+async def test_a_page_that_passes_over_changes_waits_until_memory_has_them(filled: Catalog) -> None:
+    """Who went on in memory before would have caught up there without what was passed over."""
+    await set_floors(filled, history=4)
+    follower = await latecomer(filled)
+    await publish(filled.database, "a", tier="2")
+
+    page = asyncio.create_task(read(follower, 0, limit=1))
+    while not page.done() and not follower._moved._waiters:
+        await filled.clock.sleep(0)
+
+    assert not page.done()
+    while await follower.follow() == 0:
+        pass
+    assert told(await page) == [(3, "added", "c")]
+    assert follower.view.offset == (await page).head == 6
+
+
 async def test_a_removal_by_ref_is_told_with_the_uid_that_was_there(filled: Catalog) -> None:
     uid = (await read(filled.follower, 2, limit=1)).changes[0].uid
 

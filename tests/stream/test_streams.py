@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from callboard.errors import OffsetExpired, OffsetInTheFuture, Unauthenticated
+from callboard.errors import OffsetExpired, Unauthenticated
 from callboard.model.predicates import Equals, Predicate
 from callboard.store.database import Database
 from callboard.stream import feed
@@ -182,7 +182,7 @@ async def test_another_epoch_ends_it(follower: Follower) -> None:
     assert isinstance(stream.failure, OffsetExpired)
 
 
-async def test_a_head_behind_the_reader_ends_it(follower: Follower) -> None:
+async def test_changes_that_are_gone_end_it_with_their_epoch(follower: Follower) -> None:
     stream = stream_of(follower, heartbeat=0.01)
     await stream.begin()
     async with follower.database.transaction() as tx:
@@ -194,7 +194,7 @@ async def test_a_head_behind_the_reader_ends_it(follower: Follower) -> None:
     await stream.advance()
 
     assert stream.ending is Ending.GONE
-    assert isinstance(stream.failure, OffsetInTheFuture)
+    assert isinstance(stream.failure, OffsetExpired)
 
 
 async def test_the_end_of_the_process_ends_it(follower: Follower) -> None:

@@ -11,7 +11,7 @@ from callboard.access.permissions import INGESTION_READ
 from callboard.api import answers, context
 from callboard.api.parameters import Known, query_of
 from callboard.model.json import JsonObject
-from callboard.store import changes, rates, retention, subscriptions
+from callboard.store import changes, epochs, rates, retention, subscriptions
 from callboard.store.retention import Run
 from callboard.store.subscriptions import State
 from callboard.stream.subscriptions import Known as KnownSubscription
@@ -28,6 +28,7 @@ async def status(request: Request) -> Response:
     here = context.of(request)
     async with here.database.transaction(snapshot=True) as tx:
         position = await changes.position(tx)
+        epoch = await epochs.current(tx)
         oldest = await rates.oldest(tx)
         minute = await rates.since(tx, tx.now - _MINUTE)
         hour = await rates.since(tx, tx.now - _HOUR)
@@ -38,7 +39,9 @@ async def status(request: Request) -> Response:
     return answers.value(
         {
             "head": position.head,
-            "epoch": position.epoch,
+            "epoch": epoch.epoch,
+            "epochBeganAt": epoch.began_at.isoformat(),
+            "epochBecause": epoch.because,
             "historyFloor": position.history_floor,
             "tombstoneFloor": position.tombstone_floor,
             "oldestChangeAt": None if oldest is None else oldest.isoformat(),

@@ -14,6 +14,7 @@ _COMMANDS = (
     "engine",
     "api",
     "migrate",
+    "epoch",
     "validate",
     "get",
     "tail",

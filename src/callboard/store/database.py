@@ -23,6 +23,8 @@ _log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
 _RETRIES = 10
+_STATEMENTS = 500
+"""More than there are."""
 _LONGEST_PAUSE = 1.0
 _CONNECTION_LOST = (
     asyncpg.PostgresConnectionError,
@@ -62,6 +64,10 @@ else:
 class _Connection(_AsyncpgConnection):
     """A connection that is not reset on release: nothing here leaves session state behind, and it halves a read."""
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.prepared: set[str] = set()
+
     def get_reset_query(self) -> str:
         return ""
 
@@ -100,6 +106,17 @@ class Transaction:
         status = await self.connection.execute(query.text, *query.arguments(values))
         return int(status.rsplit(" ", 1)[-1]) if status[-1:].isdigit() else 0
 
+    async def prepare(self, query: Query, **nothing: object) -> None:
+        """Let the connection know the statement, by running it with values for which it does nothing.
+
+        Preparing one leaves a session in the middle of it, where no timeout of PostgreSQL ends it if the process
+        freezes. So nothing may be prepared while others wait for what is held.
+        """
+        prepared: set[str] = getattr(self.connection, "prepared", set())
+        if query.text not in prepared:
+            await self.rows(query, **nothing)
+            prepared.add(query.text)
+
     async def refs(self, query: Query, **values: object) -> list[str]:
         """Run a query whose first column is a ref, and return these."""
         return [row[0] for row in await self.rows(query, **values)]
@@ -124,6 +141,9 @@ class Database:
                 connection_class=_Connection,
                 server_settings={**SETTINGS, "application_name": name},
                 command_timeout=120,
+                # What a connection has prepared it knows for good.
+                statement_cache_size=_STATEMENTS,
+                max_cached_statement_lifetime=0,
             )
         except (*_CONNECTION_LOST, asyncpg.PostgresError, ValueError) as error:
             raise DatabaseUnavailable(f"PostgreSQL can't be reached: {error}") from error

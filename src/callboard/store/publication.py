@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from callboard.model.causes import Reason
-from callboard.store import queries
+from callboard.store import epochs, queries
 from callboard.store.database import Transaction
 
 _SQL = queries.load("publication")
@@ -42,6 +42,7 @@ async def publish(tx: Transaction, entities: Sequence[FinalEntity]) -> int | Non
     """
     if not entities:
         return None
+    await tx.prepare(_SQL["publish"], refs=[], uids=[], bodies=[], hashes=[], causes=[], now=tx.now)
     await _hold_counter(tx, len(entities))
     row = await tx.row(
         _SQL["publish"],
@@ -63,6 +64,7 @@ async def retract(tx: Transaction, gone: Mapping[str, Reason]) -> int | None:
     if not gone:
         return None
     texts = {reason: str(reason) for reason in set(gone.values())}
+    await tx.prepare(_SQL["retract"], refs=[], causes=[], now=tx.now)
     await _hold_counter(tx, len(gone))
     row = await tx.row(_SQL["retract"], refs=list(gone), causes=[texts[reason] for reason in gone.values()], now=tx.now)
     return int(row["head"]) if row else None
@@ -70,11 +72,10 @@ async def retract(tx: Transaction, gone: Mapping[str, Reason]) -> int | None:
 
 async def _hold_counter(tx: Transaction, count: int) -> None:
     """Let nobody else take offsets, and have a partition for *count* of them."""
-    row = await tx.row(_SQL["hold_counter"])
-    assert row is not None
-    upto = row["head"] + count
-    if upto >= row["history_until"]:
-        await extend_history(tx, upto)
+    await tx.prepare(_SQL["extend_history"], upto=0, size=PARTITION)
+    held = await epochs.hold_counter(tx)
+    if held.head + count >= held.history_until:
+        await extend_history(tx, held.head + count)
 
 
 async def extend_history(tx: Transaction, upto: int, *, size: int = PARTITION) -> None:

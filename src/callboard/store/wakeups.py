@@ -4,7 +4,7 @@ They only save waiting. Everybody who is woken also looks by itself from time to
 transaction pooler, which passes none on, costs a moment and nothing else.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 from callboard.clock import Clock
@@ -12,6 +12,10 @@ from callboard.loop import Loop
 from callboard.store.database import Database, Listener
 
 _TICK = 5.0
+
+
+async def _nothing() -> None:
+    pass
 
 
 @dataclass(slots=True)
@@ -22,6 +26,8 @@ class WakeUps:
     clock: Clock
     handlers: Mapping[str, Callable[[], None]]
     """By channel."""
+    before: Callable[[], Awaitable[None]] = _nothing
+    """Called before it listens, at the beginning and after each loss: the database may be another one by now."""
     loop: Loop = field(init=False)
     _listener: Listener | None = None
 
@@ -31,6 +37,7 @@ class WakeUps:
     async def listen(self) -> float:
         """Listen, if the connection is new or was lost."""
         if self._listener is None:
+            await self.before()
             self._listener = await self.database.listen(list(self.handlers), self._wake, self._lost)
             # Something may have happened while nobody listened.
             for wake in self.handlers.values():

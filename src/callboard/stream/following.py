@@ -14,7 +14,7 @@ import structlog
 from callboard.clock import Clock
 from callboard.loop import Loop
 from callboard.model.changes import Change
-from callboard.store import changes
+from callboard.store import changes, epochs
 from callboard.store.database import Database
 from callboard.stream.readers import Readers
 from callboard.stream.sight import Parse, Step, facts_in
@@ -92,6 +92,7 @@ class Follower:
         lost = position.head < self.view.offset or self.view.offset < position.history_floor
         if position.epoch != self.view.epoch or lost:
             _log.warning("view.restarted", offset=self.view.offset, head=position.head, epoch=position.epoch)
+            await self._report_a_loss()
             await self.load()
             return 0
         if found:
@@ -103,6 +104,14 @@ class Follower:
             self._recent.extend(steps)
         self._looked(position)
         return 0 if position.head > self.view.offset else _TICK
+
+    async def _report_a_loss(self) -> None:
+        """Begin another epoch if what this process has seen is not there any more: others may have seen it as well."""
+        seen, epoch = self.view.offset, self.view.epoch
+        async with self.database.transaction(snapshot=True) as tx:
+            lost = await epochs.behind(tx, seen=seen, epoch=epoch)
+        if lost:
+            await self.database.run(lambda tx: epochs.begin_if_behind(tx, seen=seen, epoch=epoch))
 
     @property
     def lag(self) -> int:

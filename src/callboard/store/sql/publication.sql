@@ -1,7 +1,3 @@
--- name: hold_counter
--- A statement of its own: the next one must see what was committed while this one waited.
-select head, history_until from stream for update;
-
 -- name: extend_history
 select extend_history(:upto, :size);
 

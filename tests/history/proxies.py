@@ -1,0 +1,80 @@
+"""A proxy between a client and PostgreSQL, which cuts connections, or keeps back what the server says."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from callboard.store.embedded import Embedded
+
+_SOCKET = ".s.PGSQL.5432"
+
+
+@dataclass(slots=True)
+class Proxy:
+    """Passes everything on, until it is told otherwise."""
+
+    upstream: Path
+    """The socket of the server."""
+    folder: Path
+    """Where the proxy listens."""
+    keep_back_after: bytes | None = None
+    """After the client has said this, nothing that the server says arrives any more."""
+    kept_back: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when that has happened, and the server has answered."""
+    _open: set[asyncio.StreamWriter] = field(default_factory=set)
+
+    @property
+    def url(self) -> str:
+        """What to connect to."""
+        return f"postgresql://callboard@/callboard?host={self.folder}&port=5432"
+
+    def cut(self) -> int:
+        """Cut all connections that are open; says how many they were."""
+        open_now, self._open = self._open, set()
+        for writer in open_now:
+            writer.transport.abort()
+        return len(open_now) // 2
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Serve one client."""
+        theirs, ours = await asyncio.open_unix_connection(str(self.upstream))
+        self._open |= {writer, ours}
+        said = asyncio.Event()
+        with contextlib.suppress(ConnectionError):
+            await asyncio.gather(self._ask(reader, ours, said), self._answer(theirs, writer, said))
+        for each in (writer, ours):
+            self._open.discard(each)
+            each.transport.abort()
+
+    async def _ask(self, reader: asyncio.StreamReader, server: asyncio.StreamWriter, said: asyncio.Event) -> None:
+        while data := await reader.read(65_536):
+            if self.keep_back_after is not None and self.keep_back_after in data:
+                said.set()
+            server.write(data)
+            await server.drain()
+        server.close()
+
+    async def _answer(self, server: asyncio.StreamReader, writer: asyncio.StreamWriter, said: asyncio.Event) -> None:
+        while data := await server.read(65_536):
+            if said.is_set():
+                self.kept_back.set()
+            else:
+                writer.write(data)
+                await writer.drain()
+        writer.close()
+
+
+@contextlib.asynccontextmanager
+async def before(server: Embedded, folder: Path) -> AsyncIterator[Proxy]:
+    """A proxy before a server."""
+    folder.mkdir()
+    host = server.url().partition("host=")[2].partition("&")[0]
+    proxy = Proxy(Path(host) / _SOCKET, folder)
+    listening = await asyncio.start_unix_server(proxy.serve, folder / _SOCKET)
+    try:
+        yield proxy
+    finally:
+        proxy.cut()
+        listening.close()
