@@ -17,6 +17,7 @@ _COMMANDS = (
     "validate",
     "get",
     "tail",
+    "mirror",
     "push",
     "providers",
     "subscriptions",

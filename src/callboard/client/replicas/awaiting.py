@@ -2,7 +2,7 @@
 
 import contextlib
 import inspect
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Unpack, assert_never, cast
 
 from anyio import to_thread
@@ -53,7 +53,7 @@ class AsyncReplica:
         async for _ in self.follow(until_caught_up=until_caught_up):
             pass
 
-    async def follow(self, *, until_caught_up: bool = False) -> AsyncIterator[Applied]:
+    async def follow(self, *, until_caught_up: bool = False) -> AsyncGenerator[Applied, None]:
         """The same, and what each transaction has done, when it is done.
 
         Failures of the catalog and the store that pass are waited out. Raises LeaseLost when another consumer has
