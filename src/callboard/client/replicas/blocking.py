@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from typing import Unpack, assert_never
 
 from callboard.client.blocking import CatalogClient
@@ -49,7 +49,7 @@ class Replica:
         for _ in self.follow(until_caught_up=until_caught_up):
             pass
 
-    def follow(self, *, until_caught_up: bool = False) -> Iterator[Applied]:
+    def follow(self, *, until_caught_up: bool = False) -> Generator[Applied, None, None]:
         """The same, and what each transaction has done, when it is done.
 
         Failures of the catalog and the store that pass are waited out. Raises LeaseLost when another consumer has

@@ -236,10 +236,11 @@ class Replicating:
 
     def _paused(self, seconds: float) -> Conversation:
         """So much time has passed, not in silence."""
-        until = self.monotonic() + seconds
-        while (left := until - self.monotonic()) > 0:
-            yield Pause(left if self.lease is None else min(left, self.lease / 3))
+        while seconds > 0:
+            piece = seconds if self.lease is None else min(seconds, self.lease / 3)
+            yield Pause(piece)
             yield from self._alive()
+            seconds -= piece
 
     def _alive(self) -> Conversation:
         """There has been a sign of life within a third of the lease."""

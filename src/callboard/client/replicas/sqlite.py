@@ -14,7 +14,6 @@ from callboard.errors import LeaseLost, Unavailable
 from callboard.model import json
 
 _PATIENCE = 30.0
-"""Seconds to wait for others that write to the file."""
 
 
 class SQLiteStore:
@@ -23,6 +22,7 @@ class SQLiteStore:
     The table has the columns `ref`, `uid`, `last_offset`, `generation`, and `kind`, `namespace`, `name`, `entity`
     (JSON); or instead of these four the *columns*, names and types, with what *row* gives for an entity. *also* is
     called in each transaction, with the connection and what the transaction has done, for tables of your own.
+    *patience* is for how many seconds others that write to the file are waited for.
     """
 
     def __init__(
@@ -33,8 +33,10 @@ class SQLiteStore:
         columns: Mapping[str, str] | None = None,
         row: RowOf | None = None,
         also: Callable[[sqlite3.Connection, Applied], None] | None = None,
+        patience: float = _PATIENCE,
     ) -> None:
         self._file = file
+        self._patience = patience
         self._layout = Layout(
             table=table,
             columns=columns or {},
@@ -135,7 +137,7 @@ class SQLiteStore:
 
     def _connect(self) -> sqlite3.Connection:
         # What a replica of the asynchronous client does comes from several threads, but one after the other.
-        return sqlite3.connect(self._file, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
+        return sqlite3.connect(self._file, timeout=self._patience, isolation_level=None, check_same_thread=False)
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
         connection.execute("begin immediate")
