@@ -308,7 +308,7 @@ class InFolder:
 
 def read_folder(folder: Path) -> Contents:
     """What a copy in a folder has, by the names of its files."""
-    files = folder.glob("*/*/*")
+    files = folder.glob("[!.]*/*/*")
     return {
         f"{file.parent.parent.name}:{file.parent.name}/{file.stem}": parse_documents(file.read_bytes())[0].value
         for file in files

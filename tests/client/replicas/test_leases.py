@@ -5,11 +5,7 @@ import contextlib
 import os
 import signal
 import sqlite3
-import subprocess
-import sys
-import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import asyncpg
@@ -17,15 +13,15 @@ import pytest
 
 from callboard.client import CatalogClient
 from callboard.model import json
+from tests import consumers
 from tests.client.replicas.crashing import Contents, read_sqlite
 from tests.conftest import Lend
+from tests.consumers import Consumer
 from tests.flows.started import Server, started
 from tests.harness import plain
 
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).parents[3]
-PATIENCE = 60
 LEASE = 3.0
 
 
@@ -79,48 +75,11 @@ def push(server: Server, *names: str) -> int:
         return pushed.status.offset
 
 
-@dataclass(slots=True)
-class Consumer:
-    """A consumer, and what it has said."""
-
-    process: subprocess.Popen[str]
-    lines: list[str] = field(default_factory=list)
-    news: threading.Condition = field(default_factory=threading.Condition)
-
-    def listen(self) -> None:
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            with self.news:
-                self.lines.append(line)
-                self.news.notify_all()
-
-    def until_stored(self, offset: int) -> None:
-        """Wait until it says that it has come so far."""
-        with self.news:
-            come = self.news.wait_for(lambda: any(int(line.split()[0]) >= offset for line in self.lines), PATIENCE)
-        assert come, f"waited in vain for offset {offset}; it said {self.lines}"
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.wait()
-
-
 @contextlib.contextmanager
 def consumer(store: str, server: Server, lease: float = LEASE) -> Iterator[Consumer]:
     """A consumer that lives until the end of the test, unless it is killed."""
-    command = [sys.executable, "-m", "tests.client.replicas.consumer", store, server.url, str(lease)]
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "NO_PROXY": "127.0.0.1"}
-    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
-    found = Consumer(process)
-    listening = threading.Thread(target=found.listen, daemon=True)
-    listening.start()
-    try:
+    with consumers.consumer(["-m", "tests.client.replicas.consumer", store, server.url, str(lease)]) as found:
         yield found
-    finally:
-        found.kill()
-        listening.join(10)
-        assert process.stdout is not None
-        process.stdout.close()
 
 
 def freeze(consumer: Consumer, store: str) -> None:
@@ -200,7 +159,7 @@ def test_without_a_lease_the_last_consumer_has_the_copy_and_the_one_before_says_
 
             offset = push(server, "cart", "orders")
             second.until_stored(offset)
-            code = first.process.wait(PATIENCE)
+            code = first.process.wait(60)
 
     assert code == 1
     assert copied(store) == told(server)
