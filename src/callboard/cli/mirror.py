@@ -282,13 +282,13 @@ def _file(target: str) -> Path:
 @contextlib.contextmanager
 def _explained(wanted: _Wanted) -> Iterator[None]:
     """What a target says of itself is told like any other failure."""
-    import asyncpg
+    from callboard.client.replicas.postgresql import FAILURES
 
     try:
         yield
     except RemovalRefused as error:
         raise options.advised(error, wanted.provider or "mirror") from error
-    except (sqlite3.Error, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+    except (sqlite3.Error, *FAILURES, OSError) as error:
         raise CallboardError(f"can't write to {_nameless(wanted.target)}: {error}") from error
 
 

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 else:
     _Connection = asyncpg.Connection
 
+FAILURES = (asyncpg.PostgresError, asyncpg.InterfaceError)
+"""What a database says that no other attempt cures, as it is."""
+
 _PASSING = (
     OSError,
     asyncpg.PostgresConnectionError,
