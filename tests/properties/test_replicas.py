@@ -37,6 +37,7 @@ from tests.client.replicas.crashing import (
     Copy,
     Crash,
     Fuse,
+    InAsyncFunctions,
     InAsyncSQLAlchemy,
     InFolder,
     InFunctions,
@@ -50,7 +51,7 @@ from tests.stream.publishing import bury, forget, publish, retract
 
 pytestmark = pytest.mark.slow
 
-EXAMPLES = int(os.environ.get("CALLBOARD_TEST_EXAMPLES", "8"))
+EXAMPLES = int(os.environ.get("CALLBOARD_TEST_EXAMPLES", "6"))
 
 T = TypeVar("T")
 
@@ -63,6 +64,7 @@ COPIES: dict[str, Callable[[Path, str], Copy]] = {
     "sqlalchemy": lambda folder, url: InSQLAlchemy(folder),
     "sqlalchemy, asynchronous": lambda folder, url: InAsyncSQLAlchemy(url),
     "functions": lambda folder, url: InFunctions(),
+    "functions, asynchronous": lambda folder, url: InAsyncFunctions(),
     "folder": lambda folder, url: InFolder(folder),
 }
 

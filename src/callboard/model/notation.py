@@ -14,13 +14,13 @@ _LAST = ("uid", "etag")
 def as_yaml(entity: Mapping[str, object]) -> str:
     """*entity* as people write one: the name first, what the catalog made of it last."""
 
-    class Dumper(yaml.SafeDumper):
+    class Dumper(yaml.CSafeDumper):
         """Texts of several lines stay so; texts that look like another thing get quotes."""
 
         def ignore_aliases(self, data: object) -> bool:
             return True
 
-    def text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
+    def text(dumper: Dumper, value: str) -> yaml.ScalarNode:
         style = "|" if "\n" in value else None if _is_plainly_text(value) else "'"
         return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
 

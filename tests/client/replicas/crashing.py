@@ -1,6 +1,7 @@
 """Stores that die at a given statement, as a process that is killed does: nothing is rolled back in order."""
 
 import sqlite3
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -10,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
-from callboard.client.replicas import AsyncStore, Callbacks, Changes, SQLiteStore, Store
+from callboard.client.replicas import AsyncCallbacks, AsyncStore, Callbacks, Changes, SQLiteStore, Store
 from callboard.client.replicas.alchemy import AsyncSQLAlchemyStore, SQLAlchemyStore
 from callboard.client.replicas.folder import FolderStore
 from callboard.client.replicas.postgresql import PostgreSQLStore
@@ -255,16 +256,19 @@ class InFunctions:
     kept: Contents = field(default_factory=dict)
     position: str | None = None
 
-    async def open(self, fuse: Fuse) -> Store:
-        def apply(changes: Changes) -> None:
-            for event in changes.put:
-                fuse.burn()
-                self.kept[event.ref] = event.entity
-            for ref in changes.removed:
-                fuse.burn()
-                self.kept.pop(ref, None)
+    def change(self, changes: Changes, fuse: Fuse) -> None:
+        for event in changes.put:
             fuse.burn()
-            self.position = changes.position
+            self.kept[event.ref] = event.entity
+        for ref in changes.removed:
+            fuse.burn()
+            self.kept.pop(ref, None)
+        fuse.burn()
+        self.position = changes.position
+
+    async def open(self, fuse: Fuse) -> AsyncStore | Store:
+        def apply(changes: Changes) -> None:
+            self.change(changes, fuse)
 
         return Callbacks(apply=apply, load=lambda: self.position, refs=lambda: list(self.kept))
 
@@ -273,6 +277,22 @@ class InFunctions:
 
     async def contents(self) -> Contents:
         return dict(self.kept)
+
+
+class InAsyncFunctions(InFunctions):
+    """The same for functions that are awaited."""
+
+    async def open(self, fuse: Fuse) -> AsyncStore:
+        async def apply(changes: Changes) -> None:
+            self.change(changes, fuse)
+
+        async def load() -> str | None:
+            return self.position
+
+        async def refs() -> Iterable[str]:
+            return list(self.kept)
+
+        return AsyncCallbacks(apply=apply, load=load, refs=refs)
 
 
 class CrashingFolderStore(FolderStore):

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from callboard.client import Applied, Callbacks, Changes, Replica, SQLiteStore
 from callboard.client.replicas import Store, Stored
 from callboard.client.replicas.alchemy import SQLAlchemyStore, bookkeeping
+from callboard.client.replicas.batches import without_nul
 from callboard.client.replicas.positions import Patience
 from callboard.client.replicas.replicating import ReplicaOptions
 from callboard.client.results import Entity
@@ -298,6 +299,20 @@ def test_more_tables_are_kept_in_the_same_transaction(catalog: Catalog, file: Pa
     seen = reading.execute("select count(*) from seen").fetchone()
     reading.close()
     assert (names(file), seen) == ({"cart", "orders"}, (2,))
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        (r'"a\u0000b"', r'"a\ufffdb"'),
+        (r'"\u0000\u0000"', r'"\ufffd\ufffd"'),
+        (r'"a\\u0000b"', r'"a\\u0000b"'),
+        (r'"a\\\u0000b"', r'"a\\\ufffdb"'),
+        (r'"plain"', r'"plain"'),
+    ],
+)
+def test_postgresql_gets_another_sign_for_nul(text: str, kept: str) -> None:
+    assert without_nul(text) == kept
 
 
 class Kept:

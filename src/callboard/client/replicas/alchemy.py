@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError, ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from callboard.client.replicas.batches import Applied, Batch, Plan
+from callboard.client.replicas.batches import Applied, Batch, Plan, entity_text, without_nul
 from callboard.client.replicas.positions import Position, Stored
 from callboard.client.replicas.sqlite import is_busy
 from callboard.client.replicas.tables import (
@@ -28,6 +28,7 @@ from callboard.client.replicas.tables import (
 )
 from callboard.client.results import Event
 from callboard.errors import DatabaseUnavailable, InvalidInput, LeaseLost
+from callboard.model import json
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -128,7 +129,7 @@ class _Tables:
         # First of all: it is the fence, and makes two consumers wait for one another.
         self._move(tx, token, dict(zip(POSITION_COLUMNS, position_values(batch.position), strict=True)))
         known = self._known(tx, batch.refs)
-        plan, rows = self._made(batch, known)
+        plan, rows = self._made(tx, batch, known)
         for refs in _pieces(plan.dropped):
             tx.execute(sa.delete(self._rows).where(self._rows.c.ref.in_(refs)))
         there = known.keys() - set(plan.dropped)
@@ -153,9 +154,9 @@ class _Tables:
             known |= {row.ref: row.uid for row in found}
         return known
 
-    def _made(self, batch: Batch, known: dict[str, str]) -> tuple[Plan, list[dict[str, object]]]:
+    def _made(self, tx: sa.Connection, batch: Batch, known: dict[str, str]) -> tuple[Plan, list[dict[str, object]]]:
         plan = batch.plan(known)
-        made = [(event, self._row_of(event)) for event in plan.put]
+        made = [(event, self._row_of(tx, event)) for event in plan.put]
         unwanted = {event.ref for event, own in made if own is None} & known.keys()
         wanted = [(event, own) for event, own in made if own is not None]
         return (
@@ -163,9 +164,13 @@ class _Tables:
             [{**kept(event, batch.position), **own} for event, own in wanted],
         )
 
-    def _row_of(self, event: Event) -> Row | None:
+    def _row_of(self, tx: sa.Connection, event: Event) -> Row | None:
         assert event.entity is not None
-        row = usual_row(event, event.entity) if self._row is None else self._row(event.entity)
+        if self._row is None:
+            text = entity_text(event)
+            row: Row | None = usual_row(event, json.decode(without_nul(text) if _is_postgresql(tx) else text))
+        else:
+            row = self._row(event.entity)
         return None if row is None else checked(row, self._own, self.name)
 
     def _put(self, tx: sa.Connection, there: list[dict[str, object]], others: list[dict[str, object]]) -> None:
@@ -312,8 +317,12 @@ class AsyncSQLAlchemyStore:
 
 def _bound(tx: sa.Connection) -> None:
     """A consumer that is frozen in a transaction must not keep the others from taking over."""
-    if tx.dialect.name == "postgresql":
+    if _is_postgresql(tx):
         tx.execute(sa.text("set local idle_in_transaction_session_timeout = '30s'"))
+
+
+def _is_postgresql(tx: sa.Connection) -> bool:
+    return tx.dialect.name == "postgresql"
 
 
 @contextlib.contextmanager

@@ -1,5 +1,6 @@
 """Batches: what is to be stored in one transaction, and what has been."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -7,6 +8,9 @@ import msgspec
 
 from callboard.client.replicas.positions import Position
 from callboard.client.results import Event
+
+# After an even number of backslashes; otherwise it is a backslash that is written out, and a u.
+_NUL = re.compile(r"((?<!\\)(?:\\\\)*)\\u0000")
 
 
 class _Told(msgspec.Struct):
@@ -16,6 +20,11 @@ class _Told(msgspec.Struct):
 def entity_text(event: Event) -> str:
     """The entity as the server sent it, digit by digit: JSON in one line."""
     return bytes(msgspec.json.decode(event.source, type=_Told).entity).decode()
+
+
+def without_nul(text: str) -> str:
+    """JSON with another sign in the place of the character NUL, which PostgreSQL can't hold."""
+    return _NUL.sub(r"\1\\ufffd", text) if r"\u0000" in text else text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 import contextlib
 import fcntl
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -20,6 +20,9 @@ _POSITION = ".callboard-mirror.json"
 _LOCK = ".callboard-mirror.lock"
 _UNFINISHED = ".unfinished"
 
+_MANY = 50
+"""Files that are as slow to bring to the disk one by one as everything that waits for it."""
+
 
 class FolderStore:
     """Files `kind/namespace/name.yaml`, each written as a whole, and `.callboard-mirror.json` with the position.
@@ -31,7 +34,6 @@ class FolderStore:
     def __init__(self, folder: str | Path) -> None:
         self._folder = Path(folder)
         self._lock: int | None = None
-        self._touched: set[Path] = set()
         self._functions = Callbacks(apply=self._change, load=self._load, refs=self._refs)
 
     def __enter__(self) -> Self:
@@ -103,15 +105,14 @@ class FolderStore:
                 yield f"{unquote(kind)}:{unquote(namespace)}/{unquote(file.stem)}"
 
     def _change(self, changes: Changes) -> None:
-        for event in changes.put:
-            assert event.entity is not None
-            self._touched |= _write(self.path_of(event.ref), as_yaml(event.entity))
+        touched = _write(
+            {self.path_of(event.ref): as_yaml(entity) for event in changes.put if (entity := event.entity)}
+        )
         for ref in changes.removed:
-            self._touched |= _remove(self.path_of(ref))
+            touched |= _remove(self.path_of(ref))
         # Before the position says so, also if the power fails.
-        _make_durable(self._touched)
-        self._touched = set()
-        _make_durable(_write(self._folder / _POSITION, changes.position))
+        _make_durable(touched)
+        _make_durable(_write({self._folder / _POSITION: changes.position}))
 
 
 def _part(text: str) -> str:
@@ -120,18 +121,26 @@ def _part(text: str) -> str:
     return f"%2E{safe[1:]}" if safe.startswith(".") else safe
 
 
-def _write(path: Path, text: str) -> set[Path]:
-    """Let a file be there as a whole, or as it was. What has been touched; nothing if it was like that."""
-    content = text.encode()
-    with contextlib.suppress(FileNotFoundError):
-        if path.read_bytes() == content:
-            return set()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.parent / f".{path.name}{_UNFINISHED}"
-    unfinished.write_bytes(content)
-    _make_durable({unfinished})
-    unfinished.replace(path)
-    return {path.parent, path.parent.parent}
+def _write(texts: Mapping[Path, str]) -> set[Path]:
+    """Let each file be there as a whole, or as it was. The folders that have been touched."""
+    unfinished: dict[Path, Path] = {}
+    for path, text in texts.items():
+        if _content(path) == text.encode():
+            continue
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished[path] = path.parent / f".{path.name}{_UNFINISHED}"
+        unfinished[path].write_bytes(text.encode())
+    _make_durable(unfinished.values())
+    for path, finished in unfinished.items():
+        finished.replace(path)
+    return {parent for path in unfinished for parent in path.parents[:2]}
+
+
+def _content(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
 
 
 def _remove(path: Path) -> set[Path]:
@@ -147,8 +156,11 @@ def _remove(path: Path) -> set[Path]:
     return set(path.parents[:3])
 
 
-def _make_durable(paths: Iterable[Path]) -> None:
+def _make_durable(paths: Collection[Path]) -> None:
     """Let what has been written to these files and folders be there even if the power fails."""
+    if len(paths) > _MANY:
+        os.sync()
+        return
     for path in paths:
         with contextlib.suppress(FileNotFoundError):
             descriptor = os.open(path, os.O_RDONLY)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Self
 
 import asyncpg
 
-from callboard.client.replicas.batches import Applied, Batch
+from callboard.client.replicas.batches import Applied, Batch, entity_text, without_nul
 from callboard.client.replicas.positions import Stored
 from callboard.client.replicas.tables import Layout, RowOf, position_values, stored_in
 from callboard.errors import DatabaseUnavailable, InvalidInput, LeaseLost
@@ -71,6 +71,7 @@ class PostgreSQLStore:
             row=row,
             json_type="jsonb",
             among="(select jsonb_array_elements_text($1::text::jsonb))",
+            text_of=lambda event: without_nul(entity_text(event)),
         )
         self._also = also
         self._opened: _Connection | None = None
@@ -108,6 +109,9 @@ class PostgreSQLStore:
 
     async def release(self, token: int) -> None:
         """Let the next one take over at once, if it is still ours."""
+        if self._opened is None:
+            # Closed, or lost.
+            return
         async with self._transaction() as tx:
             await tx.execute(self._layout.release, self._layout.table, token)
 

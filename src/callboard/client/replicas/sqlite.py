@@ -79,6 +79,8 @@ class SQLiteStore:
 
     def release(self, token: int) -> None:
         """Let the next one take over at once, if it is still ours."""
+        if self._opened is None:
+            return
         with self._transaction() as tx:
             tx.execute(_own(self._layout.release), [self._layout.table, token])
 

@@ -69,6 +69,8 @@ class Layout:
     json_type: str
     among: str
     """What gives the members of $1, a JSON array of texts."""
+    text_of: Callable[[Event], str] = entity_text
+    """An entity as the database takes it."""
 
     def __post_init__(self) -> None:
         for name in (self.table, *self.columns):
@@ -109,7 +111,7 @@ class Layout:
 
     def _own_values(self, event: Event) -> Sequence[object] | None:
         assert event.entity is not None
-        row = usual_row(event, entity_text(event)) if self.row is None else self.row(event.entity)
+        row = usual_row(event, self.text_of(event)) if self.row is None else self.row(event.entity)
         return None if row is None else [checked(row, [*self.own], self.table)[name] for name in self.own]
 
     @property
