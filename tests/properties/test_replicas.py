@@ -44,7 +44,7 @@ from tests.stream.publishing import bury, forget, publish, retract
 
 pytestmark = pytest.mark.slow
 
-STEPS = int(os.environ.get("CALLBOARD_TEST_STEPS", "100"))
+STEPS = int(os.environ.get("CALLBOARD_TEST_STEPS", "200"))
 SEED = int(os.environ.get("CALLBOARD_TEST_SEED", "1"))
 
 NAMES, TYPES = "abcd", "xy"
@@ -94,7 +94,7 @@ class Consumers:
     async def step(self) -> None:
         """Do something."""
         some = self.random
-        match some.choices(range(7), [6, 3, 1, 1, 1, 3, 2])[0]:
+        match some.choices(range(7), [6, 3, 1, 1, 2, 6, 2])[0]:
             case 0:
                 self._do(f"publish {(name := some.choice(NAMES))}")
                 await publish(self.database, name, type=some.choice(TYPES), tier=some.choice("12"))
@@ -115,7 +115,8 @@ class Consumers:
                 self.wanted = some.choice(FILTERS)
                 self._do(f"want {self.wanted or 'everything'}")
             case 5:
-                statements = some.choice([some.randint(0, 8), some.randint(9, 60)])
+                # A few are enough for functions; a database is asked some fifteen times before the first batch.
+                statements = some.choice([some.randint(0, 6), some.randint(12, 30), some.randint(12, 30)])
                 self._do(f"die after {statements} statements")
                 with contextlib.suppress(Crash):
                     await self._consume(Fuse(statements), some.randint(1, 3))
