@@ -44,7 +44,7 @@ from tests.stream.publishing import bury, forget, publish, retract
 
 pytestmark = pytest.mark.slow
 
-STEPS = int(os.environ.get("CALLBOARD_TEST_STEPS", "200"))
+STEPS = int(os.environ.get("CALLBOARD_TEST_STEPS", "120"))
 SEED = int(os.environ.get("CALLBOARD_TEST_SEED", "1"))
 
 NAMES, TYPES = "abcd", "xy"
