@@ -22,7 +22,7 @@ from tests.harness import plain
 
 pytestmark = pytest.mark.slow
 
-LEASE = 3.0
+LEASE = 2.0
 
 
 @pytest.fixture(scope="module")
@@ -117,9 +117,10 @@ async def _is_in_transaction(url: str) -> bool:
 
 def test_another_consumer_takes_over_when_the_first_is_killed(server: Server, store: str) -> None:
     offset = push(server, "cart", "orders")
-    with consumer(store, server) as first:
+    # Long enough for a slow machine: until it is killed, the first one must not seem to be dead.
+    with consumer(store, server, lease=4) as first:
         first.until_stored(offset)
-        with consumer(store, server) as second:
+        with consumer(store, server, lease=4) as second:
             first.until_stored(push(server, "cart", "payments"))
 
             assert second.lines == []
@@ -141,12 +142,10 @@ def test_a_frozen_consumer_that_wakes_up_stores_nothing_that_is_out_of_date(serv
             second.until_stored(push(server, "cart"))
 
             first.process.send_signal(signal.SIGCONT)
+            first.until(lambda line: "another consumer has taken over" in line)
             second.until_stored(push(server, "payments"))
-            second.kill()
-            offset = push(server, "payments", "orders")
-            first.until_stored(offset)
 
-    assert [line for line in first.lines[said:] if "late" in line] == []
+    assert [line for line in first.lines[said:] if not line.startswith("0 ")] == []
     assert copied(store) == told(server)
 
 

@@ -137,10 +137,11 @@ class Replicating:
                 stored = yield from self._taken_over()
                 yield from self._kept_up(stored, until_caught_up=until_caught_up)
                 return
-            except LeaseLost:
+            except LeaseLost as error:
                 self.token = None
                 if self.lease is None:
                     raise
+                self.on_retry(error, 0.0)
             except Unavailable as error:
                 # The store's; what the catalog fails to do is waited out where it is asked. Nobody knows what has
                 # become of the last transaction, so the store has to be asked.
