@@ -130,6 +130,27 @@ def test_what_the_provider_of_a_mirror_had_otherwise_is_put_right(
     assert held == {"component:default/cashier": as_written(cashier)}
 
 
+def test_a_mirror_in_another_catalog_is_exact_although_the_one_before_was_killed(
+    server: Server, writable: Server, mirror: Mirror, environment: dict[str, str]
+) -> None:
+    command = [*CALLBOARD, "mirror", "--to", writable.url, "--provider", "killed", "--server", server.url]
+    with CatalogClient(writable.url) as catalog:
+        process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
+        with ended_after(60, process):
+            # As soon as something has arrived, and maybe not all of it.
+            next(news for news in catalog.follow(catalog.events(0, limit=1).last_event_offset, mode="log", wait=5))
+            process.kill()
+            process.wait()
+        catalog.push_delta("killed", [plain("left-over")], ["component:default/cashier"])
+
+        mirrored = mirror(writable.url, "--provider", "killed")
+
+        held = {ref_of(entity): as_written(entity) for entity in catalog.iterate_provider_entities("killed")}
+        catalog.forget_provider("killed")
+    sources = {ref: entity for ref, entity in contents(server.url).items() if not ref.startswith("location:")}
+    assert (mirrored.returncode, held) == (0, {ref: as_written(entity) for ref, entity in sources.items()})
+
+
 def test_a_catalog_is_not_mirrored_to_itself(server: Server, mirror: Mirror) -> None:
     refused = mirror(server.url)
 
