@@ -19,6 +19,7 @@ from benchmarks import (
     bootstrap,
     compact,
     cost,
+    deliver,
     follow,
     generate,
     ingest,
@@ -238,6 +239,18 @@ def _bootstrap(counts: Sequence[list[int]], readers: int, save: Path | None) -> 
     _measure(work, save)
 
 
+@main.command("deliver")
+@_count
+@_save
+def _deliver(count: int, save: Path | None) -> None:
+    """Deliver events to each message broker whose program is installed here."""
+
+    async def work(progress: Progress) -> list[Any]:
+        return [await deliver.run(count, progress)]
+
+    _measure(work, save)
+
+
 @main.command("generate")
 @click.option("--count", type=click.IntRange(min=1), default=10_000, show_default=True, help="Entities.")
 @click.option("--seed", default=1, show_default=True, help="Another seed makes another catalog.")
@@ -264,6 +277,7 @@ _SHOW: dict[type, Callable[[Console, Any], None]] = {
     bootstrap.Bootstrap: bootstrap.show,
     cost.Cost: cost.show,
     publish.Publish: publish.show,
+    deliver.Deliver: deliver.show,
 }
 
 

@@ -11,6 +11,8 @@ import asyncpg
 import httpx2
 import pytest
 
+from benchmarks import brokers
+from benchmarks.brokers import Missing, Program
 from callboard.settings import Settings, defaults
 from callboard.store import migrations, publication
 from callboard.store.database import Database
@@ -101,6 +103,47 @@ async def _taken(postgres: str, template: str, spare: list[str]) -> str:
     name = f"callboard_test_{uuid.uuid4().hex[:8]}"
     await _execute(postgres, f'create database "{name}" template "{template}"')
     return name
+
+
+@pytest.fixture(scope="session")
+def nats_server() -> Iterator[Program]:
+    """A NATS server with JetStream."""
+    yield from _started(brokers.nats())
+
+
+@pytest.fixture(scope="session")
+def kafka_server() -> Iterator[Program]:
+    """A broker that speaks Kafka's protocol. It sends its clients to a port where a relay is to listen."""
+    yield from _started(brokers.kafka(advertised=brokers.free_port()))
+
+
+@pytest.fixture(scope="session")
+def rabbit_server() -> Iterator[Program]:
+    """A RabbitMQ broker."""
+    yield from _started(brokers.rabbit())
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[Program]:
+    """A Redis server."""
+    yield from _started(brokers.redis())
+
+
+@pytest.fixture(scope="session")
+def aws_server() -> Iterator[Program]:
+    """What behaves like SQS and SNS."""
+    yield from _started(brokers.aws())
+
+
+def _started(starting: contextlib.AbstractContextManager[Program]) -> Iterator[Program]:
+    with contextlib.ExitStack() as stack:
+        try:
+            program = stack.enter_context(starting)
+        except Missing as error:
+            if os.environ.get("CALLBOARD_REQUIRE_BROKERS"):
+                raise
+            pytest.skip(str(error))
+        yield program
 
 
 @pytest.fixture

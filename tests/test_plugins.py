@@ -58,6 +58,7 @@ class Nameless:
 class Pigeons:
     def __init__(self, context):
         self.type = context.options.get("type", "pigeon")
+        self.options = context.options.get("options", ["loft"])
 
     def check(self, target):
         if "loft" not in target.options:
@@ -185,6 +186,8 @@ def test_what_a_plugin_does_to_its_settings_reaches_nobody_else(configured: Conf
         ),
         ("{use: 'mine:Pigeons', options: {type: webhook}}", "expected a kind of sinks with a type of its own, and the"),
         ("{use: 'mine:Pigeons', options: {type: handler}}", "expected a kind of sinks with a type of its own, and the"),
+        ("{use: 'mine:Pigeons', options: {type: kafka}}", "expected a kind of sinks with a type of its own, and there"),
+        ("{use: 'mine:Pigeons', options: {options: loft}}", "expected an object of type Pigeons to have a list of te"),
         ("{use: 'mine:Source', options: {name: a/b}}", "expected the name of a provider to be of letters, digits, do"),
         ("{use: 'mine:Source', options: {name: config}}", "expected a provider with a name of its own, and there is"),
     ],

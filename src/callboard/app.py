@@ -24,8 +24,10 @@ from callboard.builtin.policies import default_policies, last_policies
 from callboard.builtin.readers.allowed_hosts import AllowedHost
 from callboard.builtin.readers.files import FileReader
 from callboard.builtin.readers.http import HttpReader
-from callboard.builtin.sinks import webhook
+from callboard.builtin.sinks import publishing, webhook
 from callboard.builtin.sinks.addresses import Receiver, Receivers
+from callboard.builtin.sinks.brokers import AwsAccount, Broker, KafkaServer, NatsServer, Server, UrlServer
+from callboard.builtin.sinks.publishing import Brokers
 from callboard.builtin.sinks.webhook import WebhookKind
 from callboard.clock import Clock, SystemClock
 from callboard.errors import Conflict, RemovalRefused
@@ -44,7 +46,7 @@ from callboard.model.rules import AllowedKind, LocationMatch, Rule, Rules
 from callboard.plugins import Plugins
 from callboard.processing.pipeline import Pipeline
 from callboard.processing.worker import ProcessingOptions, Worker
-from callboard.settings import OrphanStrategy, Settings
+from callboard.settings import AwsSettings, BrokerSettings, KafkaSettings, NatsSettings, OrphanStrategy, Settings
 from callboard.stitching.worker import Stitcher, StitchingOptions
 from callboard.store import publication, schedule, stitch_queue
 from callboard.store.database import Database
@@ -328,14 +330,65 @@ def sink_kinds(settings: Settings, clock: Clock, added: Plugins | None = None) -
     """What subscriptions may deliver to, by type."""
     own = settings.callboard.subscriptions
     allowed = [Receiver(AllowedHost(rule.host, rule.paths), rule.private) for rule in own.allow]
+    source = f"{settings.backend.url}/api/catalog"
     webhooks = WebhookKind(
         receivers=Receivers(allowed, webhook.resolve),
         client=_delivering_client,
         clock=clock,
-        source=f"{settings.backend.url}/api/catalog",
+        source=source,
         timeout_seconds=own.timeout_seconds,
     )
-    return {kind.type: kind for kind in (webhooks, *(added.sinks if added else ()))}
+    brokers = publishing.kinds(brokers_of(own.brokers), source, own.timeout_seconds)
+    found: list[SinkKind] = [webhooks, *brokers, *(added.sinks if added else ())]
+    return {kind.type: kind for kind in found}
+
+
+def brokers_of(configured: Mapping[str, BrokerSettings]) -> Brokers:
+    """The brokers that subscriptions may name, as their sinks know them."""
+
+    def broker(name: str, server: Server) -> Broker[Server]:
+        each = configured[name]
+        return Broker(server=server, allow=each.allow, max_message_bytes=each.max_message_bytes)
+
+    return Brokers(
+        nats={name: broker(name, _nats(each.nats)) for name, each in configured.items() if each.nats},
+        kafka={name: broker(name, _kafka(each.kafka)) for name, each in configured.items() if each.kafka},
+        rabbit={name: broker(name, UrlServer(each.rabbit.url)) for name, each in configured.items() if each.rabbit},
+        redis={name: broker(name, UrlServer(each.redis.url)) for name, each in configured.items() if each.redis},
+        aws={name: broker(name, _aws(each.aws)) for name, each in configured.items() if each.aws},
+    )
+
+
+def _nats(own: NatsSettings) -> NatsServer:
+    return NatsServer(
+        servers=own.servers,
+        username=own.username,
+        password=own.password,
+        token=own.token,
+        credentials=own.credentials_file,
+        ca=own.ca_file,
+    )
+
+
+def _kafka(own: KafkaSettings) -> KafkaServer:
+    return KafkaServer(
+        servers=own.servers,
+        tls=own.tls,
+        ca=own.ca_file,
+        username=own.username,
+        password=own.password,
+        mechanism=own.mechanism,
+        idempotent=own.idempotent,
+    )
+
+
+def _aws(own: AwsSettings) -> AwsAccount:
+    return AwsAccount(
+        region=own.region,
+        endpoint=own.endpoint,
+        access_key_id=own.access_key_id,
+        secret_access_key=own.secret_access_key,
+    )
 
 
 def _delivering_client() -> httpx2.AsyncClient:

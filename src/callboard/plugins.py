@@ -157,6 +157,9 @@ def _add(plugins: Plugins, names: _Names, part: object) -> None:
     elif _is_policy(part):
         plugins.policies.append(part)
     elif _is_sink_kind(part):
+        options = getattr(part, "options", None)
+        if isinstance(options, str) or not isinstance(options, Sequence):
+            raise _Unusable(f"expected {_shown(part)} to have a list of texts as its options, got {options!r}")
         _take(names.sinks, name, "a kind of sinks with a type")
         plugins.sinks.append(part)
 

@@ -13,13 +13,14 @@ from callboard.errors import InvalidInput
 from callboard.extend import Event, EventSink, Full, Plugin, SinkTarget
 from callboard.model.predicates import Equals
 from callboard.plugins import Plugins
-from callboard.settings import ReceiverRule
+from callboard.settings import BrokerSettings, ReceiverRule, RedisSettings
 from callboard.stream.handlers import Handlers
 from tests.api.answers import complaint
 from tests.api.conftest import Api, app_of, client_of
 from tests.harness import component, offered
 
 SECRET = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3"
+STREAM = {"type": "redis", "broker": "main", "stream": "catalog"}
 SINK = {"type": "webhook", "url": "https://receiver.example/catalog", "secrets": [SECRET]}
 
 
@@ -36,9 +37,13 @@ async def shop(api: Api) -> Api:
 
 @pytest.fixture
 async def delivering(shop: Api) -> AsyncIterator[Api]:
-    """The same, where one host may be delivered to."""
+    """The same, where one host and one stream of a broker may be delivered to."""
+    queues = BrokerSettings(redis=RedisSettings("redis://redis.example"), allow=("catalog",))
     settings = shop.catalog.configured.overridden(
-        {"callboard.subscriptions.allow": (ReceiverRule(host="receiver.example"),)}
+        {
+            "callboard.subscriptions.allow": (ReceiverRule(host="receiver.example"),),
+            "callboard.subscriptions.brokers": {"main": queues},
+        }
     )
     async with client_of(app_of(shop.catalog, settings=settings)) as client:
         yield Api(shop.catalog, client)
@@ -227,6 +232,15 @@ async def test_a_sink_without_secrets_keeps_those_that_it_has(delivering: Api) -
     assert changed.json()["sink"] == {**elsewhere, "secretCount": 1}
 
 
+async def test_a_broker_takes_the_place_of_a_webhook_and_its_secrets(delivering: Api) -> None:
+    await delivering.put("/subscriptions/hook", {"sink": SINK})
+
+    changed = await delivering.put("/subscriptions/hook", {"sink": STREAM})
+
+    assert changed.json()["sink"] == {**STREAM, "secretCount": 0}
+    assert (await delivering.put("/subscriptions/hook", {"sink": STREAM})).status_code == 200
+
+
 async def test_what_delivers_to_a_sink_is_not_read(delivering: Api) -> None:
     await delivering.put("/subscriptions/hook", {"sink": SINK})
 
@@ -247,6 +261,17 @@ async def test_what_delivers_to_a_sink_is_not_read(delivering: Api) -> None:
         ({**SINK, "type": "pigeon"}, 400, "request/body/sink/type must be equal to one of the allowed values: webhook"),
         ({**SINK, "colour": "red"}, 400, "found 'colour'"),
         ({"type": "webhook", "secrets": [SECRET]}, 400, "a webhook needs a url"),
+        ({**STREAM, "stream": "sessions"}, 403, "Delivering to 'sessions' is not allowed: add it to 'callboard.subscr"),
+        ({**STREAM, "broker": "other"}, 400, "request/body/sink/broker must name a broker"),
+        ({"type": "redis", "stream": "catalog"}, 400, "request/body/sink/broker must name a broker"),
+        (
+            {**STREAM, "type": "kafka", "topic": "t"},
+            400,
+            "no properties but these: type, broker, topic; found 'stream'",
+        ),
+        ({**STREAM, "url": "redis://inside"}, 400, "but these: type, broker, stream, maxLength; found 'url'"),
+        ({**STREAM, "secrets": [SECRET]}, 400, "found 'secrets'"),
+        ({**STREAM, "maxLength": 0}, 400, "request/body/sink/maxLength must be integer >= 1"),
     ],
 )
 async def test_a_sink_that_can_not_be_delivered_to_is_refused(
@@ -390,6 +415,7 @@ class Pigeons:
     """A kind of sinks that a plugin brings."""
 
     type = "pigeon"
+    options = ("loft", "secrets")
 
     def check(self, target: SinkTarget) -> None:
         if "loft" not in target.options:
@@ -405,9 +431,9 @@ async def test_a_sink_of_a_plugin_says_itself_what_it_needs(api: Api) -> None:
         made = await keeper.put(
             "/subscriptions/post", {"sink": {"type": "pigeon", "loft": "attic", "secrets": ["coo"]}}
         )
-        refused = await keeper.put("/subscriptions/other", {"sink": {"type": "pigeon", "url": "https://attic.example"}})
+        refused = await keeper.put("/subscriptions/other", {"sink": {"type": "pigeon"}})
         unknown = await keeper.put("/subscriptions/other", {"sink": {"type": "handler"}})
 
     assert (made.status_code, made.json()["sink"]) == (201, {"type": "pigeon", "loft": "attic", "secretCount": 1})
     assert complaint(refused) == (400, "InputError", "a pigeon needs a loft")
-    assert "allowed values: webhook, pigeon" in complaint(unknown)[2]
+    assert "allowed values: webhook, nats, kafka, rabbit, redis, sqs, sns, pigeon" in complaint(unknown)[2]

@@ -4,7 +4,7 @@ import base64
 import datetime as dt
 import hmac
 import ipaddress
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import httpx2
@@ -18,6 +18,7 @@ from callboard.errors import Gone, InvalidInput, NotAllowed, Unavailable, Unread
 from callboard.extend import EventSink, SinkTarget
 from callboard.model import json
 from callboard.testing import FakeClock
+from tests.brokers.relay import Relay, relay
 from tests.flows.receiver import WebhookReceiver, webhook_receiver
 from tests.stream.sink_contract import AT, SinkContract, event
 
@@ -68,9 +69,10 @@ class OfWebhooks:
     """The far end, for the contract."""
 
     receiver: WebhookReceiver
+    relay: Relay
 
     def sink(self) -> EventSink:
-        return kind_of().open(target(self.receiver.url()))
+        return kind_of(timeout_seconds=3).open(target(f"http://127.0.0.1:{self.relay.port}/hook"))
 
     async def received(self) -> list[tuple[str, int, bytes | None]]:
         return [
@@ -89,8 +91,9 @@ class TestContract(SinkContract):
     """What every sink must do."""
 
     @pytest.fixture
-    def receiving(self, receiver: WebhookReceiver) -> OfWebhooks:
-        return OfWebhooks(receiver)
+    async def receiving(self, receiver: WebhookReceiver) -> AsyncIterator[OfWebhooks]:
+        async with relay(receiver.port) as passing:
+            yield OfWebhooks(receiver, passing)
 
 
 async def test_a_batch_is_one_request_of_cloud_events(receiver: WebhookReceiver) -> None:

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from callboard.cli.get import as_yaml
 from callboard.model import json
 from callboard.model.documents import parse_documents
 from callboard.model.json import JsonObject
+from callboard.model.notation import as_yaml
 from tests.cli.conftest import CALLBOARD, Run, Server
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs", "Cc"], include_characters="\n\t"), max_size=40)

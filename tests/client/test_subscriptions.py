@@ -1,7 +1,9 @@
 """Subscriptions through both faces of the client, against the real API."""
 
+import msgspec
 import pytest
 
+from callboard.client import Sink
 from callboard.errors import Conflict, LeaseLost, NotFound, OffsetInTheFuture
 from tests.client.test_faces import Face, face
 
@@ -51,3 +53,20 @@ async def test_it_is_listed_and_forgotten(face: Face) -> None:
     assert [each.name for each in listed] == ["copy"]
     with pytest.raises(NotFound):
         await face.ask("get_subscription", "copy")
+
+
+@pytest.mark.parametrize(
+    ("told", "destination"),
+    [
+        ({"type": "webhook", "url": "https://r/", "secretCount": 1}, "https://r/"),
+        ({"type": "nats", "broker": "b", "subject": "catalog.{kind}"}, "nats:b/catalog.{kind}"),
+        ({"type": "kafka", "broker": "b", "topic": "t"}, "kafka:b/t"),
+        ({"type": "rabbit", "broker": "b", "exchange": "e", "routingKey": "k"}, "rabbit:b/e"),
+        ({"type": "rabbit", "broker": "b", "routingKey": "k"}, "rabbit:b/k"),
+        ({"type": "redis", "broker": "b", "stream": "s", "maxLength": 9}, "redis:b/s"),
+        ({"type": "sqs", "broker": "b", "queue": "q.fifo", "ordered": True}, "sqs:b/q.fifo"),
+        ({"type": "sns", "broker": "b", "topic": "arn:aws:sns:r:1:t"}, "sns:b/arn:aws:sns:r:1:t"),
+    ],
+)
+def test_a_sink_says_where_it_leads(told: dict[str, object], destination: str) -> None:
+    assert msgspec.convert(told, Sink).destination == destination

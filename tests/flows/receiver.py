@@ -83,7 +83,11 @@ class WebhookReceiver:
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["content-length"]))
+                length = int(self.headers["content-length"])
+                body = self.rfile.read(length)
+                if len(body) < length:
+                    self.close_connection = True
+                    return
                 status, headers = receiver._take(self.path, dict(self.headers.items()), body)
                 # Whoever has sent it may have been killed meanwhile.
                 with contextlib.suppress(ConnectionError):

@@ -149,6 +149,13 @@ def _is_whole(records: Sequence[Record], engines: int) -> bool:
     return len(running) == engines and running <= ready and any(record["event"] == "server.ready" for record in records)
 
 
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port: int = free.getsockname()[1]
+    return port
+
+
 @contextlib.contextmanager
 def started(
     folder: Path,
@@ -157,8 +164,9 @@ def started(
     *,
     engines: int = 2,
     environment: Mapping[str, str] | None = None,
+    port: int | None = None,
 ) -> Iterator[Server]:
-    """A server on that database, stopped in order at the end.
+    """A server on that database, stopped in order at the end; on a free *port*, if none is given.
 
     *configuration* is laid over the usual one, as a second file of `--config` is, and *environment* over this one.
     """
@@ -166,8 +174,7 @@ def started(
     for file, content in zip(files, (_USUAL, dict(configuration or {})), strict=True):
         # JSON is YAML as well.
         file.write_bytes(json.encode(content))
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = port or free_port()
     process = subprocess.Popen(
         [
             *(sys.executable, "-m", "callboard", "serve", "--engines", str(engines), "--port", str(port)),

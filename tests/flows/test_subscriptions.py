@@ -1,7 +1,7 @@
 """Subscriptions, told over HTTP with two engines that are killed, and a receiver that fails now and then."""
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +9,10 @@ import pytest
 
 from callboard.model.json import JsonObject
 from tests.flows import stories
+from tests.flows.delivered import push, subscribe, until_delivered
 from tests.flows.receiver import WebhookReceiver, webhook_receiver
 from tests.flows.started import started
 from tests.flows.stories import Story
-from tests.harness import component
 
 pytestmark = pytest.mark.slow
 
@@ -34,29 +34,6 @@ def receiver() -> Iterator[WebhookReceiver]:
 
 def sink(receiver: WebhookReceiver) -> JsonObject:
     return {"type": "webhook", "url": receiver.url(), "secrets": [SECRET]}
-
-
-async def push(story: Story, *names: str, **spec: str) -> None:
-    """Let a provider have exactly these components."""
-    entities = [component(name, location="url:https://elsewhere/a.yaml", **spec) for name in names]
-    answer = await story.http.put("/providers/ci/entities", json=entities, params={"wait": "settled"})
-    answer.raise_for_status()
-
-
-async def subscribe(story: Story, name: str, body: Mapping[str, Any]) -> None:
-    (await story.http.put(f"/subscriptions/{name}", json=body)).raise_for_status()
-
-
-async def lag(story: Story, name: str) -> int:
-    found: int = (await story.http.get(f"/subscriptions/{name}")).raise_for_status().json()["lag"]
-    return found
-
-
-async def until_delivered(story: Story, name: str) -> None:
-    async def delivered() -> bool:
-        return await lag(story, name) == 0
-
-    await story.until(delivered, f"{name} to have everything")
 
 
 def by_entity(events: list[Any]) -> dict[str, list[int]]:

@@ -29,7 +29,7 @@ from callboard.stream.following import Follower
 from callboard.testing import FakeClock
 from tests.audit import audit
 from tests.conftest import Lend
-from tests.stream.publishing import forget, publish, ref_of, retract
+from tests.stream.publishing import forget, make_partitions, publish, ref_of, retract
 
 pytestmark = pytest.mark.slow
 
@@ -194,6 +194,12 @@ class Stream(RuleBasedStateMachine):
     def _forget(self, floor: int) -> None:
         self.do(forget(self.database, floor))
         self.model.history_floor = max(self.model.history_floor, floor)
+
+    @rule(limit=st.sampled_from([1, 100]), steps=st.integers(1, 8))
+    def empty_partitions(self, limit: int, steps: int) -> None:
+        """As far as an engine comes before it is killed."""
+        for _ in range(steps):
+            self.do(self.database.run(lambda tx: retention.empty_partition(tx, limit=limit)))
 
     @rule(percent=st.integers(0, 100))
     def raise_the_tombstone_floor(self, percent: int) -> None:
@@ -362,6 +368,10 @@ def spec_of(change: Change) -> Spec | None:
             return None
 
 
+_PARTITION, _PARTITIONED = 6, 60
+"""Small partitions, so that some are below the floor; what comes later shares a large one."""
+
+
 async def begin(database: Database) -> None:
     async with database.transaction() as tx:
         for statement in (
@@ -372,6 +382,7 @@ async def begin(database: Database) -> None:
             "update stream set head = 0, history_floor = 0, tombstone_floor = 0",
         ):
             await tx.connection.execute(statement)
+    await make_partitions(database, size=_PARTITION, upto=_PARTITIONED)
 
 
 def explore(lend_database: Lend, examples: int, **more: Any) -> None:

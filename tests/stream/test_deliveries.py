@@ -27,6 +27,7 @@ class Memory:
     """Sinks that remember what they were given, or fail as a test wants it."""
 
     type: str = "memory"
+    options: Sequence[str] = ()
     batches: list[list[Event]] = field(default_factory=list)
     failing: Callable[[], None] = lambda: None
     closed: int = 0
@@ -213,6 +214,25 @@ async def test_after_a_seek_it_comes_again(database: Database, engine: Deliverie
     assert [offset for offset, _, _ in memory.told] == [1, 2, 2]
     # The one sink of the old generation was let go of.
     assert memory.closed == 1
+
+
+async def test_a_sink_is_let_go_of_when_nothing_was_delivered_for_a_while(
+    database: Database, clock: FakeClock, engine: Deliveries, memory: Memory
+) -> None:
+    await subscribe(database)
+    await publish(database, "a")
+    await work(engine)
+
+    closed = []
+    for seconds in (0, 59, 1, 60):
+        clock.advance(seconds)
+        await engine.renew()
+        closed.append(memory.closed)
+    await publish(database, "b")
+    await work(engine)
+
+    assert closed == [0, 0, 1, 1]
+    assert memory.told == [(1, "added", "a"), (2, "added", "b")]
 
 
 async def test_what_leaves_the_filter_is_a_tombstone(database: Database, engine: Deliveries, memory: Memory) -> None:

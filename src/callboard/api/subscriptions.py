@@ -244,17 +244,18 @@ def _sinking(request: Request, name: str, body: Body, visible: Predicate | None)
     if body.content.get("sink") is None:
         return None
     options = dict(body.required_object("sink"))
-    read_side = context.of(request).read_side
-    kinds, of_plugins = read_side.sinks, [kind.type for kind in read_side.added.sinks]
-    # What a sink of a plugin can be told, its own check knows.
-    unknown = [] if options.get("type") in of_plugins else sorted(set(options) - {"type", "url", "secrets"})
-    if unknown:
-        raise InvalidInput(f"request/body/sink must have no properties but type, url and secrets, found {unknown[0]!r}")
-    secrets = Body(options).texts("secrets", of="sink/") if "secrets" in options else None
-    options.pop("secrets", None)
+    kinds = context.of(request).read_side.sinks
     kind = kinds.get(Body(options).required_text("type", of="sink/"))
     if kind is None:
         raise InvalidInput(f"request/body/sink/type must be equal to one of the allowed values: {', '.join(kinds)}")
+    if unknown := sorted(set(options) - {"type", *kind.options}):
+        known = ", ".join(("type", *kind.options))
+        raise InvalidInput(f"request/body/sink must have no properties but these: {known}; found {unknown[0]!r}")
+    secrets = Body(options).texts("secrets", of="sink/") if "secrets" in options else None
+    options.pop("secrets", None)
+    if "secrets" not in kind.options:
+        # Those of another sink, which this one replaces, are of no use any more.
+        secrets = []
 
     def check(stored: Sequence[str]) -> None:
         kind.check(

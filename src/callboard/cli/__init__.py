@@ -18,6 +18,7 @@ _COMMANDS = (
     "validate",
     "get",
     "tail",
+    "mirror",
     "push",
     "providers",
     "subscriptions",

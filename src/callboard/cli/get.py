@@ -1,15 +1,9 @@
 """`callboard get`: one entity, as readers see it."""
 
-from collections.abc import Mapping, Sequence
-
 import click
 
 from callboard.cli import options
-from callboard.model import json, scalars
-
-_ROOT = ("apiVersion", "kind", "metadata", "spec", "relations", "status")
-_METADATA = ("name", "namespace", "title", "description", "labels", "annotations", "tags", "links")
-_LAST = ("uid", "etag")
+from callboard.model import json
 
 
 @click.command(
@@ -27,39 +21,9 @@ def command(ref: str, server: str, token: str | None, output: str) -> None:
     """Print the entity REF, kind:[namespace/]name in any case, with its relations and its status."""
     with options.client_of(server, token) as catalog:
         entity = catalog.get_entity_by_ref(ref)
-    click.echo(json.encode(entity) if output == "json" else as_yaml(entity), nl=output == "json")
+    if output == "json":
+        click.echo(json.encode(entity))
+        return
+    from callboard.model.notation import as_yaml
 
-
-def as_yaml(entity: Mapping[str, object]) -> str:
-    """*entity* as people write one: the name first, what the catalog made of it last."""
-    import yaml
-
-    class Dumper(yaml.SafeDumper):
-        """Texts of several lines stay so; texts that look like another thing get quotes."""
-
-        def ignore_aliases(self, data: object) -> bool:
-            return True
-
-    def text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
-        style = "|" if "\n" in value else None if _is_plainly_text(value) else "'"
-        return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
-
-    Dumper.add_representer(str, text)
-    metadata = entity.get("metadata")
-    shown = dict(entity)
-    if isinstance(metadata, Mapping):
-        shown["metadata"] = _ordered(metadata, _METADATA, _LAST)
-    return yaml.dump(_ordered(shown, _ROOT), Dumper=Dumper, sort_keys=False, allow_unicode=True, width=120)
-
-
-def _is_plainly_text(value: str) -> bool:
-    # The library knows the rules of YAML 1.1; what only YAML 1.2 takes for a number is found here.
-    try:
-        return scalars.core(value) == value
-    except ValueError:
-        return False
-
-
-def _ordered(value: Mapping[str, object], first: Sequence[str], last: Sequence[str] = ()) -> dict[str, object]:
-    others = [key for key in value if key not in first and key not in last]
-    return {key: value[key] for key in (*first, *others, *last) if key in value}
+    click.echo(as_yaml(entity), nl=False)

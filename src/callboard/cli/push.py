@@ -21,10 +21,6 @@ if TYPE_CHECKING:
     from callboard.client import CatalogClient, Pushed, Status
     from callboard.model.json import JsonObject
 
-_DELTA = 500
-_DELTA_BYTES = 4 * 2**20
-"""A delta has to fit into the 10 MiB that a body may have."""
-
 _LOOK = 10.0
 """Seconds between two looks at how far the catalog has come; each of them costs it something."""
 
@@ -225,8 +221,10 @@ class _Told:
 
 def _send_deltas(catalog: "CatalogClient", bar: Bar, wanted: _Wanted, parcel: "Parcel") -> "Pushed":
     """Send a large delta in pieces. What is to be removed goes first, as that is what may be refused."""
+    from callboard.client.lines import pieces
+
     done: Pushed | None = None
-    for number, piece in enumerate(_pieces(parcel.good())):
+    for number, piece in enumerate(pieces(parcel.good())):
         pushed = catalog.push_delta(
             wanted.provider,
             piece,
@@ -238,21 +236,6 @@ def _send_deltas(catalog: "CatalogClient", bar: Bar, wanted: _Wanted, parcel: "P
         bar.advance(len(piece))
     assert done is not None
     return done
-
-
-def _pieces(rows: Iterator[bytes]) -> "Iterator[list[JsonObject]]":
-    """The entities of *rows*, as many at a time as fit into one delta; one piece at least, be it empty."""
-    piece: list[JsonObject] = []
-    size = 0
-    for row in rows:
-        if len(piece) == _DELTA or (piece and size + len(row) > _DELTA_BYTES):
-            yield piece
-            piece, size = [], 0
-        value = json.decode(row)
-        assert isinstance(value, dict)
-        piece.append(value)
-        size += len(row)
-    yield piece
 
 
 def _joined(one: "Pushed", other: "Pushed") -> "Pushed":

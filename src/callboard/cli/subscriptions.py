@@ -119,4 +119,4 @@ def details(found: "Subscription") -> Iterator[str]:
 def _sink(found: "Subscription") -> str:
     if found.sink is None:
         return "-"
-    return f"{found.sink.type}, in no engine" if found.sink.connected is False else found.sink.url or found.sink.type
+    return f"{found.sink.type}, in no engine" if found.sink.connected is False else found.sink.destination

@@ -6,7 +6,8 @@
                 case Event(): ...       # put or remove one entity
                 case Bookmark(): ...    # store the offset and the epoch: from there it goes on after a restart
 
-`AsyncCatalogClient` is the same with `await`. Both are faces of one core without I/O.
+`AsyncCatalogClient` is the same with `await`. Both are faces of one core without I/O. `Replica` keeps a copy in a
+store.
 """
 
 from callboard.client.awaiting import AsyncCatalogClient
@@ -52,6 +53,15 @@ from callboard.client.provider_results import (
     Status,
     WrittenEntity,
 )
+from callboard.client.replicas import (
+    Applied,
+    AsyncCallbacks,
+    AsyncReplica,
+    Callbacks,
+    Changes,
+    Replica,
+    SQLiteStore,
+)
 from callboard.client.results import (
     AddedLocation,
     Ancestor,
@@ -85,13 +95,18 @@ __all__ = [
     "AddedLocation",
     "Ancestor",
     "Ancestry",
+    "Applied",
+    "AsyncCallbacks",
     "AsyncCatalogClient",
+    "AsyncReplica",
     "Bookmark",
+    "Callbacks",
     "CatalogClient",
     "Cause",
     "ChainEdge",
     "ChainNode",
     "Chains",
+    "Changes",
     "Claim",
     "ConflictPage",
     "Contest",
@@ -142,8 +157,10 @@ __all__ = [
     "Rejection",
     "Removal",
     "RemovedEntity",
+    "Replica",
     "ReturningEntity",
     "Rival",
+    "SQLiteStore",
     "Sink",
     "Status",
     "StitchingState",

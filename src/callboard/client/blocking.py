@@ -443,7 +443,8 @@ class CatalogClient:
     ) -> Subscription:
         """Make a subscription that begins at *start*; one that is there tells something else from where it stands.
 
-        *sink* is `{"type": "webhook", "url": …, "secrets": […]}`; without one, it is for `read_subscription`.
+        *sink* is `{"type": "webhook", "url": …, "secrets": […]}`, or names a message broker, as
+        `{"type": "kafka", "broker": …, "topic": …}`; without one, it is for `read_subscription`.
         Raises NotAllowed for one of somebody else, and OffsetExpired and OffsetInTheFuture.
         """
         call = subscriptions.put(name, filters=filters, query=query, fields=fields, start=start, sink=sink)

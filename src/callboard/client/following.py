@@ -62,10 +62,11 @@ class Following:
     on_retry: Callable[[CallboardError, float], None] = _ignore
     chance: Callable[[], float] = retries.chance
     """A number from 0 to 1 that spreads the attempts of many readers."""
+    known: bool = False
+    """Whether a server has said the offset, so that another one will come to know it."""
     done: bool = False
     """Whether there is nothing more to ask for."""
     _live: bool = False
-    _started: bool = False
     _failures: int = 0
 
     def next_call(self) -> Call[EventPage]:
@@ -91,7 +92,7 @@ class Following:
         tells = bool(page.events) or page.next_offset != self.offset or arrived or self._failures > 0
         self.offset, self.epoch, self.began = page.next_offset, page.epoch, page.began
         self._live = self._live or page.caught_up
-        self._started, self._failures = True, 0
+        self.known, self._failures = True, 0
         self.done = self.until_caught_up and page.caught_up
         if not tells:
             return []
@@ -112,6 +113,5 @@ class Following:
 
     def _may_pass(self, error: CallboardError) -> bool:
         if isinstance(error, OffsetInTheFuture):
-            # A server said this offset, so another one that doesn't know it yet will come to know it.
-            return self._started and self._failures < _PATIENCE_WITH_A_REPLICA
+            return self.known and self._failures < _PATIENCE_WITH_A_REPLICA
         return isinstance(error, Unavailable | Unreadable) or type(error) is CallboardError

@@ -1,12 +1,31 @@
 """Lines: entities as NDJSON, made while they are sent."""
 
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from typing import cast
 
 from callboard.errors import InvalidInput
 from callboard.model import json
+from callboard.model.json import JsonObject
 
 _PIECE = 64 * 1024
 """Bytes, or a little more, that are sent at a time."""
+
+_DELTA = 500
+_DELTA_BYTES = 4 * 2**20
+"""A delta has to fit into the 10 MiB that a body may have."""
+
+
+def pieces(rows: Iterable[bytes]) -> Iterator[list[JsonObject]]:
+    """The entities of *rows*, as many at a time as fit into one delta; one piece at least, be it empty."""
+    piece: list[JsonObject] = []
+    size = 0
+    for row in rows:
+        if len(piece) == _DELTA or (piece and size + len(row) > _DELTA_BYTES):
+            yield piece
+            piece, size = [], 0
+        piece.append(cast("JsonObject", json.decode(row)))
+        size += len(row)
+    yield piece
 
 
 class Lines:

@@ -15,10 +15,30 @@ class Sink(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     type: str
     url: str | None = None
+    """Of a webhook."""
     secret_count: int = 0
     """How many secrets there are. They themselves are never told."""
     connected: bool | None = None
     """Whether some engine has the handler of a plugin that this is; None when it is something else."""
+    broker: str | None = None
+    """The name of a message broker; one of the following says where in it events go."""
+    subject: str | None = None
+    topic: str | None = None
+    exchange: str | None = None
+    routing_key: str | None = None
+    stream: str | None = None
+    max_length: int | None = None
+    queue: str | None = None
+    ordered: bool = True
+    """Whether what takes the events keeps their order."""
+
+    @property
+    def destination(self) -> str:
+        """Where to, in short: a URL, or a type, a broker and a place in it."""
+        if self.broker is None:
+            return self.url or self.type
+        place = self.subject or self.topic or self.exchange or self.routing_key or self.stream or self.queue
+        return f"{self.type}:{self.broker}/{place}"
 
 
 class Subscription(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):

@@ -8,6 +8,9 @@ from callboard.model import json
 BATCH = "application/cloudevents-batch+json"
 """The media type of several of them."""
 
+JSON = "application/json"
+"""The media type of their data."""
+
 TYPE = "io.callboard.catalog.entity"
 """What their types begin with; `.added`, `.updated` and `.removed` follow."""
 
@@ -18,13 +21,20 @@ def batch_of(events: Sequence[Event], source: str) -> bytes:
 
 
 def one(event: Event, source: str) -> bytes:
-    """One event. Extensions are texts: a whole number has 32 bits there, and an object is not allowed."""
+    """One event."""
+    return b'%b,"data":%b}' % (json.encode(attributes(event, source))[:-1], event.entity or b"null")
+
+
+def attributes(event: Event, source: str) -> dict[str, str]:
+    """All that is said of an event beside its data. Extensions are texts: a whole number has 32 bits there, and an
+    object is not allowed.
+    """
     extensions = {"offset": str(event.offset), "epoch": event.epoch, "uid": event.uid}
     if event.left_filter:
         extensions["reason"] = "left-filter"
     if event.cause:
         extensions["cause"] = event.cause
-    head = {
+    return {
         "specversion": "1.0",
         "id": event.id,
         "source": source,
@@ -32,6 +42,5 @@ def one(event: Event, source: str) -> bytes:
         "subject": event.ref,
         "time": event.at.isoformat(),
         **extensions,
-        "datacontenttype": "application/json",
+        "datacontenttype": JSON,
     }
-    return b'%b,"data":%b}' % (json.encode(head)[:-1], event.entity or b"null")

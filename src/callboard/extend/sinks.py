@@ -95,6 +95,11 @@ class SinkKind(Protocol):
         """What `type` says in a subscription."""
         ...
 
+    @property
+    def options(self) -> Sequence[str]:
+        """What else a subscription may say of its sink; `secrets` for what is kept back from readers."""
+        ...
+
     def check(self, target: SinkTarget) -> None:
         """Raise InvalidInput or NotAllowed for a target that can't be delivered to. Asks nobody."""
         ...

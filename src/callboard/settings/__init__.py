@@ -6,13 +6,22 @@ loading        files and environment as layers of one configuration
 forms          notations: durations, sizes, hosts, …
 reading        values to typed sections; everything wrong at once
 known          keys that deserve a word instead of a setting
-catalog, auth, backend, databases, discovery, events, integrations, own, permissions, subscriptions, whole
+catalog, auth, backend, brokers, databases, discovery, events, integrations, own, permissions, subscriptions, whole
                the sections themselves
 description    the reference page
 """
 
 from callboard.settings.auth import AccessRestriction, AccessType, AuthSettings, BackstageSettings, ExternalAccess
 from callboard.settings.backend import BackendSettings, Listen, OutboundSettings, ReadingRule
+from callboard.settings.brokers import (
+    AwsSettings,
+    BrokerSettings,
+    KafkaSettings,
+    NatsSettings,
+    RabbitSettings,
+    RedisSettings,
+    SaslMechanism,
+)
 from callboard.settings.catalog import (
     CatalogSettings,
     Interval,
@@ -54,8 +63,10 @@ __all__ = [
     "AccessType",
     "AppSettings",
     "AuthSettings",
+    "AwsSettings",
     "BackendSettings",
     "BackstageSettings",
+    "BrokerSettings",
     "CallboardSettings",
     "CatalogSettings",
     "Configuration",
@@ -68,6 +79,7 @@ __all__ = [
     "ExternalAccess",
     "Integrations",
     "Interval",
+    "KafkaSettings",
     "KindSetting",
     "Listen",
     "LocationConflictStrategy",
@@ -76,6 +88,7 @@ __all__ = [
     "LogFormat",
     "LogLevel",
     "LoggingSettings",
+    "NatsSettings",
     "OrganizationSettings",
     "OrphanStrategy",
     "OutboundSettings",
@@ -85,12 +98,15 @@ __all__ = [
     "ProcessingSettings",
     "ProcessorOptions",
     "ProviderOptions",
+    "RabbitSettings",
     "ReadingRule",
     "ReadingSettings",
     "ReceiverRule",
+    "RedisSettings",
     "RemovalGuardSettings",
     "RuleLocationSetting",
     "RuleSetting",
+    "SaslMechanism",
     "ScmEventsSettings",
     "Settings",
     "StitchingSettings",

@@ -1,9 +1,11 @@
 """The section `callboard.subscriptions`: where events may be delivered to, and how patiently."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from callboard.settings import forms
+from callboard.settings.brokers import BrokerSettings
 from callboard.settings.forms import Count, Key, Seconds
 
 
@@ -32,9 +34,13 @@ class SubscriptionSettings:
     """Hosts that webhooks may be sent to. Nothing by default: whoever may subscribe must not be able to let the server
     send requests where he likes."""
 
+    brokers: Mapping[str, BrokerSettings] = field(default_factory=dict)
+    """Message brokers, each under the name by which subscriptions know it. Whoever may subscribe chooses one of them,
+    and never an address."""
+
     timeout_seconds: Annotated[Seconds, Key("timeout")] = 20.0
-    """How long a receiver may take to answer a webhook. Between the 15 and the 30 seconds that Standard Webhooks
-    recommends."""
+    """How long a receiver may take to answer a webhook, and a broker to acknowledge a batch. Between the 15 and the 30
+    seconds that Standard Webhooks recommends."""
 
     give_up_seconds: Annotated[Seconds, Key("giveUpAfter")] = 259_200.0
     """How long a sink may fail, without a success in between, before its subscription is dead. Three days outlast a

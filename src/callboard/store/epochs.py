@@ -51,11 +51,11 @@ async def current(tx: Transaction) -> Epoch:
 
 @dataclass(frozen=True, slots=True)
 class Counter:
-    """The counter row, while it is held."""
+    """The counter row, in the hands of whoever has taken it."""
 
     head: int
     history_until: int
-    """Up to where there is room in the history."""
+    """From this offset on the history has no partition yet."""
     epoch: str
 
 
@@ -83,8 +83,8 @@ async def behind(tx: Transaction, *, seen: int, epoch: str) -> bool:
 
 async def begin_if_behind(tx: Transaction, *, seen: int, epoch: str) -> None:
     """Begin another epoch if changes are gone that were *seen* in *epoch*."""
-    counter = await hold_counter(tx)
-    if counter.epoch == epoch and counter.head < seen:
+    held = await hold_counter(tx)
+    if held.epoch == epoch and held.head < seen:
         await begin(tx, Because.LOST)
 
 

@@ -72,10 +72,10 @@ async def retract(tx: Transaction, gone: Mapping[str, Reason]) -> int | None:
 
 async def _hold_counter(tx: Transaction, count: int) -> None:
     """Let nobody else take offsets, and have a partition for *count* of them."""
+    await tx.prepare(_SQL["extend_history"], upto=0, size=PARTITION)
     held = await epochs.hold_counter(tx)
-    upto = held.head + count
-    if upto >= held.history_until:
-        await extend_history(tx, upto)
+    if held.head + count >= held.history_until:
+        await extend_history(tx, held.head + count)
 
 
 async def extend_history(tx: Transaction, upto: int, *, size: int = PARTITION) -> None:

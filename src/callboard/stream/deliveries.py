@@ -43,6 +43,9 @@ _FORM = "delivery"
 _IN_A_ROW = 20
 """Batches that a subscription gets before others have their turn."""
 
+_IDLE = dt.timedelta(minutes=1)
+"""For how long a sink stays open that nothing is delivered to."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryOptions:
@@ -55,6 +58,14 @@ class DeliveryOptions:
     """Events in a batch, at most."""
     in_flight: int = 20
     """Subscriptions that one engine delivers for at the same time."""
+
+
+@dataclass(slots=True)
+class _Open:
+    """A sink, and when it was used last."""
+
+    sink: EventSink
+    used: dt.datetime
 
 
 @dataclass(slots=True, kw_only=True)
@@ -75,8 +86,8 @@ class Deliveries:
     _stored: Follower = field(init=False)
     """Never loaded: what is delivered is read from the database."""
     _tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict, init=False)
-    _sinks: dict[tuple[str, int], EventSink] = field(default_factory=dict, init=False)
-    """Open ones, by subscription and generation."""
+    _sinks: dict[tuple[str, int], _Open] = field(default_factory=dict, init=False)
+    """By subscription and generation."""
 
     def __post_init__(self) -> None:
         self.loop = Loop(name="subscriptions.deliver", step=self.step, clock=self.clock)
@@ -98,8 +109,8 @@ class Deliveries:
             with contextlib.suppress(DatabaseUnavailable):
                 for name in held:
                     await self._release(name)
-            for sink in list(self._sinks.values()):
-                await self._close(sink)
+            for each in list(self._sinks.values()):
+                await self._close(each.sink)
 
     async def step(self) -> float:
         """Begin with what is due. Returns the pause after that."""
@@ -129,10 +140,14 @@ class Deliveries:
         await asyncio.gather(*self._tasks.values())
 
     async def renew(self) -> float:
-        """Hold on to the subscriptions that are delivered for, also while a sink takes long."""
+        """Hold on to the subscriptions that are delivered for, also while a sink takes long; let go of idle sinks."""
         if self._tasks:
             names = sorted(self._tasks)
             await self.database.run(lambda tx: subscriptions.renew(tx, self.holder, names, self.options.lease))
+        # Theirs may be the turn of another engine by now, or nobody's.
+        long_ago = self.clock.now() - _IDLE
+        for key in [key for key, each in self._sinks.items() if key[0] not in self._tasks and each.used <= long_ago]:
+            await self._close(self._sinks.pop(key).sink)
         return self.options.lease.total_seconds() / 3
 
     async def deliver(self, subscription: Subscription) -> None:
@@ -218,17 +233,18 @@ class Deliveries:
 
     async def _sink(self, subscription: Subscription) -> EventSink:
         key = (subscription.name, subscription.generation)
-        sink = self._sinks.get(key)
-        if sink is None:
+        found = self._sinks.get(key)
+        if found is None:
             target = target_of(subscription)
             kind = self.kinds.get(str(target.options.get("type")))
             if kind is None:
                 raise InvalidInput(f"there are no sinks of the type {target.options.get('type')}")
             kind.check(target)
             for old in [each for each in self._sinks if each[0] == subscription.name]:
-                await self._close(self._sinks.pop(old))
-            sink = self._sinks[key] = kind.open(target)
-        return sink
+                await self._close(self._sinks.pop(old).sink)
+            found = self._sinks[key] = _Open(kind.open(target), self.clock.now())
+        found.used = self.clock.now()
+        return found.sink
 
     async def _fail(self, subscription: Subscription, hold: Hold, error: Exception) -> None:
         now, name = self.clock.now(), subscription.name
@@ -237,9 +253,9 @@ class Deliveries:
         described = _described(error)
         hopeless = isinstance(error, Gone | OffsetInTheFuture)
         given_up = now - since >= self.options.give_up_after
-        sink = self._sinks.pop((name, subscription.generation), None)
-        if sink is not None:
-            await self._close(sink)
+        failed = self._sinks.pop((name, subscription.generation), None)
+        if failed is not None:
+            await self._close(failed.sink)
         if hopeless or given_up:
             await self.database.run(lambda tx: subscriptions.die(tx, hold, described))
             self.metrics.deliveries.labels("gave_up").inc()

@@ -209,7 +209,7 @@ class _Reading:
             if self.sight.limited:
                 passed_over = offset < compact_until or began is not None
                 told = await told_of_changes(tx, found, self.sight, after=offset, compacted=passed_over, began=began)
-        if self.mode is Mode.LOG and offset < compact_until:
+        if offset < compact_until and self._tells_each(position.head):
             await self._let_memory_come(position.head)
         # Who reads from 0 holds nothing yet, so nothing that is obsolete by now.
         start = position.head if offset == 0 else offset if began is None else began
@@ -221,15 +221,6 @@ class _Reading:
             epoch=position.epoch,
             way=Way(start, compact_until, is_long=is_long and start < position.history_floor),
         )
-
-    async def _let_memory_come(self, head: int) -> None:
-        """Wait a moment until memory is where this page was read.
-
-        What has changed up to there was passed over. A reader of the log may go on in memory, and would have caught up
-        there without it.
-        """
-        if self.follower.position is not None:
-            await self.follower.wait_beyond(head - 1, _MOMENT)
 
     def _compact_until(self, offset: int, began: int | None, position: Position) -> int:
         """Up to where versions are passed over."""
@@ -247,6 +238,15 @@ class _Reading:
         know.
         """
         return self.mode is Mode.LOG or (self.sight.permitted is not None and offset > 0)
+
+    async def _let_memory_come(self, head: int) -> None:
+        """Wait a moment until memory is where this page was read.
+
+        What has changed up to there was passed over. A reader of the log may go on in memory, and would have caught up
+        there without it.
+        """
+        if self.follower.position is not None:
+            await self.follower.wait_beyond(head - 1, _MOMENT)
 
     def _check_floors(self, offset: int, began: int | None, position: Position) -> None:
         """Raises OffsetExpired if the reader could miss a removal, and OffsetInTheFuture."""

@@ -114,6 +114,7 @@ class HandlerKind:
 
     handlers: dict[str, Handler]
     type: str = TYPE
+    options: Sequence[str] = ()
 
     def check(self, target: SinkTarget) -> None:
         """Raise InvalidInput for a handler that is not here."""

@@ -44,6 +44,7 @@ class WebhookKind:
     """What the events say they come from."""
     timeout_seconds: float = 20.0
     type: str = "webhook"
+    options: Sequence[str] = ("url", "secrets")
 
     def check(self, target: SinkTarget) -> None:
         """Raise InvalidInput or NotAllowed for a target that can't be delivered to."""

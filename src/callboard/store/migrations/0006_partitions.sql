@@ -54,6 +54,9 @@ create function extend_history(upto bigint, size bigint) returns void language p
 declare
     starts_at bigint := (select history_until from stream);
 begin
+    if starts_at > upto then
+        return;
+    end if;
     while starts_at <= upto loop
         execute format('create table history_%s (like history including all) with (toast_tuple_target = 8160)', starts_at);
         -- It needs the weaker lock of the ways to make a partition: readers and writers go on.

@@ -1,7 +1,7 @@
 -- name: hold
 -- Everybody who publishes holds the counter first, and looks at this moment where the database is. A statement of its
 -- own: the next one must see what was committed while this one waited.
-select stream.head, stream.history_until, stream.epoch,
+select stream.head, stream.epoch, stream.history_until,
     coalesce(here.system_identifier, stream.system_identifier) is distinct from stream.system_identifier as restored,
     coalesce(here.timeline, stream.timeline) is distinct from stream.timeline as promoted
 from stream cross join this_line() as here for update of stream;
