@@ -76,3 +76,12 @@ def test_serving_readers_below_the_floor_is_found(lend_database: Lend, monkeypat
     monkeypatch.setattr(feed._Reading, "_check_floors", lambda *_: None)
 
     assert_found(lend_database)
+
+
+def test_dropping_partitions_with_what_somebody_may_hold_is_found(
+    lend_database: Lend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = altered(retention._SQL, "keep_last_versions", "type <> 'removed'", "false")
+    monkeypatch.setattr(retention, "_SQL", kept)
+
+    assert_found(lend_database)
