@@ -1,19 +1,15 @@
 """Every order in which the steps of a few transactions can come, on real PostgreSQL, with a reader that always looks.
 
-All places of two reads in each order, and all orders of three whole transactions: CALLBOARD_SOAK_SECONDS=600.
+`test_whole_scope.py` has what takes minutes.
 """
-
-import os
 
 import pytest
 
 from tests.history import planted
-from tests.history.interleavings import playing, reading_moments, schedules
+from tests.history.interleavings import playing, schedules
 from tests.history.planted import Product, TransactionIds
 
 pytestmark = pytest.mark.slow
-
-WHOLE = float(os.environ.get("CALLBOARD_SOAK_SECONDS", "0")) >= 60
 
 STEPS = ("open", "change", "publish", "commit")
 PIECES = ("all_before_the_commit", "commit")
@@ -52,23 +48,3 @@ async def test_the_same_orders_find_that_transaction_ids_are_no_order(database_u
                 break
 
     assert "component:default/shared" in found[0].evidence
-
-
-@pytest.mark.skipif(not WHOLE, reason="takes minutes; asked for with CALLBOARD_SOAK_SECONDS=60 or more")
-async def test_two_transactions_are_read_right_by_who_looks_twice_at_any_moment(database_url: str) -> None:
-    async with playing(database_url, Product(), planted.lock_and_revise) as play:
-        for schedule in schedules(2, len(STEPS)):
-            for moments in reading_moments(len(schedule), 2):
-                await play.play(schedule, STEPS, reading_at=moments)
-
-        assert [str(violation) for violation in await play.violations()] == []
-
-
-@pytest.mark.skipif(not WHOLE, reason="takes minutes; asked for with CALLBOARD_SOAK_SECONDS=60 or more")
-async def test_three_whole_transactions_are_read_right(database_url: str) -> None:
-    steps = STEPS[1:]
-    async with playing(database_url, Product(), planted.lock_and_revise, transactions=3) as play:
-        for schedule in schedules(3, len(steps)):
-            await play.play(schedule, ("open_and_change", *steps[1:]))
-
-        assert [str(violation) for violation in await play.violations()] == []
