@@ -102,7 +102,7 @@ class Replica:
     """Doubts about what was told from below the history floor."""
     _first_epoch: str | None = None
     _since: int = 0
-    """No read that has not been judged began below this offset."""
+    """Nothing that has not been judged was told to a position from before this offset."""
     _inexact_until: int = 0
     _doubts: list[_Doubt] = field(default_factory=list)
     _drawn: tuple[int, list[_Doubt]] | None = None
@@ -138,6 +138,12 @@ class Replica:
         if epoch != self._first_epoch:
             self.complain(f"the epoch {self._first_epoch} has become {epoch}, and nobody has restored anything")
         self.epoch, self.began = epoch, began
+        self._since = min(self._since, self._exact_from)
+
+    @property
+    def _exact_from(self) -> int:
+        """Who has not caught up may hold what was obsolete at its offset, as long as it was there where it began."""
+        return self.offset if self.began is None else min(self.offset, self.began)
 
     def begin_anew(self) -> None:
         """Forget everything, as a reader does that was away for too long."""
@@ -152,7 +158,7 @@ class Replica:
         """From here on doubts belong to the next judgement."""
         since, doubts = self._drawn or (self._since, [])
         self._drawn = (min(since, self._since), [*doubts, *self._doubts])
-        self._since, self._doubts = self.offset, []
+        self._since, self._doubts = self._exact_from, []
 
     def judge(self, floor: int, head: int) -> None:
         """Settle the doubts before the line: where the history floor and the head were after it was drawn."""

@@ -168,6 +168,22 @@ def test_who_was_below_the_floor_of_the_history_may_find_changes_passed_over() -
     assert (replica.wrong, replica.excused) == ([], 2)
 
 
+def test_who_comes_from_below_the_floor_may_be_told_too_much_until_it_has_caught_up() -> None:
+    replica = following()
+    replica.mark(4, "e", caught_up=False, began=3)
+    judge(replica, floor=4)
+    excused = replica.excused
+
+    replica.tell(told(5, "removed", "c"))
+    replica.mark(5, "e", caught_up=True)
+    judge(replica, floor=4)
+    excused = replica.excused - excused
+    replica.tell(told(6, "removed", "c"))
+    judge(replica, floor=4)
+
+    assert (excused, len(replica.wrong)) == (1, 1)
+
+
 def test_a_floor_that_rises_later_excuses_nothing() -> None:
     replica = following()
     replica.tell(told(3, "updated", "a"))

@@ -339,6 +339,22 @@ def test_a_handler_has_a_name_of_its_own_in_its_plugin() -> None:
         async def tell(event: Event) -> None: ...
 
 
+def test_a_handler_of_everything_needs_no_more_words() -> None:
+    plugin = Plugin("notices")
+
+    @plugin.on_event
+    async def tell(event: Event) -> None: ...
+
+    @plugin.on_events
+    def tell_several(events: Sequence[Event]) -> None: ...
+
+    assert [(handler.function, handler.takes_several) for handler in plugin.handlers] == [
+        (tell, False),
+        (tell_several, True),
+    ]
+    assert [(handler.name, handler.filters) for handler in plugin.handlers] == [("tell", ()), ("tell_several", ())]
+
+
 def test_a_filter_that_means_nothing_is_refused_where_it_is_written() -> None:
     with pytest.raises(InvalidInput, match="Invalid field"):
         Plugin("notices").on_event(fields="metadata[0]")(print)

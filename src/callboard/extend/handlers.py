@@ -3,7 +3,7 @@
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias, TypedDict, TypeVar, Unpack
+from typing import Any, Literal, TypeAlias, TypedDict, TypeVar, Unpack, cast, overload
 
 from callboard.extend.sinks import Event
 from callboard.model.json import JsonObject
@@ -68,30 +68,41 @@ class Plugin:
         self.name = name
         self.handlers: list[Handler] = []
 
-    def on_event(self, **told: Unpack[Told]) -> Callable[[Single], Single]:
-        """Call the function with each change.
+    @overload
+    def on_event(self, function: Single, /) -> Single: ...
+
+    @overload
+    def on_event(self, **told: Unpack[Told]) -> Callable[[Single], Single]: ...
+
+    def on_event(self, *function: Any, **told: Any) -> Any:
+        """Call the function with each change: `@plugin.on_event`, or `@plugin.on_event(…)` with words on which.
 
         One that is not async is called in a thread of its own. Raises TypeError, ValueError and InvalidInput for what
         can't be meant.
         """
+        return self._adding(told, takes_several=False, at=function)
 
-        def add(function: Single) -> Single:
-            self.handlers.append(self._handler(function, told, takes_several=False))
-            return function
+    @overload
+    def on_events(self, function: Several, /) -> Several: ...
 
-        return add
+    @overload
+    def on_events(self, **told: Unpack[Told]) -> Callable[[Several], Several]: ...
 
-    def on_events(self, **told: Unpack[Told]) -> Callable[[Several], Several]:
+    def on_events(self, *function: Any, **told: Any) -> Any:
         """As `on_event`, with up to `callboard.subscriptions.batchSize` changes at a time.
 
         All of them come again when the function raises.
         """
+        return self._adding(told, takes_several=True, at=function)
 
-        def add(function: Several) -> Several:
-            self.handlers.append(self._handler(function, told, takes_several=True))
+    def _adding(self, told: dict[str, Any], *, takes_several: bool, at: tuple[Any, ...]) -> Any:
+        """What adds a function, or the function that it stands *at*, when that has been added."""
+
+        def add(function: Callable[[Any], Awaitable[None] | None]) -> Callable[[Any], Awaitable[None] | None]:
+            self.handlers.append(self._handler(function, cast("Told", told), takes_several=takes_several))
             return function
 
-        return add
+        return add(*at) if at else add
 
     def _handler(
         self, function: Callable[[Any], Awaitable[None] | None], told: Told, *, takes_several: bool
