@@ -36,7 +36,11 @@ class Variant(StrEnum):
 
 _PREPARE = {
     Variant.COUNTER: "select",
-    Variant.UNSAFE: "create sequence unsafe_offsets start 1000000000000",
+    # Far from the offsets of the counter, with which it shares the tables.
+    Variant.UNSAFE: """
+        create sequence unsafe_offsets start 1000000000000;
+        create table unsafe_history partition of history for values from (1000000000000) to (maxvalue);
+    """,
     Variant.NONE: """
         alter table final_entities drop constraint final_entities_last_offset_key;
         drop index final_entities_tombstones;

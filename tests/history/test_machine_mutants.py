@@ -81,7 +81,7 @@ def test_serving_readers_below_the_floor_is_found(lend_database: Lend, monkeypat
 def test_dropping_partitions_with_what_somebody_may_hold_is_found(
     lend_database: Lend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kept = altered(retention._SQL, "keep_last_versions", "type <> 'removed'", "false")
+    kept = altered(retention._SQL, "drop_removals", "type = 'removed'", "true")
     monkeypatch.setattr(retention, "_SQL", kept)
 
     assert_found(lend_database)

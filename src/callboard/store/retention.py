@@ -50,7 +50,9 @@ async def empty_partition(tx: Transaction, *, limit: int) -> Emptying:
         return Emptying.NOTHING_TO_DO
     if row["kept_until"] < row["ends_at"]:
         after, upto = row["kept_until"], min(row["kept_until"] + limit, row["ends_at"])
+        await tx.run(_SQL["by_index"])
         await tx.run(_SQL["keep_last_versions"], partition=row["starts_at"], after=after, upto=upto)
+        await tx.run(_SQL["drop_removals"])
         return Emptying.KEPT
     await tx.run(_SQL["wait_briefly"])
     dropped = await tx.row(_SQL["drop_partition"], partition=row["starts_at"])

@@ -18,6 +18,8 @@ create table kept_versions (
     toast.autovacuum_vacuum_scale_factor = 0.05, toast.autovacuum_vacuum_threshold = 1000
 );
 
+create index kept_versions_removed on kept_versions (ref) where type = 'removed';
+
 with kept as (
     delete from history where "offset" <= (select history_floor from stream) returning *
 )

@@ -15,8 +15,11 @@ update stream set history_floor = :floor where history_floor < :floor;
 select p.starts_at, p.kept_until, p.ends_before - 1 as ends_at from history_partitions p, stream
 where p.ends_before <= stream.history_floor + 1 order by p.starts_at limit 1;
 
+-- name: by_index
+set local enable_seqscan = off;
+
 -- name: keep_last_versions
--- In a piece of the partition: the changes that were an entity's last ones up to the floor. A removal leaves nothing. What
+-- In a piece of the partition: the changes that were an entity's last ones up to the floor. What
 -- has changed again up to the floor is not wanted any more; and an older version of it, which may have been kept, is no
 -- match for the later one, which is still in its own partition.
 with last as materialized (
@@ -25,16 +28,19 @@ with last as materialized (
         select max(later."offset") from history later
         where later.ref = h.ref and later."offset" <= (select history_floor from stream)
     )
-), gone as (
-    delete from kept_versions k using last where k.ref = last.ref and last.type = 'removed'
 ), kept as (
     insert into kept_versions ("offset", type, ref, uid, body, previous_offset, cause, at)
-    select "offset", type, ref, uid, body, previous_offset, cause, at from last where type <> 'removed'
+    select "offset", type, ref, uid, body, previous_offset, cause, at from last
     on conflict (ref) do update set
         "offset" = excluded."offset", type = excluded.type, uid = excluded.uid, body = excluded.body,
         previous_offset = excluded.previous_offset, cause = excluded.cause, at = excluded.at
 )
 update history_partitions set kept_until = :upto where starts_at = :partition;
+
+-- name: drop_removals
+-- They have taken the place of what was there before. To look for that in one statement with the rest made PostgreSQL
+-- compare each with each: it takes a table for empty that was so at first.
+delete from kept_versions where type = 'removed';
 
 -- name: drop_partition
 select drop_history_partition(:partition) as dropped;
