@@ -64,6 +64,8 @@ class _Log:
     of_ref: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     of_tx: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     offsets: list[int] = field(default_factory=list)
+    whole_until: int = 0
+    """Up to where every single event is known. Some may have been forgotten before anybody read them."""
 
     @classmethod
     def known_in(cls, history: History) -> "_Log":
@@ -75,15 +77,12 @@ class _Log:
                         known.setdefault(event.offset, event)
         log = cls(dict(sorted(known.items())))
         log.offsets = list(log.events)
+        holes = (before for before, offset in enumerate(log.offsets) if offset != before + 1)
+        log.whole_until = next(holes, len(log.offsets))
         for offset, event in log.events.items():
             log.of_ref[event.ref].append(offset)
             log.of_tx[event.tx].append(offset)
         return log
-
-    @property
-    def whole_until(self) -> int:
-        """Up to where every single event is known. Some may have been forgotten before anybody read them."""
-        return next((before for before, offset in enumerate(self.offsets) if offset != before + 1), len(self.offsets))
 
     def after(self, ref: str, offset: int) -> float:
         """The offset of the next change of *ref*."""
