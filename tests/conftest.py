@@ -13,12 +13,14 @@ import pytest
 
 from benchmarks import brokers
 from benchmarks.brokers import Missing, Program
+from benchmarks.launch import free_port
 from callboard.settings import Settings, defaults
 from callboard.store import migrations, publication
 from callboard.store.database import Database
 from callboard.store.embedded import Embedded
 from callboard.testing import FakeClock, FakeHost
 from tests.harness import Catalog
+from tests.stream.publishing import drop_partitions
 
 
 @pytest.fixture(scope="session")
@@ -114,7 +116,7 @@ def nats_server() -> Iterator[Program]:
 @pytest.fixture(scope="session")
 def kafka_server() -> Iterator[Program]:
     """A broker that speaks Kafka's protocol. It sends its clients to a port where a relay is to listen."""
-    yield from _started(brokers.kafka(advertised=brokers.free_port()))
+    yield from _started(brokers.kafka(advertised=free_port()))
 
 
 @pytest.fixture(scope="session")
@@ -218,6 +220,4 @@ async def _have_the_first_partition(connection: "asyncpg.Connection[asyncpg.Reco
     found = await connection.fetch("select starts_at, ends_before from history_partitions order by starts_at")
     if [tuple(row) for row in found] == [(1, 1 + publication.PARTITION)]:
         return
-    for row in found:
-        await connection.execute(f"drop table history_{row['starts_at']}")
-    await connection.execute("delete from history_partitions; update stream set history_until = 1")
+    await drop_partitions(connection)

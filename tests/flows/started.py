@@ -3,7 +3,6 @@
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -12,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TypeAlias
 
+from benchmarks.launch import free_port
 from callboard.model import json
 from callboard.model.json import JsonObject, JsonValue
 from callboard.server import DATABASE_URL
@@ -147,13 +147,6 @@ def _is_whole(records: Sequence[Record], engines: int) -> bool:
     ready = {record.get("pid") for record in records if record["event"] == "engine.started"}
     running = {pid for role, pid in _running(records).items() if role.startswith("engine-")}
     return len(running) == engines and running <= ready and any(record["event"] == "server.ready" for record in records)
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port: int = free.getsockname()[1]
-    return port
 
 
 @contextlib.contextmanager

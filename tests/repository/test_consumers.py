@@ -12,12 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.launch import free_port
 from callboard.client import CatalogClient
 from callboard.model.json import JsonObject
 from tests.client.replicas.crashing import Contents, read_folder, read_sqlite
 from tests.conftest import Lend
 from tests.consumers import ROOT, Consumer, consumer
-from tests.flows.started import Server, free_port, started
+from tests.flows.started import Server, started
 from tests.harness import plain
 
 pytestmark = pytest.mark.slow

@@ -1,10 +1,17 @@
 """Entities that appear, change and go without any engine."""
 
+from typing import TYPE_CHECKING
+
 from callboard.model import json
 from callboard.model.causes import Reason
 from callboard.store import claims, publication, removal, retention
 from callboard.store.database import Database
 from callboard.store.publication import FinalEntity
+
+if TYPE_CHECKING:
+    import asyncpg
+
+    Connection = asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]
 
 
 def ref_of(name: str) -> str:
@@ -50,10 +57,15 @@ async def bury(database: Database, until: int) -> None:
     await database.run(lambda tx: retention.drop_tombstones(tx, limit=10_000))
 
 
+async def drop_partitions(connection: "Connection") -> None:
+    """Have no partitions, as at the very beginning."""
+    for row in await connection.fetch("select starts_at from history_partitions"):
+        await connection.execute(f"drop table history_{row['starts_at']}")
+    await connection.execute("delete from history_partitions; update stream set history_until = 1")
+
+
 async def make_partitions(database: Database, *, size: int, upto: int) -> None:
     """Have small partitions, in place of the usual ones."""
     async with database.transaction() as tx:
-        for name in await tx.connection.fetch("select 'history_' || starts_at from history_partitions"):
-            await tx.connection.execute(f"drop table {name[0]}")
-        await tx.connection.execute("delete from history_partitions; update stream set history_until = 1")
+        await drop_partitions(tx.connection)
         await publication.extend_history(tx, upto, size=size)

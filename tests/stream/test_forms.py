@@ -21,6 +21,12 @@ CHANGE = Change(
 REMOVED = replace(CHANGE, type=ChangeType.REMOVED, body=None, cause=None, left_filter=True)
 
 
+def of(encodings: Encodings, change: Change, form: Form, epoch: str) -> bytes:
+    """One change, told alone."""
+    [piece] = encodings.pieces([change], form, epoch, whole=True)
+    return piece
+
+
 def test_an_event_is_json_in_one_line() -> None:
     written = forms.plain(CHANGE)
 
@@ -53,12 +59,12 @@ def test_a_frame_has_a_position_a_name_and_data() -> None:
 def test_an_event_is_written_once_for_all_who_read_it_in_one_form() -> None:
     encodings = Encodings()
 
-    first = encodings.of(CHANGE, Form(framed=True), "e")
+    first = of(encodings, CHANGE, Form(framed=True), "e")
 
-    assert encodings.of(replace(CHANGE), Form(framed=True), "e") is first
-    assert encodings.of(CHANGE, Form(framed=True), "f") != first
-    assert encodings.of(CHANGE, Form(), "e") == forms.plain(CHANGE)
-    assert encodings.of(REMOVED, Form(framed=True), "e") != first
+    assert of(encodings, replace(CHANGE), Form(framed=True), "e") is first
+    assert of(encodings, CHANGE, Form(framed=True), "f") != first
+    assert of(encodings, CHANGE, Form(), "e") == forms.plain(CHANGE)
+    assert of(encodings, REMOVED, Form(framed=True), "e") != first
 
 
 def test_what_is_reduced_or_large_is_written_for_each() -> None:
@@ -66,9 +72,9 @@ def test_what_is_reduced_or_large_is_written_for_each() -> None:
     large = replace(CHANGE, body=b'{"kind":"%b"}' % (b"x" * 100_000))
     kinds = Form(projection=parse_fields(["kind"]))
 
-    assert b'"entity":{"kind":"Component"}' in encodings.of(CHANGE, kinds, "e")
+    assert b'"entity":{"kind":"Component"}' in of(encodings, CHANGE, kinds, "e")
     for change, form in ((CHANGE, kinds), (large, Form())):
-        assert encodings.of(change, form, "e") is not encodings.of(change, form, "e")
+        assert of(encodings, change, form, "e") is not of(encodings, change, form, "e")
 
 
 def test_what_is_told_at_once_is_put_together_once() -> None:

@@ -25,9 +25,10 @@ async def next_history_floor(tx: Transaction, *, older_than: dt.datetime, limit:
     return row["floor"] if row else None
 
 
-async def forget_versions(tx: Transaction, floor: int) -> None:
-    """Raise the history floor to *floor*: nobody is told single changes up to there any more."""
-    await tx.run(_SQL["raise_history_floor"], floor=floor)
+async def forget_versions(tx: Transaction, floor: int) -> int:
+    """Raise the history floor to *floor*. Returns how many changes nobody is told one by one any more."""
+    row = await tx.row(_SQL["raise_history_floor"], floor=floor)
+    return int(row["versions"]) if row else 0
 
 
 class Emptying(enum.Enum):

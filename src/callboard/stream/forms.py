@@ -61,10 +61,6 @@ class Encodings:
         self._runs: dict[_Run, tuple[Change, Change, Sequence[bytes]]] = {}
         self._run_bytes = 0
 
-    def of(self, change: Change, form: Form, epoch: str) -> bytes:
-        """*change* in one form: the same bytes for all who ask."""
-        return self._all_of([change], form, epoch)[0]
-
     def pieces(
         self, changes: Sequence[Change], form: Form, epoch: str, *, between: bytes = b"", whole: bool
     ) -> Sequence[bytes]:
@@ -76,12 +72,12 @@ class Encodings:
         if not changes:
             return ()
         if not whole or len(changes) == 1 or not _is_shared(form):
-            return _pieces(self._all_of(changes, form, epoch), between)
+            return _pieces(self._written(changes, form, epoch), between)
         # The changes of the ring are there once; what the database has told somebody else is another object.
         run = id(changes[0]), id(changes[-1]), len(changes), form, epoch, between
         if (kept := self._runs.get(run)) is not None:
             return kept[2]
-        pieces = _pieces(self._all_of(changes, form, epoch), between)
+        pieces = _pieces(self._written(changes, form, epoch), between)
         # They are kept as well, so that no other objects come to have their ids.
         self._runs[run] = changes[0], changes[-1], pieces
         self._run_bytes += sum(map(len, pieces))
@@ -90,7 +86,8 @@ class Encodings:
             self._run_bytes -= sum(map(len, oldest))
         return pieces
 
-    def _all_of(self, changes: Sequence[Change], form: Form, epoch: str) -> list[bytes]:
+    def _written(self, changes: Sequence[Change], form: Form, epoch: str) -> list[bytes]:
+        """Each of *changes* in one form: the same bytes for all who ask."""
         if not _is_shared(form):
             return [written(change, form, epoch) for change in changes]
         kept = self._kept.get((form, epoch))

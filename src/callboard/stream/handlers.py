@@ -70,7 +70,8 @@ class Handlers:
 
     async def attend(self) -> float:
         """Say which handlers this engine has, and see to it that each has its subscription."""
-        await self.database.run(lambda tx: subscriptions.connect(tx, self.names, self.lease))
+        if names := self.names:
+            await self.database.run(lambda tx: subscriptions.connect(tx, names, self.lease))
         if not self._placed:
             for name, plugin, handler in self._all():
                 await self._place(name, plugin, handler)

@@ -13,7 +13,7 @@ import structlog
 
 from callboard.clock import Clock
 from callboard.loop import Loop
-from callboard.store import changes, leases, retention
+from callboard.store import leases, retention
 from callboard.store.database import Database, Transaction
 from callboard.store.retention import Emptying, Run
 
@@ -126,12 +126,10 @@ class Retention:
         return await forget(tx)
 
     async def _forget_versions(self, tx: Transaction) -> _Step:
-        before = (await changes.position(tx)).history_floor
         floor = await retention.next_history_floor(tx, older_than=tx.now - self.keep.history, limit=self.batch)
         if floor is None:
             return _Step(more=False)
-        await retention.forget_versions(tx, floor)
-        return _Step(more=True, versions=floor - before)
+        return _Step(more=True, versions=await retention.forget_versions(tx, floor))
 
     async def _empty_partitions(self, tx: Transaction) -> _Step:
         emptied = await retention.empty_partition(tx, limit=self.batch)

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError, ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from callboard.client.replicas.batches import Applied, Batch, Plan, entity_text, without_nul
+from callboard.client.replicas.batches import Applied, Batch, entity_text, without_nul
 from callboard.client.replicas.positions import Position, Stored
 from callboard.client.replicas.sqlite import is_busy
 from callboard.client.replicas.tables import (
@@ -21,7 +21,7 @@ from callboard.client.replicas.tables import (
     Row,
     RowOf,
     checked,
-    kept,
+    planned,
     position_values,
     stored_in,
     usual_row,
@@ -129,7 +129,7 @@ class _Tables:
         # First of all: it is the fence, and makes two consumers wait for one another.
         self._move(tx, token, dict(zip(POSITION_COLUMNS, position_values(batch.position), strict=True)))
         known = self._known(tx, batch.refs)
-        plan, rows = self._made(tx, batch, known)
+        plan, rows = planned(batch, known, lambda event: self._row_of(tx, event))
         for refs in _pieces(plan.dropped):
             tx.execute(sa.delete(self._rows).where(self._rows.c.ref.in_(refs)))
         there = known.keys() - set(plan.dropped)
@@ -153,16 +153,6 @@ class _Tables:
             found = tx.execute(sa.select(columns.ref, columns.uid).where(columns.ref.in_(piece)))
             known |= {row.ref: row.uid for row in found}
         return known
-
-    def _made(self, tx: sa.Connection, batch: Batch, known: dict[str, str]) -> tuple[Plan, list[dict[str, object]]]:
-        plan = batch.plan(known)
-        made = [(event, self._row_of(tx, event)) for event in plan.put]
-        unwanted = {event.ref for event, own in made if own is None} & known.keys()
-        wanted = [(event, own) for event, own in made if own is not None]
-        return (
-            Plan(dropped=[*{*plan.dropped, *unwanted}], put=[event for event, _ in wanted]),
-            [{**kept(event, batch.position), **own} for event, own in wanted],
-        )
 
     def _row_of(self, tx: sa.Connection, event: Event) -> Row | None:
         assert event.entity is not None

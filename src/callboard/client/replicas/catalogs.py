@@ -5,9 +5,7 @@ from typing import cast
 
 from callboard.client.blocking import CatalogClient
 from callboard.client.lines import pieces
-from callboard.client.replicas.batches import Applied, Batch
 from callboard.client.replicas.callbacks import Callbacks, Changes
-from callboard.client.replicas.positions import Stored
 from callboard.client.results import Entity
 from callboard.errors import NotFound
 from callboard.model import json
@@ -20,7 +18,7 @@ _MADE_IN_METADATA = ("uid", "etag")
 _MADE_ANNOTATIONS = (MANAGED_BY_LOCATION, MANAGED_BY_ORIGIN_LOCATION, ORPHAN)
 
 
-class CatalogStore:
+class CatalogStore(Callbacks):
     """What a provider of another catalog has; nobody else may write for that provider.
 
     No position is stored there. A process that begins reads everything and compares it with what the provider has, and
@@ -34,27 +32,9 @@ class CatalogStore:
         self._provider = provider
         self._on_conflict = on_conflict
         self._position: str | None = None
-        self._functions = Callbacks(apply=self._change, load=lambda: self._position, refs=self._refs)
+        super().__init__(apply=self._change, load=lambda: self._position, refs=self._held)
 
-    def load(self) -> Stored:
-        """How far this process has come."""
-        return self._functions.load()
-
-    def take_over(self, seen: Stored, held_for: float) -> bool:
-        """There is nobody to take it from."""
-        return self._functions.take_over(seen, held_for)
-
-    def beat(self, token: int) -> None:
-        """There is nobody to see it."""
-
-    def release(self, token: int) -> None:
-        """There is nobody to wait for it."""
-
-    def apply(self, token: int, batch: Batch) -> Applied:
-        """Push a batch."""
-        return self._functions.apply(token, batch)
-
-    def _refs(self) -> Iterator[str]:
+    def _held(self) -> Iterator[str]:
         try:
             for entity in self._catalog.iterate_provider_entities(self._provider):
                 yield str(entity_ref(cast("JsonObject", entity)))

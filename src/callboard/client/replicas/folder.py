@@ -9,7 +9,6 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import quote, unquote
 
-from callboard.client.replicas.batches import Applied, Batch
 from callboard.client.replicas.callbacks import Callbacks, Changes
 from callboard.client.replicas.positions import Stored
 from callboard.errors import AlreadyRunning, InvalidInput
@@ -24,7 +23,7 @@ _MANY = 50
 """Files that are as slow to bring to the disk one by one as everything that waits for it."""
 
 
-class FolderStore:
+class FolderStore(Callbacks):
     """Files `kind/namespace/name.yaml`, each written as a whole, and `.callboard-mirror.json` with the position.
 
     One consumer at a time has the folder, as long as its process lives: others get AlreadyRunning, which they wait
@@ -34,7 +33,7 @@ class FolderStore:
     def __init__(self, folder: str | Path) -> None:
         self._folder = Path(folder)
         self._lock: int | None = None
-        self._functions = Callbacks(apply=self._change, load=self._load, refs=self._refs)
+        super().__init__(apply=self._change, load=self._position, refs=self._held)
 
     def __enter__(self) -> Self:
         return self
@@ -57,21 +56,7 @@ class FolderStore:
             # What a consumer has not finished that was killed.
             for left in self._folder.glob(f"*/*/.*{_UNFINISHED}"):
                 left.unlink()
-        return self._functions.load()
-
-    def take_over(self, seen: Stored, held_for: float) -> bool:
-        """There is nobody to take it from: whoever had it is dead."""
-        return self._functions.take_over(seen, held_for)
-
-    def beat(self, token: int) -> None:
-        """There is nobody to see it."""
-
-    def release(self, token: int) -> None:
-        """It is let go of at the end."""
-
-    def apply(self, token: int, batch: Batch) -> Applied:
-        """Write the files of a batch, and the position last."""
-        return self._functions.apply(token, batch)
+        return super().load()
 
     def path_of(self, ref: str) -> Path:
         """Where the file of an entity is."""
@@ -92,13 +77,13 @@ class FolderStore:
             raise AlreadyRunning(f"another process writes to {self._folder}") from error
         return lock
 
-    def _load(self) -> str | None:
+    def _position(self) -> str | None:
         try:
             return (self._folder / _POSITION).read_text("utf-8")
         except FileNotFoundError:
             return None
 
-    def _refs(self) -> Iterator[str]:
+    def _held(self) -> Iterator[str]:
         for file in self._folder.glob("*/*/*.yaml"):
             kind, namespace = file.parent.parent.name, file.parent.name
             if not kind.startswith("."):

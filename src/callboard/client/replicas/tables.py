@@ -58,6 +58,20 @@ def checked(row: Row, columns: Sequence[str], table: str) -> Row:
     return row
 
 
+def planned(
+    batch: Batch, known: Mapping[str, str], row_of: Callable[[Event], Row | None]
+) -> tuple[Plan, list[dict[str, object]]]:
+    """What a batch means to a table with the uids *known*, and the rows for `put`; *row_of* may leave some out."""
+    plan = batch.plan(known)
+    made = [(event, row_of(event)) for event in plan.put]
+    unwanted = [event.ref for event, row in made if row is None and event.ref in known]
+    wanted = [(event, row) for event, row in made if row is not None]
+    return (
+        Plan(dropped=list(dict.fromkeys([*plan.dropped, *unwanted])), put=[event for event, _ in wanted]),
+        [{**kept(event, batch.position), **row} for event, row in wanted],
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
     """The table of a copy, and its statements. Parameters are written as $1, $2, … ."""
@@ -99,20 +113,14 @@ class Layout:
 
     def rows(self, batch: Batch, known: Mapping[str, str]) -> tuple[Plan, Sequence[Sequence[object]]]:
         """What a batch means to a table with the uids *known*, and the rows for `put`."""
-        plan = batch.plan(known)
-        made = [(event, self._own_values(event)) for event in plan.put]
-        unwanted = [event.ref for event, own in made if own is None and event.ref in known]
-        dropped = [*plan.dropped, *(ref for ref in unwanted if ref not in set(plan.dropped))]
-        wanted = [(event, own) for event, own in made if own is not None]
-        return (
-            Plan(dropped=dropped, put=[event for event, _ in wanted]),
-            [[*kept(event, batch.position).values(), *own] for event, own in wanted],
-        )
+        plan, rows = planned(batch, known, self._own_row)
+        names = (*BOOKKEEPING, *self.own)
+        return plan, [[row[name] for name in names] for row in rows]
 
-    def _own_values(self, event: Event) -> Sequence[object] | None:
+    def _own_row(self, event: Event) -> Row | None:
         assert event.entity is not None
         row = usual_row(event, self.text_of(event)) if self.row is None else self.row(event.entity)
-        return None if row is None else [checked(row, [*self.own], self.table)[name] for name in self.own]
+        return None if row is None else checked(row, [*self.own], self.table)
 
     @property
     def create(self) -> str:

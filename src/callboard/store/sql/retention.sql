@@ -8,7 +8,9 @@ select max("offset") as floor from piece
 where "offset" < coalesce((select min("offset") from piece where at >= :older_than), 9223372036854775807);
 
 -- name: raise_history_floor
-update stream set history_floor = :floor where history_floor < :floor;
+with before as (select history_floor from stream)
+update stream set history_floor = :floor from before where stream.history_floor < :floor
+returning :floor - before.history_floor as versions;
 
 -- name: next_partition
 -- The oldest partition that is wholly below the floor, and how far of it is kept what is to be kept.
@@ -16,6 +18,7 @@ select p.starts_at, p.kept_until, p.ends_before - 1 as ends_at from history_part
 where p.ends_before <= stream.history_floor + 1 order by p.starts_at limit 1;
 
 -- name: by_index
+-- PostgreSQL plans for an empty table what was empty when it looked, and keeps the plan.
 set local enable_seqscan = off;
 
 -- name: keep_last_versions
