@@ -111,7 +111,7 @@ with considered as (
         c.key_claimed,
         case when c.from_several then comes_from(c.source, c.origin) end desc,
         c.changed desc
-), contested as (
+), contested as materialized (
     select c.target_ref as ref,
         json_agg(
             json_build_object('source', c.source, 'locationKey', nullif(c.location_key, '')) order by c.source, c.location_key
