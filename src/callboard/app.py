@@ -50,6 +50,7 @@ from callboard.settings import AwsSettings, BrokerSettings, KafkaSettings, NatsS
 from callboard.stitching.worker import Stitcher, StitchingOptions
 from callboard.store import publication, schedule, stitch_queue
 from callboard.store.database import Database
+from callboard.store.statistics import Statistics
 from callboard.store.wakeups import WakeUps
 from callboard.stream import lines
 from callboard.stream.audience import Audience
@@ -85,6 +86,7 @@ class Engine:
     """The incremental providers."""
     forgetting: Forgetting
     retention: Retention
+    statistics: Statistics
     deliveries: Deliveries
     handlers: Handlers
     wakeups: WakeUps
@@ -103,6 +105,7 @@ class Engine:
             group.create_task(self.wakeups.run())
             group.create_task(counting.run())
             group.create_task(self.retention.loop.run())
+            group.create_task(self.statistics.loop.run())
             # `processingInterval: false` makes an engine that only feeds the catalog.
             if self.settings.catalog.processing_interval is not None:
                 group.create_task(self.worker.run())
@@ -113,7 +116,7 @@ class Engine:
             await stop.wait()
             self.worker.stop()
             forgetting = (self.forgetting.loop, self.forgetting.attending)
-            own = (self.deliveries.loop, self.handlers.attending, self.retention.loop)
+            own = (self.deliveries.loop, self.handlers.attending, self.retention.loop, self.statistics.loop)
             for loop in (self.stitcher.loop, self.wakeups.loop, *forgetting, *own, counting):
                 loop.stop()
             for task in connecting:
@@ -221,6 +224,7 @@ def assemble_engine(
             lease=lease,
         ),
         retention=Retention(database=database, clock=clock, keep=kept(settings), lease=lease),
+        statistics=Statistics(database=database, clock=clock),
         deliveries=deliveries,
         handlers=handlers,
         wakeups=wakeups,

@@ -14,7 +14,17 @@ from callboard.model import json
 from callboard.model.causes import CHANGED, Because, Reason
 from callboard.model.entities import check_envelope, entity_ref, origin_in
 from callboard.model.hashing import content_hash
-from callboard.store import claims, entities, leases, providers, publication, removal, schedule, stitch_queue
+from callboard.store import (
+    claims,
+    entities,
+    leases,
+    providers,
+    publication,
+    removal,
+    schedule,
+    statistics,
+    stitch_queue,
+)
 from callboard.store.claims import Claim, ClaimKey, Difference
 from callboard.store.database import Transaction
 from callboard.store.providers import ProviderKind
@@ -195,6 +205,7 @@ async def write(tx: Transaction, prepared: Prepared) -> Written:
     await removal.lock_trees(tx, lost, create=changed)
     await claims.withdraw(tx, withdrawn)
     await offer.store(tx, source, changed)
+    await statistics.correct(tx, ["claims", "entities"], rows=len(changed))
     gone = await removal.remove(tx, await removal.unreachable(tx, lost))
     touched = ({*changed, *lost} - set(gone.refs)) | set(gone.offered_by_others)
     decision = await claims.decide(tx, sorted(touched))
@@ -204,6 +215,7 @@ async def write(tx: Transaction, prepared: Prepared) -> Written:
     reason = prepared.reason
     asked = sorted({*decision.to_process, *uprooted})
     await schedule.request(tx, asked, reason=reason)
+    await statistics.correct(tx, ["schedule"], rows=len(asked))
     await _note(tx, prepared, changed=len(changed), removed=len(gone.refs))
     await stitch_queue.mark(tx, decision.to_stitch, reasons=decision.reasons(reason), neighbours=gone.neighbours)
     return Written(

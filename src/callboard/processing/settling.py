@@ -11,7 +11,17 @@ from dataclasses import dataclass, replace
 from callboard.model.causes import CHANGED, Because, Reason
 from callboard.processing import lines
 from callboard.processing.results import Bad, Good, Result
-from callboard.store import claims, entities, publication, refresh_keys, relations, removal, schedule, stitch_queue
+from callboard.store import (
+    claims,
+    entities,
+    publication,
+    refresh_keys,
+    relations,
+    removal,
+    schedule,
+    statistics,
+    stitch_queue,
+)
 from callboard.store.claims import Claim, ClaimKey, Decision
 from callboard.store.database import Overtaken, Transaction
 from callboard.store.removal import Removed
@@ -133,6 +143,7 @@ async def _reassign(tx: Transaction, family: _Family) -> tuple[Removed, Decision
     """Give the children to whom they belong. Returns also who has to emit its own children anew for that."""
     await claims.withdraw(tx, family.severed)
     await claims.offer(tx, family.offered)
+    await statistics.correct(tx, ["claims", "entities"], rows=len(family.offered))
     removed = await removal.remove(tx, await removal.unreachable(tx, family.doomed))
     touched = {*family.found, *family.lost, *removed.offered_by_others}.difference(removed.refs)
     decision = await claims.decide(tx, sorted(touched))

@@ -1,0 +1,94 @@
+"""PostgreSQL takes tables for empty that were analysed when they were: what is put in afterwards has to count."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from callboard.extend import Full
+from callboard.model import json
+from callboard.store.database import Database
+from callboard.store.statistics import Statistics
+from callboard.testing import FakeClock
+from tests.harness import Catalog, component_yaml, offered, plain
+
+_MANY = 1_200
+_TABLES = ("claims", "entities")
+
+
+@pytest.fixture(autouse=True)
+async def unattended(database: Database) -> AsyncIterator[None]:
+    """PostgreSQL does not come by on its own in the middle of a test."""
+    await attend(database, to="false")
+    yield
+    await attend(database, to="true")
+
+
+async def attend(database: Database, *, to: str) -> None:
+    async with database.transaction() as tx:
+        for table in (*_TABLES, "schedule", "locations"):
+            await tx.connection.execute(f"alter table {table} set (autovacuum_enabled = {to})")
+
+
+async def empty_and_analysed(catalog: Catalog) -> None:
+    """Leave tables with pages and without rows, as PostgreSQL has been told."""
+    await catalog.provide("acme", Full(offered(*(plain(f"c{number}") for number in range(_MANY)))))
+    await catalog.provide("acme", Full([]))
+    await catalog.settle()
+    async with catalog.database.transaction() as tx:
+        await tx.connection.execute("analyze")
+    assert [await believed(catalog.database, table) for table in _TABLES] == [1, 1]
+
+
+async def believed(database: Database, table: str) -> int:
+    """How many rows of *table* PostgreSQL reckons with."""
+    async with database.transaction() as tx:
+        plan: Any = json.decode(await tx.connection.fetchval(f"explain (format json) select from {table}"))
+    return int(plan[0]["Plan"]["Plan Rows"])
+
+
+async def test_a_large_set_counts_before_its_transaction_goes_on(catalog: Catalog) -> None:
+    await empty_and_analysed(catalog)
+
+    await catalog.provide("acme", Full(offered(*(plain(f"c{number}") for number in range(_MANY)))))
+
+    assert [await believed(catalog.database, table) for table in (*_TABLES, "schedule")] == [_MANY] * 3
+
+
+async def test_what_a_large_file_holds_counts_as_well(catalog: Catalog) -> None:
+    await empty_and_analysed(catalog)
+    catalog.host.put("https://host/all.yaml", "---\n".join(component_yaml(f"c{number}") for number in range(_MANY)))
+
+    await catalog.register("https://host/all.yaml")
+    await catalog.process()
+
+    assert [await believed(catalog.database, table) > _MANY for table in _TABLES] == [True, True]
+
+
+async def test_a_small_change_costs_nothing(catalog: Catalog) -> None:
+    await empty_and_analysed(catalog)
+
+    await catalog.provide("acme", Full(offered(plain("c1"))))
+
+    assert [await believed(catalog.database, table) for table in _TABLES] == [1, 1]
+
+
+async def test_an_engine_sees_what_small_steps_have_come_to(database: Database) -> None:
+    many = f"""
+        insert into locations (id, type, target, entity_ref, created_at)
+        select gen_random_uuid(), 'url', 'https://host/' || number, 'location:default/a', now()
+        from generate_series(1, {_MANY}) number
+    """
+    async with database.transaction() as tx:
+        for statement in (many, "delete from locations"):
+            await tx.connection.execute(statement)
+    async with database.transaction() as tx:
+        await tx.connection.execute("analyze locations")
+    async with database.transaction() as tx:
+        # Or what the transaction has done would be counted in a second or so.
+        await tx.connection.execute(f"{many}; select pg_stat_force_next_flush()")
+    assert await believed(database, "locations") == 1
+
+    await Statistics(database=database, clock=FakeClock()).run()
+
+    assert await believed(database, "locations") == _MANY
