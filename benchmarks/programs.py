@@ -57,6 +57,11 @@ class Program:
                 )
             time.sleep(0.01)
 
+    @property
+    def pid(self) -> int | None:
+        """Its process, while it runs."""
+        return None if self._process is None else self._process.pid
+
     def kill(self) -> None:
         """End it as a power failure would."""
         if self._process is not None:
