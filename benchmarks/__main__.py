@@ -23,14 +23,17 @@ from benchmarks import (
     follow,
     generate,
     ingest,
+    join,
     live,
     processes,
     publish,
     query,
+    scale,
     servers,
     tables,
 )
 from benchmarks.ingest import Via
+from benchmarks.programs import Missing
 from benchmarks.servers import ReaderClocks
 from callboard.errors import CallboardError
 
@@ -44,12 +47,17 @@ _COUNT = click.IntRange(min=100)
 
 
 class Counts(click.ParamType[list[int]]):
-    """Numbers of entities, separated by commas."""
+    """Numbers, of entities as a rule, separated by commas."""
 
     name = "numbers"
 
+    def __init__(self, each: click.IntRange = _COUNT) -> None:
+        self.each = each
+
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> list[int]:
-        return [_COUNT.convert(each, param, ctx) for each in value.split(",")]
+        if isinstance(value, list):
+            return value
+        return [self.each.convert(each, param, ctx) for each in value.split(",")]
 
 
 _save = click.option(
@@ -98,6 +106,41 @@ def _ingest(count: int, via: str, engines: int, database_url: str | None, save: 
     async def work(progress: Progress) -> list[Any]:
         async with servers.fresh(engines=engines, database_url=database_url) as server:
             return [await ingest.run(server, count, Via(via), engines, progress)]
+
+    _measure(work, save)
+
+
+@main.command("scale")
+@click.option("--count", type=_COUNT, default=30_000, show_default=True, help="Entities.")
+@click.option(
+    "--engines",
+    type=Counts(click.IntRange(1, 64)),
+    default="1,2,4",
+    show_default=True,
+    help="Engine processes; one run after the other.",
+)
+@click.option("--rounds", type=click.IntRange(min=1), default=1, show_default=True, help="Of each, in turn.")
+@click.option("--pooler", is_flag=True, help="Behind PgBouncer, which lends connections to transactions.")
+@_save
+def _scale(count: int, engines: list[int], rounds: int, pooler: bool, save: Path | None) -> None:
+    """Take the same catalog in with one engine, with two, with four."""
+
+    async def work(progress: Progress) -> list[Any]:
+        return [await scale.run(count, engines, rounds, progress, pooled=pooler)]
+
+    _measure(work, save)
+
+
+@main.command("join")
+@_count
+@click.option("--apis", type=click.IntRange(min=1), default=3, show_default=True, help="API processes that come.")
+@click.option("--rate", type=click.IntRange(min=1), default=1_000, show_default=True, help="Changes a second.")
+@_save
+def _join(count: int, apis: int, rate: int, save: Path | None) -> None:
+    """Start API processes, one after the other, while the catalog changes."""
+
+    async def work(progress: Progress) -> list[Any]:
+        return [await join.run(count, apis, rate, progress)]
 
     _measure(work, save)
 
@@ -270,6 +313,8 @@ def _generate(count: int, seed: int, files: Path | None, per_file: int, ndjson: 
 
 _SHOW: dict[type, Callable[[Console, Any], None]] = {
     ingest.Ingest: ingest.show,
+    scale.Scale: scale.show,
+    join.Join: join.show,
     query.Query: query.show,
     follow.Follow: follow.show,
     live.Live: live.show,
@@ -301,7 +346,7 @@ async def _until_told(work: Awaitable[list[Any]]) -> list[Any]:
         return await task
     except asyncio.CancelledError as error:
         raise click.Abort from error
-    except (CallboardError, httpx2.HTTPError, OSError) as error:
+    except (CallboardError, Missing, httpx2.HTTPError, OSError) as error:
         raise click.ClickException(f"{type(error).__name__}: {error}") from error
 
 

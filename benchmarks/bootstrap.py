@@ -68,7 +68,7 @@ async def run(count: int, readers: int, progress: Progress) -> Bootstrap:
     """Publish *count* entities, and let consumers read them all."""
     async with servers.fresh() as server:
         task = progress.add_task(f"bootstrap: {count} entities", total=count)
-        await _fill(server, count, lambda done: progress.update(task, completed=done))
+        await fill(server, count, lambda done: progress.update(task, completed=done))
         await server.settled(offset=count)
         readings = [await _measured(server, "client.follow", 1, count)]
         readings += [await _measured(server, "NDJSON", each, count) for each in sorted({1, readers})]
@@ -113,7 +113,7 @@ async def _streamed(server: Server, readers: int, count: int) -> int:
         return wires[0].received
 
 
-async def _fill(server: Server, count: int, told: Callable[[int], None]) -> None:
+async def fill(server: Server, count: int, told: Callable[[int], None]) -> None:
     """Publish generated entities, past all that comes before publishing."""
     batch: list[tuple[str, str]] = []
     for number, entity in enumerate(generate.entities(count), 1):

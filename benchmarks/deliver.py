@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from benchmarks import brokers, generate, tables
-from benchmarks.brokers import Missing, Program
+from benchmarks.programs import Missing, Program
 from callboard.builtin.sinks import aws
 from callboard.builtin.sinks.brokers import AwsAccount, Broker, KafkaServer, NatsServer, UrlServer
 from callboard.builtin.sinks.publishing import Brokers, kinds

@@ -65,6 +65,13 @@ def below(root: int) -> list[int]:
     return found[1:]
 
 
+def busy_seconds() -> float:
+    """The CPU seconds that all processes of this machine have used since it was started."""
+    with (_PROC / "stat").open() as file:
+        user, nice, system, _idle, _waiting, interrupt, soft, *_ = map(int, file.readline().split()[1:])
+    return (user + nice + system + interrupt + soft) / _TICKS
+
+
 def command_line(pid: int) -> list[str]:
     """The arguments of a process; none when it has ended."""
     try:

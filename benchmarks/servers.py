@@ -174,20 +174,23 @@ class Server:
 
 
 @contextlib.asynccontextmanager
-async def fresh(*, engines: int = 1, database_url: str | None = None) -> AsyncIterator[Server]:
+async def fresh(
+    *, engines: int = 1, database_url: str | None = None, through: str | None = None
+) -> AsyncIterator[Server]:
     """A new server with an empty catalog; its processes and files are gone afterwards.
 
-    A database that is given must be an empty one, and keeps what is written into it.
+    A database that is given must be an empty one, and keeps what is written into it. Its processes reach it *through*
+    another URL, if one is given.
     """
     with tempfile.TemporaryDirectory(prefix="callboard-bench-") as folder:
         configuration = Path(folder) / "app-config.yaml"
-        configuration.write_text(configuration_for(database_url), encoding="utf-8")
+        configuration.write_text(configuration_for(through or database_url), encoding="utf-8")
         flags = ["--config", str(configuration), "--data-dir", str(Path(folder) / "data")]
         serve = ["callboard", "serve", *flags, "--engines", str(engines)]
         async with launched(serve, log=Path(folder) / "serve.log", ready=_READY) as process:
             where = database_url or _embedded_url(Path(folder) / "data")
             async with _connected(process.url, where, process.pid, flags) as server:
-                await _engines_run(server, engines)
+                await _engines_run(server, 0 if through else engines + 1)
                 yield server
 
 
@@ -239,8 +242,8 @@ async def _connected(
         await database.close()
 
 
-async def _engines_run(server: Server, engines: int) -> None:
-    """Wait until what follows is not the engines' start any more: every process listens, and nothing is due."""
+async def _engines_run(server: Server, listeners: int) -> None:
+    """Wait until what follows is not the engines' start any more: all who listen do, and nothing is due."""
     connection = await asyncpg.connect(server.database.url)
     try:
 
@@ -249,7 +252,7 @@ async def _engines_run(server: Server, engines: int) -> None:
                 "select count(*) from pg_stat_activity"
                 " where datname = current_database() and application_name = 'callboard-listener'"
             )
-            return found >= engines + 1
+            return found >= listeners
 
         await until(listen, every=0.1)
     finally:

@@ -3,17 +3,20 @@
 import contextlib
 import os
 import tempfile
+import urllib.parse
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import asyncpg
 import httpx2
 import pytest
 
-from benchmarks import brokers
-from benchmarks.brokers import Missing, Program
+from benchmarks import brokers, poolers
 from benchmarks.launch import free_port
+from benchmarks.poolers import Bouncer
+from benchmarks.programs import Missing, Program
 from callboard.settings import Settings, defaults
 from callboard.store import migrations, publication
 from callboard.store.database import Database
@@ -64,6 +67,12 @@ async def database_url(postgres: str, template: str, spare_databases: list[str])
     """The URL of an empty database for one test."""
     async with _borrowed(postgres, template, spare_databases) as url:
         yield url
+
+
+@pytest.fixture
+def pooled_url(bouncer: Bouncer, database_url: str) -> str:
+    """The URL of the same database, behind a transaction pooler."""
+    return bouncer.url(urllib.parse.urlsplit(database_url).path.strip("/"))
 
 
 @pytest.fixture
@@ -137,12 +146,23 @@ def aws_server() -> Iterator[Program]:
     yield from _started(brokers.aws())
 
 
-def _started(starting: contextlib.AbstractContextManager[Program]) -> Iterator[Program]:
+@pytest.fixture(scope="session")
+def bouncer(postgres: str) -> Iterator[Bouncer]:
+    """PgBouncer, which lends its few connections to the server to one transaction after the other."""
+    yield from _started(poolers.pgbouncer(postgres, size=12), required="CALLBOARD_REQUIRE_POOLER")
+
+
+T = TypeVar("T")
+
+
+def _started(
+    starting: contextlib.AbstractContextManager[T], required: str = "CALLBOARD_REQUIRE_BROKERS"
+) -> Iterator[T]:
     with contextlib.ExitStack() as stack:
         try:
             program = stack.enter_context(starting)
         except Missing as error:
-            if os.environ.get("CALLBOARD_REQUIRE_BROKERS"):
+            if os.environ.get(required):
                 raise
             pytest.skip(str(error))
         yield program

@@ -68,6 +68,7 @@ _RETRY_PROVIDER = 5.0
 _RETRY_REFUSED = 10.0
 _RETRY_NAME = 30.0
 _USUAL_PRIORITY = 20.0
+_CONNECTIONS = 6
 
 
 @dataclass(slots=True)
@@ -151,12 +152,20 @@ class Engine:
 @asynccontextmanager
 async def engine(settings: Settings, url: str, clock: Clock, metrics: Metrics) -> AsyncIterator[Engine]:
     """The write side, on the database at *url*."""
-    database = await Database.open(url, clock=clock, connections=6, name="callboard-engine")
+    database = await _opened(settings, url, clock, name="callboard-engine")
     try:
         async with _reading_client() as client:
             yield assemble_engine(settings, database, clock, metrics, client)
     finally:
         await database.close()
+
+
+async def _opened(settings: Settings, url: str, clock: Clock, *, name: str) -> Database:
+    """The database of a process, with the connections that it may use."""
+    ways = settings.callboard.database
+    return await Database.open(
+        url, clock=clock, connections=_CONNECTIONS, name=name, pooler=ways.pooler, direct=ways.direct
+    )
 
 
 def _reading_client() -> httpx2.AsyncClient:
@@ -465,7 +474,7 @@ class ReadSide:
 @asynccontextmanager
 async def read_side(settings: Settings, url: str, clock: Clock, metrics: Metrics) -> AsyncIterator[ReadSide]:
     """The read side, on the database at *url*. Its view is empty until it runs."""
-    database = await Database.open(url, clock=clock, connections=6, name="callboard-api")
+    database = await _opened(settings, url, clock, name="callboard-api")
     follower = Follower(database, clock, keep=settings.callboard.stream.ring_size)
     wakeups = WakeUps(database, clock, {publication.CHANNEL: follower.loop.wake}, before=lambda: lines.check(database))
     try:

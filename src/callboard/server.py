@@ -119,7 +119,7 @@ class Server:
         with DataDirLock(data_dir), self._listening_socket() as listener:
             try:
                 url = await self._database(data_dir)
-                for migration in await migrations.apply(url):
+                for migration in await migrations.apply(self.settings.callboard.database.direct or url):
                     _log.info("migration.applied", version=migration.version, name=migration.name)
                 await self._supervise(url, listener, data_dir, stop)
             finally:

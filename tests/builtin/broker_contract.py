@@ -4,7 +4,7 @@ from typing import Protocol
 
 import pytest
 
-from benchmarks.brokers import Program
+from benchmarks.programs import Program
 from callboard.builtin.sinks.brokers import Server
 from callboard.builtin.sinks.publishing import BrokerKind, Brokers, kinds
 from callboard.errors import Unreadable

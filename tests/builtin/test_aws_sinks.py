@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.brokers import Program
+from benchmarks.programs import Program
 from callboard.builtin.sinks import aws
 from callboard.builtin.sinks.brokers import AwsAccount, Broker
 from callboard.builtin.sinks.publishing import Brokers

@@ -4,8 +4,8 @@ import sys
 
 import pytest
 
-from benchmarks.brokers import Program
 from benchmarks.launch import free_port
+from benchmarks.programs import Program
 from callboard.builtin.sinks import messages
 from callboard.builtin.sinks.brokers import Broker, NatsServer, UrlServer
 from callboard.builtin.sinks.publishing import Brokers, kinds

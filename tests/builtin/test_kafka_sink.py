@@ -10,7 +10,7 @@ from confluent_kafka import Consumer, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
-from benchmarks.brokers import Program
+from benchmarks.programs import Program
 from callboard.builtin.sinks.brokers import Broker, KafkaServer
 from callboard.builtin.sinks.publishing import Brokers
 from callboard.errors import Unreadable

@@ -12,7 +12,7 @@ import pytest
 from nats.aio.msg import Msg
 
 from benchmarks import brokers
-from benchmarks.brokers import Program
+from benchmarks.programs import Program
 from callboard.builtin.sinks.brokers import Broker, NatsServer
 from callboard.builtin.sinks.publishing import Brokers
 from callboard.errors import InvalidInput, Unreadable

@@ -9,7 +9,7 @@ import pytest
 from aio_pika import DeliveryMode, ExchangeType
 from aio_pika.abc import AbstractIncomingMessage
 
-from benchmarks.brokers import Program
+from benchmarks.programs import Program
 from callboard.builtin.sinks.brokers import Broker, UrlServer
 from callboard.builtin.sinks.publishing import Brokers
 from callboard.errors import Unreadable

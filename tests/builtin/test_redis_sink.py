@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pytest
 from redis.asyncio import Redis
 
-from benchmarks.brokers import Program
+from benchmarks.programs import Program
 from callboard.builtin.sinks.brokers import Broker, UrlServer
 from callboard.builtin.sinks.publishing import Brokers
 from callboard.errors import InvalidInput, Unreadable

@@ -6,7 +6,7 @@ import nats
 import pytest
 from redis.asyncio import Redis
 
-from benchmarks.brokers import Program
+from benchmarks.programs import Program
 from callboard.model.json import JsonObject
 from tests.flows import stories
 from tests.flows.delivered import push, subscribe, until_delivered

@@ -131,7 +131,7 @@ async def proxy(cluster: Cluster, tmp_path: Path) -> AsyncIterator[Proxy]:
 
 
 async def test_what_a_killed_writer_has_committed_is_there_though_it_never_knew(stage: Stage, proxy: Proxy) -> None:
-    proxy.keep_back_after = b"COMMIT;"
+    proxy.keep_back_after = b"commit\0"
     async with stage.started(VICTIM, url=proxy.url) as victim:
         await asyncio.wait_for(proxy.kept_back.wait(), 20)
         victim.kill()

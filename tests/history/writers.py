@@ -23,7 +23,8 @@ from callboard.model import json
 from callboard.model.causes import Reason
 from callboard.stitching.worker import Stitcher
 from callboard.store import changes, claims, publication, removal, stitch_queue
-from callboard.store.database import SETTINGS, Database, Overtaken, Transaction
+from callboard.store.database import Database, Overtaken, Transaction
+from callboard.store.pools import SETTINGS
 from callboard.store.publication import FinalEntity
 from callboard.stream.retention import Keep, Retention
 from tests.history.histories import Change, Forgetting, Notebook, Outcome, Recorder, Write

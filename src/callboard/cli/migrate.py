@@ -20,7 +20,8 @@ def command(**flags: Any) -> None:
     from callboard.cli.roles import database_url
     from callboard.store import migrations
 
-    applied = asyncio.run(migrations.apply(database_url(options.server_settings(**flags))))
+    settings = options.server_settings(**flags)
+    applied = asyncio.run(migrations.apply(settings.callboard.database.direct or database_url(settings)))
     for migration in applied:
         click.echo(f"applied {migration.version:04} {migration.name}")
     if not applied:

@@ -37,7 +37,7 @@ from callboard.settings.catalog import (
     ScmEventsSettings,
     StitchingSettings,
 )
-from callboard.settings.databases import DatabaseClient, DatabaseSettings
+from callboard.settings.databases import DatabaseClient, DatabaseSettings, Pooler, WaysSettings
 from callboard.settings.description import describe
 from callboard.settings.discovery import DiscoverySettings
 from callboard.settings.events import EventModulesSettings, EventsSettings, WebhookSettings
@@ -95,6 +95,7 @@ __all__ = [
     "PermissionRuleSetting",
     "PermissionSettings",
     "PluginSetting",
+    "Pooler",
     "ProcessingSettings",
     "ProcessorOptions",
     "ProviderOptions",
@@ -112,6 +113,7 @@ __all__ = [
     "StitchingSettings",
     "StreamSettings",
     "SubscriptionSettings",
+    "WaysSettings",
     "WebhookSettings",
     "defaults",
     "describe",

@@ -102,6 +102,38 @@ class DatabaseSettings:
     `callboard.dataDir`. The environment variable `CALLBOARD_DATABASE_URL` goes before everything in the files."""
 
 
+class Pooler(StrEnum):
+    """What stands between Callboard and PostgreSQL."""
+
+    AUTO = "auto"
+    NONE = "none"
+    TRANSACTION = "transaction"
+
+
+def _postgres_url(value: Value) -> str:
+    url = _connection(value)
+    if url is None:
+        raise forms.Refused
+    return url
+
+
+_POSTGRES_URL: Final = Form(_CONNECTION.expected, _postgres_url, secret=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaysSettings:
+    """The ways to the database, where there is more than one."""
+
+    pooler: Pooler = Pooler.AUTO
+    """Whether a transaction pooler such as PgBouncer answers at `backend.database.connection`. `auto` finds that out at
+    each start; `transaction` and `none` say it."""
+
+    direct: Annotated[str | None, _POSTGRES_URL] = field(default=None, repr=False)
+    """Another way to the same database, past the pooler, written like `backend.database.connection`. Each process keeps
+    one connection there, on which PostgreSQL tells it of changes, and migrations take it. Behind a pooler and without
+    it, processes look for changes five times a second."""
+
+
 def embedded_instead(settings: DatabaseSettings, value: Value, warn: Callable[[Value, str], None]) -> DatabaseSettings:
     """The settings without a URL where another database than a PostgreSQL server was asked for."""
     connection = value.entries().get("connection")

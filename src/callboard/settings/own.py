@@ -9,6 +9,7 @@ from typing import Annotated, Final
 
 from callboard.settings import forms
 from callboard.settings.auth import BackstageSettings
+from callboard.settings.databases import WaysSettings
 from callboard.settings.forms import Adjusted, Bytes, Computed, Count, Form, Key, Percentage, Raw, Seconds, Shorthand
 from callboard.settings.permissions import DecidingSettings
 from callboard.settings.subscriptions import SubscriptionSettings
@@ -164,6 +165,9 @@ class CallboardSettings:
     data_dir: Path = Path("callboard-data")
     """The folder of the embedded PostgreSQL. A relative path in a file counts from the folder of that file, the default
     from the working directory."""
+
+    database: WaysSettings = field(default_factory=WaysSettings)
+    """The ways to the database, where there is more than one."""
 
     engines: Count = 1
     """How many engine processes `callboard serve` starts. More share the work, each on a core of its own."""

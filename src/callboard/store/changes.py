@@ -102,7 +102,7 @@ async def snapshot(tx: Transaction) -> Snapshot:
 
 
 async def _visible(tx: Transaction) -> AsyncIterator[tuple[str, str, bytes]]:
-    async for row in tx.connection.cursor(_SQL["visible"].text, prefetch=1000):
+    async for row in tx.walk(_SQL["visible"]):
         yield row["uid"], row["ref"], row["body"].encode()
 
 

@@ -1,4 +1,4 @@
-"""The database: a pool of connections, transactions that carry their time, and wake-ups.
+"""The database: transactions that carry their time, and somebody who listens.
 
 Every transaction that writes is READ COMMITTED. Rows are locked in the order of their refs and the stream's counter row
 last (docs/explanation/consistency.md), so deadlocks should not happen; those that PostgreSQL still reports are retried.
@@ -7,15 +7,18 @@ last (docs/explanation/consistency.md), so deadlocks should not happen; those th
 import asyncio
 import contextlib
 import datetime as dt
+import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 import asyncpg
 import structlog
 
 from callboard.clock import Clock
 from callboard.errors import DatabaseUnavailable, InvalidInput
+from callboard.settings import Pooler
+from callboard.store.pools import Opened, open_pool
 from callboard.store.queries import Query
 
 _log = structlog.get_logger(__name__)
@@ -23,8 +26,6 @@ _log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
 _RETRIES = 10
-_STATEMENTS = 500
-"""More than there are."""
 _LONGEST_PAUSE = 1.0
 _CONNECTION_LOST = (
     asyncpg.PostgresConnectionError,
@@ -43,33 +44,6 @@ _WORTH_A_RETRY = (
 )
 # A character that no text can have, a name that no index can hold.
 _CANT_BE_STORED = (asyncpg.DataError, asyncpg.ProgramLimitExceededError)
-
-SETTINGS = {
-    # A frozen holder of the counter row would stop all writers.
-    "idle_in_transaction_session_timeout": "5s",
-    "lock_timeout": "10s",
-    "jit": "off",
-    # Batches look up hundreds of keys, all in memory or on flash; the default would rather read whole tables.
-    "random_page_cost": "1.1",
-}
-
-
-if TYPE_CHECKING:
-    # asyncpg's classes are generic in its stubs alone.
-    _AsyncpgConnection = asyncpg.Connection[asyncpg.Record]
-else:
-    _AsyncpgConnection = asyncpg.Connection
-
-
-class _Connection(_AsyncpgConnection):
-    """A connection that is not reset on release: nothing here leaves session state behind, and it halves a read."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.prepared: set[str] = set()
-
-    def get_reset_query(self) -> str:
-        return ""
 
 
 class Overtaken(Exception):
@@ -92,34 +66,72 @@ class Transaction:
 
     connection: "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
     now: dt.datetime
+    pooled: bool = False
+    """Whether the connection is a pooler's, which keeps nothing for the next transaction."""
+    _own: "dict[str, asyncpg.prepared_stmt.PreparedStatement[asyncpg.Record]]" = field(default_factory=dict)
+    """What was prepared for this transaction alone."""
 
     async def rows(self, query: Query, **values: object) -> list[asyncpg.Record]:
         """Run the query and return all rows."""
-        return await self.connection.fetch(query.text, *query.arguments(values))
+        arguments = query.arguments(values)
+        if (own := self._own.get(query.text)) is not None:
+            return await own.fetch(*arguments)
+        return await self.connection.fetch(query.text, *arguments)
 
     async def row(self, query: Query, **values: object) -> asyncpg.Record | None:
         """Run the query and return its first row."""
+        if query.text in self._own:
+            return next(iter(await self.rows(query, **values)), None)
         return await self.connection.fetchrow(query.text, *query.arguments(values))
 
     async def run(self, query: Query, **values: object) -> int:
         """Run a statement and return how many rows it changed."""
-        status = await self.connection.execute(query.text, *query.arguments(values))
+        if (own := self._own.get(query.text)) is not None:
+            await own.fetch(*query.arguments(values))
+            status = own.get_statusmsg() or ""
+        else:
+            status = await self.connection.execute(query.text, *query.arguments(values))
         return int(status.rsplit(" ", 1)[-1]) if status[-1:].isdigit() else 0
 
     async def prepare(self, query: Query, **nothing: object) -> None:
         """Let the connection know the statement, by running it with values for which it does nothing.
 
         Preparing one leaves a session in the middle of it, where no timeout of PostgreSQL ends it if the process
-        freezes. So nothing may be prepared while others wait for what is held.
+        freezes. So nothing may be prepared while others wait for what is held. A pooler's connection knows it until
+        the end of the transaction.
         """
         prepared: set[str] = getattr(self.connection, "prepared", set())
-        if query.text not in prepared:
-            # Its locks go with the savepoint: a session that has a lock on a table already does not look whether
-            # somebody has given it another partition meanwhile.
-            await self.connection.execute("savepoint preparing")
+        if query.text in self._own or query.text in prepared:
+            return
+        # Its locks go with the savepoint: a session that has a lock on a table already does not look whether
+        # somebody has given it another partition meanwhile.
+        await self.connection.execute("savepoint preparing")
+        if self.pooled:
+            self._own[query.text] = await self.connection.prepare(query.text, name=f"callboard_{uuid.uuid4().hex}")
+        else:
             await self.rows(query, **nothing)
-            await self.connection.execute("rollback to savepoint preparing")
             prepared.add(query.text)
+        await self.connection.execute("rollback to savepoint preparing")
+
+    @property
+    def keeps_something(self) -> bool:
+        """Whether there is something that `forget` must see to, also after a failure."""
+        return bool(self._own)
+
+    async def forget(self) -> None:
+        """Leave nothing behind in a pooler's connection. The transaction must be in order."""
+        if self._own:
+            self._own.clear()
+            # The driver closes what nobody holds any more when it prepares something else.
+            await self.connection.fetch("select")
+
+    async def walk(self, query: Query) -> AsyncIterator[asyncpg.Record]:
+        """Run a query without values and go through its rows, of which a thousand at a time are in memory."""
+        await self.connection.execute(f"declare walk no scroll cursor for {query.text}")
+        while found := await self.connection.fetch("fetch 1000 from walk"):
+            for row in found:
+                yield row
+        await self.connection.execute("close walk")
 
     async def refs(self, query: Query, **values: object) -> list[str]:
         """Run a query whose first column is a ref, and return these."""
@@ -129,29 +141,43 @@ class Transaction:
 class Database:
     """A PostgreSQL database and the pool of connections to it."""
 
-    def __init__(self, url: str, pool: "asyncpg.Pool[asyncpg.Record]", clock: Clock) -> None:
+    def __init__(self, url: str, opened: Opened, clock: Clock, direct: str | None = None) -> None:
         self.url = url
-        self._pool = pool
+        self._pool = opened.pool
+        self._opened = opened
         self._clock = clock
+        self._listen_at = direct or (None if opened.pooled else url)
 
     @classmethod
-    async def open(cls, url: str, *, clock: Clock, connections: int = 8, name: str = "callboard") -> "Database":
-        """Connect to *url*. Raises DatabaseUnavailable when that fails."""
+    async def open(
+        cls,
+        url: str,
+        *,
+        clock: Clock,
+        connections: int = 8,
+        name: str = "callboard",
+        pooler: Pooler = Pooler.AUTO,
+        direct: str | None = None,
+    ) -> "Database":
+        """Connect to *url*. *direct* is another way to the same database, past a pooler, for whoever listens.
+
+        Raises DatabaseUnavailable when that fails.
+        """
         try:
-            pool = await asyncpg.create_pool(
-                url,
-                min_size=1,
-                max_size=connections,
-                connection_class=_Connection,
-                server_settings={**SETTINGS, "application_name": name},
-                command_timeout=120,
-                # What a connection has prepared it knows for good.
-                statement_cache_size=_STATEMENTS,
-                max_cached_statement_lifetime=0,
-            )
+            opened = await open_pool(url, pooler=pooler, connections=connections, name=name)
         except (*_CONNECTION_LOST, asyncpg.PostgresError, ValueError) as error:
             raise DatabaseUnavailable(f"PostgreSQL can't be reached: {error}") from error
-        return cls(url, pool, clock)
+        return cls(url, opened, clock, direct)
+
+    @property
+    def pooled(self) -> bool:
+        """Whether a transaction pooler stands between here and PostgreSQL."""
+        return self._opened.pooled
+
+    @property
+    def passes_notifications_on(self) -> bool:
+        """Whether there is a way to listen."""
+        return self._listen_at is not None
 
     async def close(self) -> None:
         """Close all connections, waiting a little for what still runs."""
@@ -169,17 +195,31 @@ class Database:
         that PostgreSQL can't hold.
         """
         try:
-            async with (
-                self._pool.acquire() as connection,
-                connection.transaction(
-                    isolation="repeatable_read" if snapshot else "read_committed", readonly=snapshot
-                ),
-            ):
-                yield Transaction(connection, self._clock.now())
+            async with self._pool.acquire() as connection, self._begun(connection, snapshot=snapshot) as tx:
+                yield tx
         except _CANT_BE_STORED as error:
             raise InvalidInput(f"PostgreSQL can't store this: {error}") from error
         except _CONNECTION_LOST as error:
             raise DatabaseUnavailable(f"PostgreSQL can't be reached: {error}") from error
+
+    @contextlib.asynccontextmanager
+    async def _begun(
+        self, connection: "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]", *, snapshot: bool
+    ) -> AsyncIterator[Transaction]:
+        begin = self._opened.begin(snapshot=snapshot)
+        await connection.execute(begin)
+        tx = Transaction(connection, self._clock.now(), self.pooled)
+        try:
+            yield tx
+            await tx.forget()
+        except BaseException:
+            await connection.execute("rollback")
+            if tx.keeps_something:
+                await connection.execute(begin)
+                await tx.forget()
+                await connection.execute("rollback")
+            raise
+        await connection.execute("commit")
 
     async def run(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
         """Do *work* in a transaction and return its result; once more when PostgreSQL, or an Overtaken, asks for that.
@@ -216,8 +256,11 @@ class Database:
 
         *lost* is called when that connection ends; the caller polls meanwhile and listens anew.
         """
+        assert self._listen_at is not None, "a transaction pooler passes no notifications on"
         try:
-            connection = await asyncpg.connect(self.url, server_settings={"application_name": "callboard-listener"})
+            connection = await asyncpg.connect(
+                self._listen_at, server_settings={"application_name": "callboard-listener"}
+            )
             for channel in channels:
                 await connection.add_listener(channel, lambda _c, _pid, name, _payload: wake(name))
         except (*_CONNECTION_LOST, asyncpg.PostgresError) as error:

@@ -46,7 +46,8 @@ async def apply(url: str) -> list[Migration]:
     Raises DatabaseUnavailable when the database is newer than this release, or when a migration was edited.
     """
     try:
-        connection = await asyncpg.connect(url)
+        # A transaction pooler may answer: nothing is prepared under a name, and all is one transaction.
+        connection = await asyncpg.connect(url, statement_cache_size=0)
     except (OSError, asyncpg.PostgresError) as error:
         raise DatabaseUnavailable(f"PostgreSQL can't be reached: {error}") from error
     try:
