@@ -18,6 +18,7 @@ from rich.progress import Progress
 from benchmarks import (
     bootstrap,
     compact,
+    compare,
     cost,
     deliver,
     follow,
@@ -35,6 +36,7 @@ from benchmarks import (
 from benchmarks.ingest import Via
 from benchmarks.programs import Missing
 from benchmarks.servers import ReaderClocks
+from benchmarks.sides import Side
 from callboard.errors import CallboardError
 
 _console = Console() if sys.stdout.isatty() else Console(width=110)
@@ -294,6 +296,59 @@ def _deliver(count: int, save: Path | None) -> None:
     _measure(work, save)
 
 
+@main.command("compare")
+@click.option("--peer", required=True, help="The server to compare with, for example http://localhost:7017.")
+@click.option("--ours", required=True, help="The server that is compared.")
+@click.option(
+    "--peer-token", help="What proves to it who asks; rather COMPARE_PEER_TOKEN.", envvar="COMPARE_PEER_TOKEN"
+)
+@click.option("--ours-token", help="The same for the other one; COMPARE_OURS_TOKEN.", envvar="COMPARE_OURS_TOKEN")
+@click.option(
+    "--peer-pid",
+    type=int,
+    multiple=True,
+    help="Where a tree of its processes begins; may be repeated.  [default: who listens there, and its PostgreSQL]",
+)
+@click.option("--ours-pid", type=int, multiple=True, help="The same for the other one.")
+@click.option("--ingest", type=_COUNT, help="Let both take in a location with so many entities first.")
+@click.option(
+    "--files-port",
+    type=click.IntRange(0, 65535),
+    default=0,
+    help="Where that location is served; both must be allowed to read from 127.0.0.1:PORT.  [default: any]",
+)
+@click.option("--rounds", type=click.IntRange(min=1), default=5, show_default=True, help="Turns of each server.")
+@click.option(
+    "--seconds", type=click.FloatRange(min=0.01), default=1.0, show_default=True, help="How long a turn is, for a read."
+)
+@click.option("--connections", type=click.IntRange(min=1), default=1, show_default=True, help="Readers at a time.")
+@click.option("--although-different", is_flag=True, help="Measure although they do not show the same entities.")
+@_save
+def _compare(
+    peer: str,
+    ours: str,
+    peer_token: str | None,
+    ours_token: str | None,
+    peer_pid: Sequence[int],
+    ours_pid: Sequence[int],
+    ingest: int | None,
+    files_port: int,
+    save: Path | None,
+    **manner: Any,
+) -> None:
+    """Ask two servers for the same in turn; any that speak the API of the Backstage catalog."""
+
+    async def work(progress: Progress) -> list[Any]:
+        sides = (
+            Side.at("peer", peer, token=peer_token, pids=peer_pid),
+            Side.at("ours", ours, token=ours_token, pids=ours_pid),
+        )
+        how = compare.Manner(**manner)
+        return [await compare.run(*sides, progress, how, ingest=ingest, files_port=files_port)]
+
+    _measure(work, save)
+
+
 @main.command("generate")
 @click.option("--count", type=click.IntRange(min=1), default=10_000, show_default=True, help="Entities.")
 @click.option("--seed", default=1, show_default=True, help="Another seed makes another catalog.")
@@ -323,6 +378,7 @@ _SHOW: dict[type, Callable[[Console, Any], None]] = {
     cost.Cost: cost.show,
     publish.Publish: publish.show,
     deliver.Deliver: deliver.show,
+    compare.Compare: compare.show,
 }
 
 

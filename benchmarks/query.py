@@ -148,12 +148,14 @@ async def _why_not(url: str, read: Read) -> str | None:
 async def _measured(url: str, read: Read, connections: int, seconds: float, look: Look | None) -> Reading:
     # Not over the same connections: one that has warmed up waits for the slowest, and a server closes what is idle.
     async with wire.connected(url, connections, Wire) as wires:
-        await asyncio.gather(*(_ask(each, read, number, _WARM_UP_SECONDS, 1) for number, each in enumerate(wires)))
+        await asyncio.gather(*(asked_for(each, read, number, _WARM_UP_SECONDS, 1) for number, each in enumerate(wires)))
     least = max(2, _LEAST // connections)
     async with wire.connected(url, connections, Wire) as wires:
         before = await look() if look else None
         started = time.perf_counter()
-        asked = await asyncio.gather(*(_ask(each, read, number, seconds, least) for number, each in enumerate(wires)))
+        asked = await asyncio.gather(
+            *(asked_for(each, read, number, seconds, least) for number, each in enumerate(wires))
+        )
         lasted = time.perf_counter() - started
         after = await look() if look else None
     answers = list(itertools.chain.from_iterable(asked))
@@ -172,7 +174,7 @@ async def _measured(url: str, read: Read, connections: int, seconds: float, look
     )
 
 
-async def _ask(each: Wire, read: Read, first: int, seconds: float, least: int) -> list[tuple[float, int]]:
+async def asked_for(each: Wire, read: Read, first: int, seconds: float, least: int) -> list[tuple[float, int]]:
     """The seconds and the bytes of the answers in so many *seconds*, at *least* so many; begins with another ask."""
     requests = [ask.encoded(each.host) for ask in read.asks]
     found: list[tuple[float, int]] = []

@@ -63,9 +63,9 @@ class Sample:
     """The last offset of the stream, if the server has one."""
 
 
-async def sample(url: str) -> Sample:
-    """Look at what the server at *url* holds."""
-    async with httpx2.AsyncClient(base_url=f"{url}{CATALOG}", timeout=60) as http:
+async def sample(url: str, headers: Mapping[str, str] | None = None) -> Sample:
+    """Look at what the server at *url* holds; *headers* go with each request."""
+    async with httpx2.AsyncClient(base_url=f"{url}{CATALOG}", timeout=60, headers=headers) as http:
         found = await _json(http, "/entities/by-query", {"filter": "kind=component", "limit": _SAMPLED})
         if not found["items"]:
             raise click.ClickException(f"{url} has no Component to ask for")
