@@ -23,6 +23,7 @@ from benchmarks import (
     deliver,
     follow,
     generate,
+    hot,
     ingest,
     join,
     live,
@@ -32,6 +33,7 @@ from benchmarks import (
     scale,
     servers,
     tables,
+    view,
 )
 from benchmarks.ingest import Via
 from benchmarks.programs import Missing
@@ -284,6 +286,31 @@ def _bootstrap(counts: Sequence[list[int]], readers: int, save: Path | None) -> 
     _measure(work, save)
 
 
+@main.command("view")
+@click.option("--count", type=_COUNT, default=50_000, show_default=True, help="Entities.")
+@click.option("--changes", type=click.IntRange(min=100), help="That are followed.  [default: twice the entities]")
+@_save
+def _view(count: int, changes: int | None, save: Path | None) -> None:
+    """Start an API process on a large catalog, weigh it, and let it follow a day of changes."""
+
+    async def work(progress: Progress) -> list[Any]:
+        return [await view.run(count, changes or 2 * count, progress)]
+
+    _measure(work, save)
+
+
+@main.command("hot")
+@click.option("--members", type=click.IntRange(min=1), default=6_000, show_default=True, help="Of the group.")
+@_save
+def _hot(members: int, save: Path | None) -> None:
+    """Let the members of one group arrive, one by one and all at once."""
+
+    async def work(progress: Progress) -> list[Any]:
+        return [await hot.run(members, progress)]
+
+    _measure(work, save)
+
+
 @main.command("deliver")
 @_count
 @_save
@@ -379,6 +406,8 @@ _SHOW: dict[type, Callable[[Console, Any], None]] = {
     publish.Publish: publish.show,
     deliver.Deliver: deliver.show,
     compare.Compare: compare.show,
+    view.View: view.show,
+    hot.Hot: hot.show,
 }
 
 

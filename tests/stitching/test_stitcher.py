@@ -1,6 +1,8 @@
 """The stitcher: tickets in, publications out."""
 
-from callboard.extend import Full
+import random
+
+from callboard.extend import Delta, Full
 from callboard.store import stitch_queue
 from tests.audit import audit
 from tests.harness import Catalog, component, offered
@@ -87,6 +89,36 @@ async def test_a_stitcher_that_was_too_slow_publishes_nothing(catalog: Catalog) 
 
     assert await catalog.history() == before
     await audit(catalog.database.url)
+
+
+async def versions_of_a_hot_one(catalog: Catalog, *, size: int) -> int:
+    """How often a thing of that size is put together while a hundred others come to depend on it in ten seconds."""
+    text = random.Random(1).randbytes(size // 2).hex()
+    await catalog.provide("hot", Full(offered(component("hot", text=text))))
+    await catalog.settle()
+    before = len(await catalog.history())
+    for number in range(100):
+        await catalog.provide("ci", Delta(offered(component(f"c{number}", dependsOn=["component:hot"]))))
+        await catalog.process()
+        catalog.clock.advance(0.1)
+        while await catalog.engine.stitcher.stitch() == 0:
+            pass
+    return len([change for change in (await catalog.history())[before:] if change.ref == "component:default/hot"])
+
+
+async def test_a_thing_that_many_come_to_depend_on_is_put_together_a_few_times_a_second(catalog: Catalog) -> None:
+    versions = await versions_of_a_hot_one(catalog, size=100)
+
+    assert 10 <= versions <= 50
+
+
+async def test_a_large_one_is_put_together_the_more_seldom(catalog: Catalog) -> None:
+    versions = await versions_of_a_hot_one(catalog, size=200_000)
+
+    assert versions <= 2
+    catalog.clock.advance(6)
+    await catalog.settle()
+    assert len(relations_of(catalog, "component:default/hot")) == 101
 
 
 def relations_of(catalog: Catalog, ref: str) -> list[object]:
