@@ -25,6 +25,7 @@ from benchmarks import (
     generate,
     ingest,
     live,
+    migrate,
     processes,
     publish,
     query,
@@ -306,6 +307,21 @@ def _compare(
     _measure(work, save)
 
 
+@main.command("migrate")
+@_count
+@click.option(
+    "--since", type=click.IntRange(min=1), default=1, show_default=True, help="The schema that it begins with."
+)
+@_save
+def _migrate(count: int, since: int, save: Path | None) -> None:
+    """Bring a full database of an older schema to the present one while others write and read."""
+
+    async def work(progress: Progress) -> list[Any]:
+        return [await migrate.run(count, since, progress)]
+
+    _measure(work, save)
+
+
 @main.command("generate")
 @click.option("--count", type=click.IntRange(min=1), default=10_000, show_default=True, help="Entities.")
 @click.option("--seed", default=1, show_default=True, help="Another seed makes another catalog.")
@@ -334,6 +350,7 @@ _SHOW: dict[type, Callable[[Console, Any], None]] = {
     publish.Publish: publish.show,
     deliver.Deliver: deliver.show,
     compare.Compare: compare.show,
+    migrate.Migrate: migrate.show,
 }
 
 
