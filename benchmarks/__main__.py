@@ -27,6 +27,7 @@ from benchmarks import (
     ingest,
     join,
     live,
+    migrate,
     processes,
     publish,
     query,
@@ -376,6 +377,21 @@ def _compare(
     _measure(work, save)
 
 
+@main.command("migrate")
+@_count
+@click.option(
+    "--since", type=click.IntRange(min=1), default=1, show_default=True, help="The schema that it begins with."
+)
+@_save
+def _migrate(count: int, since: int, save: Path | None) -> None:
+    """Bring a full database of an older schema to the present one while others write and read."""
+
+    async def work(progress: Progress) -> list[Any]:
+        return [await migrate.run(count, since, progress)]
+
+    _measure(work, save)
+
+
 @main.command("generate")
 @click.option("--count", type=click.IntRange(min=1), default=10_000, show_default=True, help="Entities.")
 @click.option("--seed", default=1, show_default=True, help="Another seed makes another catalog.")
@@ -408,6 +424,7 @@ _SHOW: dict[type, Callable[[Console, Any], None]] = {
     compare.Compare: compare.show,
     view.View: view.show,
     hot.Hot: hot.show,
+    migrate.Migrate: migrate.show,
 }
 
 

@@ -48,8 +48,9 @@ from callboard.processing.pipeline import Pipeline
 from callboard.processing.worker import ProcessingOptions, Worker
 from callboard.settings import AwsSettings, BrokerSettings, KafkaSettings, NatsSettings, OrphanStrategy, Settings
 from callboard.stitching.worker import Stitcher, StitchingOptions
-from callboard.store import publication, schedule, stitch_queue
+from callboard.store import publication, schedule, schema, stitch_queue
 from callboard.store.database import Database
+from callboard.store.schema import SchemaWatch
 from callboard.store.statistics import Statistics
 from callboard.store.wakeups import WakeUps
 from callboard.stream import lines
@@ -91,9 +92,13 @@ class Engine:
     deliveries: Deliveries
     handlers: Handlers
     wakeups: WakeUps
+    schema: SchemaWatch
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Work until *stop* is set; what can be finished is finished then."""
+        """Work until *stop* is set; what can be finished is finished then.
+
+        Raises WrongSchema when a newer release has left this one behind.
+        """
         counting = Loop(name="metrics", step=self._count, clock=self.clock)
         # Before a provider delivers anything: another engine may be about to forget it.
         await self.forgetting.attend()
@@ -104,6 +109,7 @@ class Engine:
             group.create_task(self.handlers.attending.run())
             group.create_task(self.deliveries.run())
             group.create_task(self.wakeups.run())
+            group.create_task(self.schema.run(stop))
             group.create_task(counting.run())
             group.create_task(self.retention.loop.run())
             group.create_task(self.statistics.loop.run())
@@ -118,11 +124,12 @@ class Engine:
             self.worker.stop()
             forgetting = (self.forgetting.loop, self.forgetting.attending)
             own = (self.deliveries.loop, self.handlers.attending, self.retention.loop, self.statistics.loop)
-            for loop in (self.stitcher.loop, self.wakeups.loop, *forgetting, *own, counting):
+            for loop in (self.stitcher.loop, self.wakeups.loop, self.schema.loop, *forgetting, *own, counting):
                 loop.stop()
             for task in connecting:
                 task.cancel()
         _log.info("engine.stopped")
+        self.schema.told()
 
     async def _connect(self, provider: EntityProvider) -> None:
         connection = Connection(self.database, provider.name, guard_of(self.settings, provider.name))
@@ -154,6 +161,7 @@ async def engine(settings: Settings, url: str, clock: Clock, metrics: Metrics) -
     """The write side, on the database at *url*."""
     database = await _opened(settings, url, clock, name="callboard-engine")
     try:
+        await schema.check(database)
         async with _reading_client() as client:
             yield assemble_engine(settings, database, clock, metrics, client)
     finally:
@@ -237,6 +245,7 @@ def assemble_engine(
         deliveries=deliveries,
         handlers=handlers,
         wakeups=wakeups,
+        schema=SchemaWatch(database, clock),
     )
 
 
@@ -443,6 +452,7 @@ class ReadSide:
     metrics: Metrics
     follower: Follower
     wakeups: WakeUps
+    schema: SchemaWatch = field(init=False)
     pipeline: Pipeline
     """What the engines do with each entity, to try it out here."""
     authenticator: Authenticator | None = None
@@ -459,16 +469,20 @@ class ReadSide:
     def __post_init__(self) -> None:
         self.sinks = sink_kinds(self.settings, self.clock, self.added)
         self.audience = Audience(self.settings.callboard.stream.max_readers, self.metrics)
+        self.schema = SchemaWatch(self.database, self.clock)
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Follow the stream until *stop* is set."""
+        """Follow the stream until *stop* is set. Raises WrongSchema when a newer release has left this one behind."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self.wakeups.run())
             group.create_task(self.follower.loop.run())
+            group.create_task(self.schema.run(stop))
             await stop.wait()
             self.wakeups.loop.stop()
             self.follower.loop.stop()
+            self.schema.loop.stop()
             self.follower.close()
+        self.schema.told()
 
 
 @asynccontextmanager
@@ -478,6 +492,7 @@ async def read_side(settings: Settings, url: str, clock: Clock, metrics: Metrics
     follower = Follower(database, clock, keep=settings.callboard.stream.ring_size)
     wakeups = WakeUps(database, clock, {publication.CHANNEL: follower.loop.wake}, before=lambda: lines.check(database))
     try:
+        await schema.check(database)
         async with _reading_client() as client:
             added = plugins_of(settings)
             authenticator = authentication.build(settings, client, clock, lambda user: groups_of(follower.view, user))

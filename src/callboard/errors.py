@@ -22,7 +22,8 @@
     ├── Unreadable                  an outside system failed to deliver; it may work later
     └── Unavailable                 the catalog itself can't do this now; it may work later
         ├── AlreadyRunning          another process holds the data directory
-        └── DatabaseUnavailable     PostgreSQL can't be reached or can't be started
+        ├── DatabaseUnavailable     PostgreSQL can't be reached or can't be started
+        └── WrongSchema             this release and the tables of the database don't go together
 
 Each class has a stable `code`, and the `name` under which clients of the Backstage catalog know it. Only
 `callboard.api.errors` knows about HTTP.
@@ -251,6 +252,14 @@ class DatabaseUnavailable(Unavailable):
     """PostgreSQL can't be reached or can't be started."""
 
     code = "database_unavailable"
+
+
+class WrongSchema(Unavailable):
+    """This release and the tables of the database don't go together."""
+
+    code = "wrong_schema"
+    exit_code = 3
+    """Of a command that it has ended: whoever starts processes again sees that this does not help."""
 
 
 def describe(error: BaseException) -> dict[str, object]:

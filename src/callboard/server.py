@@ -18,7 +18,7 @@ import structlog
 from prometheus_client import multiprocess
 
 from callboard.clock import Clock
-from callboard.errors import Unavailable
+from callboard.errors import Unavailable, WrongSchema
 from callboard.loop import Loop
 from callboard.settings import Settings
 from callboard.store import migrations
@@ -52,11 +52,21 @@ class Child:
     sockets: Sequence[int]
     clock: Clock
     process: asyncio.subprocess.Process | None = None
+    left_behind: bool = False
+    """It has ended since its release and the tables of the database don't go together."""
     _failures: int = 0
 
     async def keep_alive(self, stop: asyncio.Event) -> None:
         """Start the process, and start it again whenever it ends, until *stop* is set."""
-        loop = Loop(name=f"process.{self.role.name}", step=self._live_once, clock=self.clock)
+
+        async def live() -> float:
+            pause = await self._live_once()
+            if self.left_behind:
+                # It would end again each time.
+                stop.set()
+            return pause
+
+        loop = Loop(name=f"process.{self.role.name}", step=live, clock=self.clock)
         running = asyncio.create_task(loop.run())
         await stop.wait()
         loop.stop()
@@ -78,6 +88,7 @@ class Child:
         _log.info("process.started", role=self.role.name, pid=self.process.pid)
         code = await self.process.wait()
         multiprocess.mark_process_dead(self.process.pid, self.environment[METRICS])  # type: ignore[no-untyped-call]
+        self.left_behind = code == WrongSchema.exit_code
         lived = self.clock.monotonic() - started
         self._failures = 0 if lived > _LIVED_LONG else self._failures + 1
         _log.info("process.ended", role=self.role.name, pid=self.process.pid, code=code, seconds=round(lived, 1))
@@ -110,7 +121,7 @@ class Server:
     _postgres: Embedded | None = field(default=None, init=False)
 
     async def run(self) -> None:
-        """Serve until SIGTERM or SIGINT. Raises Unavailable, or one of its kinds, when it can't start."""
+        """Serve until SIGTERM or SIGINT. Raises Unavailable, or one of its kinds, when it can't start or go on."""
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -119,9 +130,11 @@ class Server:
         with DataDirLock(data_dir), self._listening_socket() as listener:
             try:
                 url = await self._database(data_dir)
-                for migration in await migrations.apply(self.settings.callboard.database.direct or url):
+                direct = self.settings.callboard.database.direct or url
+                for migration in await migrations.apply(direct, told=_log_progress):
                     _log.info("migration.applied", version=migration.version, name=migration.name)
-                await self._supervise(url, listener, data_dir, stop)
+                if await self._supervise(url, listener, data_dir, stop):
+                    await migrations.pending(direct)
             finally:
                 if self._postgres is not None:
                     await asyncio.to_thread(self._postgres.stop)
@@ -145,7 +158,8 @@ class Server:
         except OSError as error:
             raise Unavailable(f"can't listen on {listen}: {error.strerror or error}") from error
 
-    async def _supervise(self, url: str, listener: socket.socket, data_dir: Path, stop: asyncio.Event) -> None:
+    async def _supervise(self, url: str, listener: socket.socket, data_dir: Path, stop: asyncio.Event) -> bool:
+        """Keep everybody alive until *stop* is set. Whether a newer release has left this one behind."""
         alive_read, alive_write = os.pipe()
         environment = {
             **self.environment,
@@ -168,6 +182,7 @@ class Server:
         finally:
             os.close(alive_read)
             os.close(alive_write)
+        return any(child.left_behind for child in children)
 
     async def _announce(self, stop: asyncio.Event) -> None:
         """Say once where the catalog can be read, as soon as it can."""
@@ -202,6 +217,17 @@ class Server:
         await stop.wait()
         loop.stop()
         await running
+
+
+def _log_progress(progress: migrations.Progress) -> None:
+    _log.info(
+        "migration.waits" if progress.waits else "migration.progress",
+        version=progress.migration.version,
+        step=progress.step,
+        what=progress.what,
+        done=progress.done,
+        total=progress.total,
+    )
 
 
 async def _is_ready(host: str, port: int) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
-from callboard.errors import DatabaseUnavailable
+from callboard.errors import DatabaseUnavailable, WrongSchema
 from callboard.store import migrations
 from tests.conftest import with_database
 
@@ -48,7 +48,7 @@ async def test_a_database_of_a_newer_release_is_left_alone(database_url: str) ->
     await execute(database_url, "insert into migrations values (9999, 'from_the_future', 'x')")
 
     try:
-        with pytest.raises(DatabaseUnavailable, match=r"9999 \(from_the_future\).* newer release"):
+        with pytest.raises(WrongSchema, match=r"9999 \(from_the_future\).* newer release"):
             await migrations.apply(database_url)
     finally:
         await execute(database_url, "delete from migrations where version = 9999")
@@ -58,7 +58,7 @@ async def test_a_migration_that_was_edited_after_it_ran_is_refused(database_url:
     await execute(database_url, "update migrations set checksum = 'edited ' || checksum where version = 1")
 
     try:
-        with pytest.raises(DatabaseUnavailable, match=r"0001 \(initial\) was changed"):
+        with pytest.raises(WrongSchema, match=r"0001 \(initial\) was changed"):
             await migrations.apply(database_url)
     finally:
         await execute(database_url, "update migrations set checksum = substr(checksum, 8) where version = 1")

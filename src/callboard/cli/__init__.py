@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import click
 
 from callboard import __version__
-from callboard.errors import CallboardError
+from callboard.errors import CallboardError, WrongSchema
 
 _COMMANDS = (
     "serve",
@@ -43,7 +43,7 @@ class _Commands(click.Group):
         try:
             return super().invoke(ctx)
         except CallboardError as error:
-            raise _Refused(str(error)) from error
+            raise (_LeftBehind if isinstance(error, WrongSchema) else _Refused)(str(error)) from error
 
 
 class _Refused(click.ClickException):
@@ -52,6 +52,12 @@ class _Refused(click.ClickException):
     def show(self, file: object = None) -> None:
         for line in self.message.splitlines():
             click.secho(f"callboard: {line}", fg="red", err=True)
+
+
+class _LeftBehind(_Refused):
+    """The same, where starting again does not help."""
+
+    exit_code = WrongSchema.exit_code
 
 
 @click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
