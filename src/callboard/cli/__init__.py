@@ -15,6 +15,7 @@ _COMMANDS = (
     "api",
     "migrate",
     "epoch",
+    "doctor",
     "validate",
     "get",
     "tail",

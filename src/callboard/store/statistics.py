@@ -6,6 +6,7 @@ minute instead of half a second (docs/explanation/decisions/statistics.md). Auto
 can't see what a transaction has just put in, and a large set would run into its timeout again and again.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import structlog
@@ -27,10 +28,16 @@ _PAUSE = 10.0
 async def correct(tx: Transaction, tables: list[str], *, rows: int) -> None:
     """Analyse those of *tables* that count as far smaller than the *rows* which the transaction has put into each."""
     if rows >= _MANY:
-        await _analyse(tx, await tx.refs(_SQL["underrated"], tables=tables, rows=rows))
+        await analyse(tx, await tx.refs(_SQL["underrated"], tables=tables, rows=rows))
 
 
-async def _analyse(tx: Transaction, tables: list[str]) -> None:
+async def overtaken(tx: Transaction) -> list[str]:
+    """The tables that count as far smaller than what has been committed to them."""
+    return await tx.refs(_SQL["overtaken"])
+
+
+async def analyse(tx: Transaction, tables: Sequence[str]) -> None:
+    """Let PostgreSQL look at these tables now, unless somebody else has it do so."""
     for table in tables:
         # Who finds somebody else at it goes on without: it waits for nothing that could wait for its own locks.
         await tx.connection.execute(f'analyze (skip_locked) "{table}"')
@@ -52,7 +59,7 @@ class Statistics:
         """Analyse what has to be, and return the seconds until the next look."""
 
         async def look(tx: Transaction) -> None:
-            await _analyse(tx, await tx.refs(_SQL["overtaken"]))
+            await analyse(tx, await overtaken(tx))
 
         await self.database.run(look)
         return _PAUSE

@@ -1,0 +1,216 @@
+"""Soundness: what must hold between the tables, how to see that it doesn't, and how it is put right.
+
+None of it can come from a crash: data, follow-up work and event are one transaction. It comes from a hand in the
+tables, a restored part of them, a broken disk, or a mistake of ours.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from callboard.model.causes import Because, Reason
+from callboard.store import claims, publication, queries, schedule, stitch_queue
+from callboard.store.claims import ClaimKey
+from callboard.store.database import Transaction
+from callboard.store.queries import Query
+
+_SQL = queries.load("soundness")
+_REASON = Reason(Because.CHANGED, "callboard doctor")
+_EXAMPLES = 3
+
+Repair = Callable[[Transaction, Sequence[str]], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """Something that must hold."""
+
+    name: str
+    broken: str
+    """What is wrong when it does not, with the number of what was found before it."""
+    advice: str
+    """How to put it right, when `repair` does not."""
+    repair: Repair | None = None
+    """Puts it right without losing anything; None where nobody can know how."""
+    harmless: bool = False
+    """It needs to be looked at, and nothing is lost or wrong."""
+
+    @property
+    def query(self) -> Query:
+        """Finds what breaks it."""
+        return _SQL[self.name]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What breaks a rule."""
+
+    count: int
+    examples: Sequence[str] = ()
+
+
+async def _decide_anew(tx: Transaction, refs: Sequence[str]) -> None:
+    """Let the claims decide again, and process what comes of it."""
+    there = await claims.lock_targets(tx, refs)
+    decision = await claims.decide(tx, sorted(there))
+    await schedule.request(tx, sorted(there), reason=_REASON)
+    await stitch_queue.mark(tx, decision.to_stitch, reason=_REASON)
+
+
+async def _make_entities(tx: Transaction, refs: Sequence[str]) -> None:
+    await claims.lock_targets(tx, [], create=refs)
+    await _decide_anew(tx, refs)
+
+
+async def _withdraw(tx: Transaction, sources: Sequence[str]) -> None:
+    rows = await tx.rows(_SQL["claims_of_these"], refs=list(sources))
+    gone = [ClaimKey(*row) for row in rows]
+    await claims.lock_targets(tx, sorted({key.ref for key in gone}))
+    await claims.withdraw(tx, gone)
+    await _decide_anew(tx, sorted({key.ref for key in gone}))
+
+
+async def _process(tx: Transaction, refs: Sequence[str]) -> None:
+    await schedule.request(tx, refs, reason=_REASON)
+
+
+async def _stitch(tx: Transaction, refs: Sequence[str]) -> None:
+    await stitch_queue.mark(tx, refs, reason=_REASON)
+
+
+async def _retract(tx: Transaction, refs: Sequence[str]) -> None:
+    await publication.retract(tx, dict.fromkeys(refs, _REASON))
+
+
+def _deleting(name: str) -> Repair:
+    async def delete(tx: Transaction, refs: Sequence[str]) -> None:
+        await tx.run(_SQL[name], refs=list(refs))
+
+    return delete
+
+
+_ANOTHER_EPOCH = "callboard epoch --begin lets every reader begin again; restore a backup if the past matters"
+
+RULES: Sequence[Rule] = (
+    Rule(
+        name="claims_of_nothing",
+        broken="claims for entities that do not exist",
+        advice="offer them again",
+        repair=_make_entities,
+    ),
+    Rule(
+        name="claims_by_nobody",
+        broken="claims by entities that do not exist",
+        advice="they keep entities alive that nothing emits; withdraw them",
+        repair=_withdraw,
+    ),
+    Rule(
+        name="winners_without_claim",
+        broken="entities whose winner claims nothing",
+        advice="let the claims decide again",
+        repair=_decide_anew,
+    ),
+    Rule(
+        name="claimed_without_winner",
+        broken="entities that are claimed and have no winner",
+        advice="let the claims decide again",
+        repair=_decide_anew,
+    ),
+    Rule(
+        name="due_and_not_there",
+        broken="entries of the schedule for entities that do not exist",
+        advice="delete them",
+        repair=_deleting("forget_due"),
+    ),
+    Rule(
+        name="relations_by_nobody",
+        broken="relations by entities that do not exist",
+        advice="delete them",
+        repair=_deleting("forget_relations"),
+    ),
+    Rule(
+        name="keys_of_nobody",
+        broken="refresh keys of entities that do not exist",
+        advice="delete them",
+        repair=_deleting("forget_keys"),
+    ),
+    Rule(
+        name="visible_and_not_there",
+        broken="visible entities that do not exist, or are others by now",
+        advice="retract them",
+        repair=_retract,
+    ),
+    Rule(
+        name="never_processed",
+        broken="entities that were never processed, and are on no list",
+        advice="POST /refresh for each",
+        repair=_process,
+    ),
+    Rule(
+        name="never_stitched",
+        broken="entities that were processed well, and are not visible",
+        advice="POST /refresh for each",
+        repair=_stitch,
+    ),
+    Rule(
+        name="half_tombstones",
+        broken="removals that still have a body, or visible entities without",
+        advice="restore final_entities from a backup",
+    ),
+    Rule(name="missing_offsets", broken="holes in the stream, after the offsets", advice=_ANOTHER_EPOCH),
+    Rule(name="beyond_the_head", broken="changes beyond the head of the stream", advice=_ANOTHER_EPOCH),
+    Rule(
+        name="other_than_told",
+        broken="visible entities that are others than the stream has told",
+        advice=_ANOTHER_EPOCH,
+    ),
+    Rule(
+        name="dead_subscriptions",
+        broken="subscriptions that are dead",
+        advice="callboard subscriptions says why; resume them when their receiver is there again",
+        harmless=True,
+    ),
+)
+
+WAITING = Rule(
+    name="waiting_for_engines",
+    broken="entities that have been due for ten minutes",
+    advice="no engine runs, or too few: start callboard engine",
+    harmless=True,
+)
+
+
+async def find(tx: Transaction, rule: Rule, **values: object) -> Found:
+    """What breaks the *rule* now."""
+    text = f"select count(*), (array_agg(ref))[1:{_EXAMPLES}] from ({rule.query.text}) found"  # noqa: S608 - a file of ours
+    row = await tx.connection.fetchrow(text, *rule.query.arguments(values))
+    assert row is not None
+    return Found(row[0], sorted(set(row[1] or ())))
+
+
+async def refs(tx: Transaction, rule: Rule, limit: int) -> list[str]:
+    """Up to *limit* of those that break the *rule*."""
+    return sorted({row[0] for row in await tx.connection.fetch(f"{rule.query.text} limit {limit}")})
+
+
+async def server(tx: Transaction) -> Mapping[str, object]:
+    """What PostgreSQL says of itself."""
+    row = await tx.row(_SQL["server"])
+    assert row is not None
+    return dict(row)
+
+
+async def wrong_etags(tx: Transaction, seen: Mapping[str, str], offset: int) -> list[str]:
+    """Those of the entities, *seen* at an *offset* with these etags, that are others, or none, in the tables."""
+    rows = {row["ref"]: row for row in await tx.rows(_SQL["visible_etags"], refs=list(seen))}
+    return [
+        ref
+        for ref, etag in seen.items()
+        if (row := rows.get(ref)) is None or (row["last_offset"] <= offset and row["etag"] != etag)
+    ]
+
+
+async def visible(tx: Transaction) -> tuple[int, int]:
+    """How many entities are visible, and at which offset."""
+    row = await tx.row(_SQL["visible_count"])
+    assert row is not None
+    return row["visible"], row["head"]

@@ -1,0 +1,101 @@
+-- What must not be there, a statement each. All return the ref of what is wrong, or what names it best.
+
+-- name: claims_of_nothing
+select c.target_ref as ref from claims c left join entities e on e.ref = c.target_ref where e.ref is null;
+
+-- name: claims_by_nobody
+select c.source as ref from claims c left join entities e on 'entity:' || e.ref = c.source
+where c.source like 'entity:%' and e.ref is null;
+
+-- name: winners_without_claim
+select e.ref from entities e
+left join claims c on c.source = e.source and c.target_ref = e.ref and c.location_key = e.location_key
+where e.source is not null and c.source is null;
+
+-- name: claimed_without_winner
+select distinct e.ref from entities e join claims c on c.target_ref = e.ref where e.source is null;
+
+-- name: due_and_not_there
+select s.ref from schedule s left join entities e on e.ref = s.ref where e.ref is null;
+
+-- name: relations_by_nobody
+select r.originator as ref from relations r left join entities e on e.ref = r.originator where e.ref is null;
+
+-- name: keys_of_nobody
+select k.ref from refresh_keys k left join entities e on e.ref = k.ref where e.ref is null;
+
+-- name: visible_and_not_there
+select f.ref from final_entities f left join entities e on e.ref = f.ref and e.uid = f.uid
+where f.removed_at is null and e.ref is null;
+
+-- name: never_processed
+-- New, and nobody has it on a list: it would wait for ever.
+select e.ref from entities e left join schedule s on s.ref = e.ref
+where e.source is not null and e.processed is null and e.errors is null
+    and (s.ref is null or s.due_at = 'infinity' and s.lease is null);
+
+-- name: never_stitched
+-- Processed well, and neither visible nor on its way there.
+select e.ref from entities e
+left join final_entities f on f.ref = e.ref and f.removed_at is null
+left join stitch_queue q on q.ref = e.ref
+where e.processed is not null and f.ref is null and q.ref is null;
+
+-- name: half_tombstones
+select ref from final_entities where (removed_at is null) <> (body is not null);
+
+-- name: missing_offsets
+-- Above the floor each offset is there once; a hole is named by the offset before it.
+select "offset"::text as ref from (
+    select "offset", lead("offset", 1, (select head + 1 from stream)) over (order by "offset") as following
+    from (
+        select "offset" from history where "offset" > (select history_floor from stream)
+        union all select history_floor from stream
+    ) known
+) neighbours
+where following <> "offset" + 1;
+
+-- name: beyond_the_head
+select ref from final_entities where last_offset > (select head from stream)
+union all
+select ref from history where "offset" > (select head from stream);
+
+-- name: other_than_told
+-- What is visible, and what the stream has told last, are not the same.
+select f.ref from final_entities f
+left join history h on h."offset" = f.last_offset and h.ref = f.ref
+where f.last_offset > (select history_floor from stream)
+    and (h.ref is null or h.body is distinct from f.body or h.uid <> f.uid);
+
+-- name: waiting_for_engines
+select ref from schedule where due_at <= :since and coalesce(leased_until, due_at) <= :since
+union all
+select ref from stitch_queue where due_at <= :since and coalesce(leased_until, due_at) <= :since;
+
+-- name: dead_subscriptions
+select name as ref from subscriptions where state = 'dead';
+
+-- name: forget_due
+delete from schedule s using unnest(:refs::text[]) as gone (ref) where s.ref = gone.ref;
+
+-- name: forget_relations
+delete from relations r using unnest(:refs::text[]) as gone (ref) where r.originator = gone.ref;
+
+-- name: forget_keys
+delete from refresh_keys k using unnest(:refs::text[]) as gone (ref) where k.ref = gone.ref;
+
+-- name: claims_of_these
+select source, target_ref, location_key from claims where source = any(:refs::text[]);
+
+-- name: server
+select current_setting('server_version_num')::integer as version, current_setting('server_encoding') as encoding,
+    current_setting('fsync') as fsync, current_setting('synchronous_commit') as synchronous_commit,
+    current_setting('full_page_writes') as full_page_writes, clock_timestamp() as now;
+
+-- name: visible_etags
+-- What readers should see of these, and since when.
+select ref, body::json -> 'metadata' ->> 'etag' as etag, last_offset from final_entities
+where removed_at is null and ref = any(:refs::text[]);
+
+-- name: visible_count
+select (select count(*) from final_entities where removed_at is null) as visible, head from stream;

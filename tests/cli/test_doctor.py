@@ -1,0 +1,148 @@
+"""`callboard doctor` finds each kind of damage, says how to put it right, and puts it right where it can."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from callboard.cli.doctor import Finding, Patient, Verdict, examine
+from callboard.extend import Delta, Full
+from callboard.store.database import Database
+from tests.audit import audit
+from tests.cli.conftest import Run, Server
+from tests.harness import Catalog, component, offered
+
+A, B = "component:default/a", "component:default/b"
+
+REPAIRABLE = {
+    "claims_of_nothing": f"delete from entities where ref = '{A}'",
+    "claims_by_nobody": (
+        "insert into claims (source, target_ref, location_key, content, content_hash, changed)"
+        f" select 'entity:location:default/gone', target_ref, 'url:https://gone', content, content_hash, 0 from claims"
+        f" where target_ref = '{A}'"
+    ),
+    "winners_without_claim": f"update entities set location_key = 'url:https://elsewhere' where ref = '{A}'",
+    "claimed_without_winner": f"update entities set source = null, location_key = null where ref = '{A}'",
+    "due_and_not_there": (
+        "insert into schedule (ref, priority, due_at, ticket) values ('component:default/gone', 1, now(), 1)"
+    ),
+    "relations_by_nobody": (
+        f"insert into relations values ('component:default/gone', '{A}', 'dependsOn', 'component:default/gone')"
+    ),
+    "keys_of_nobody": "insert into refresh_keys values ('component:default/gone', 'file:gone')",
+    "never_processed": (
+        f"update entities set processed = null, result_hash = null where ref = '{B}';"
+        f" delete from schedule where ref = '{B}'"
+    ),
+    "visible_and_not_there": f"delete from claims where target_ref = '{A}'; delete from entities where ref = '{A}'",
+}
+
+BEYOND_REPAIR = {
+    "half_tombstones": f"update final_entities set removed_at = now() where ref = '{A}'",
+    "missing_offsets": """delete from history where "offset" = 1""",
+    "beyond_the_head": "update stream set head = head - 1",
+    "other_than_told": f"update final_entities set body = replace(body, 'team', 'others') where ref = '{A}'",
+}
+
+
+@pytest.fixture
+async def filled(catalog: Catalog) -> Catalog:
+    """A catalog with two components, one of which depends on the other."""
+    await catalog.provide("ci", Full(offered(component("a"), component("b", dependsOn=["component:a"]))))
+    await catalog.settle()
+    return catalog
+
+
+async def damage(database: Database, statements: str) -> None:
+    async with database.transaction() as tx:
+        await tx.connection.execute(statements)
+
+
+async def examined(database: Database, *, repair: bool = False) -> list[Finding]:
+    return [finding async for finding in examine(database, Patient({}, repair=repair))]
+
+
+def verdicts(findings: Sequence[Finding]) -> dict[str, Verdict]:
+    """Of all checks that are not in order."""
+    return {finding.check: finding.verdict for finding in findings if finding.verdict is not Verdict.OK}
+
+
+async def test_a_sound_database_has_nothing_wrong(filled: Catalog) -> None:
+    found = verdicts(await examined(filled.database))
+
+    # The tests' PostgreSQL is fast and forgets everything when the machine fails.
+    assert found == {"database": Verdict.WARNING}
+
+
+@pytest.mark.parametrize("check", REPAIRABLE)
+async def test_damage_is_told_and_put_right_when_asked_for(filled: Catalog, check: str) -> None:
+    await damage(filled.database, REPAIRABLE[check])
+
+    told = verdicts(await examined(filled.database))
+    again = verdicts(await examined(filled.database))
+    repaired = verdicts(await examined(filled.database, repair=True))
+    await filled.settle()
+    afterwards = verdicts(await examined(filled.database))
+
+    assert told[check] is Verdict.ERROR
+    assert again == told
+    assert repaired[check] is Verdict.REPAIRED
+    assert Verdict.ERROR not in afterwards.values()
+    await audit(filled.database.url)
+
+
+async def test_what_was_never_stitched_becomes_visible(filled: Catalog) -> None:
+    await filled.provide("ci", Delta(offered(component("c"))))
+    await filled.process()
+    await damage(filled.database, "delete from stitch_queue")
+
+    repaired = verdicts(await examined(filled.database, repair=True))
+    await filled.settle()
+
+    assert repaired["never_stitched"] is Verdict.REPAIRED
+    assert "component:default/c" in filled.refs()
+
+
+@pytest.mark.parametrize("check", BEYOND_REPAIR)
+async def test_what_nobody_can_know_is_told_and_left_as_it_is(filled: Catalog, check: str) -> None:
+    await damage(filled.database, BEYOND_REPAIR[check])
+
+    told = await examined(filled.database, repair=True)
+
+    assert verdicts(told)[check] is Verdict.ERROR
+    assert all(finding.advice for finding in told if finding.check == check)
+    assert verdicts(await examined(filled.database))[check] is Verdict.ERROR
+
+
+async def test_what_nobody_works_on_is_a_warning(filled: Catalog) -> None:
+    await filled.provide("ci", Delta(offered(component("c"))))
+    filled.clock.advance(3600)
+
+    (finding,) = [each for each in await examined(filled.database) if each.check == "waiting_for_engines"]
+
+    assert (finding.verdict, finding.found.startswith("1 entities that have been due")) == (Verdict.WARNING, True)
+
+
+@pytest.mark.slow
+def test_a_running_server_is_compared_with_its_tables(callboard: Run, server: Server) -> None:
+    flags = ("--data-dir", server.data_dir)
+
+    sound = callboard("doctor", *flags, "--ask", server.url, "--json")
+
+    findings = {each["check"]: each for each in json.loads(sound.stdout)}
+    assert sound.returncode == 0, sound.stdout
+    assert findings["view"]["verdict"] == "ok"
+    assert findings["view"]["found"].startswith("shows ")
+
+
+@pytest.mark.slow
+def test_a_database_that_is_away_is_an_error(callboard: Run, tmp_path: Path) -> None:
+    config = tmp_path / "app-config.yaml"
+    config.write_text("backend:\n  database:\n    client: pg\n    connection: postgresql://x@127.0.0.1:1/x\n")
+
+    ended = callboard("doctor", "--config", config)
+
+    assert ended.returncode == 1
+    assert "error     database" in ended.stdout
+    assert "can't be reached" in ended.stdout
