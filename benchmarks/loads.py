@@ -36,6 +36,8 @@ class Load:
     """Entities that are changed all the time."""
     changes: int = 0
     seconds: float = 0.0
+    still: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held by whoever wants nothing to change, for instance because this process is busy otherwise."""
     _there: set[str] = field(default_factory=set)
 
     @contextlib.asynccontextmanager
@@ -56,13 +58,16 @@ class Load:
 
     async def _run(self, ended: asyncio.Event) -> None:
         each = max(1, round(self.rate * _STEP))
-        started = time.perf_counter()
+        due = time.perf_counter()
         for number in itertools.count():
-            if ended.is_set():
-                break
-            await CLOCK.sleep(max(0.0, started + number * each / self.rate - time.perf_counter()))
-            await self._step(number, each)
-            self.seconds = time.perf_counter() - started
+            async with self.still:
+                if ended.is_set():
+                    break
+                began = time.perf_counter()
+                await self._step(number, each)
+            due = max(due + each / self.rate, time.perf_counter() - _STEP)
+            await CLOCK.sleep(max(0.0, due - time.perf_counter()))
+            self.seconds += time.perf_counter() - began
 
     async def _step(self, number: int, each: int) -> None:
         moving = max(1, each // _COMING_AND_GOING)

@@ -113,7 +113,7 @@ async def _server(engines: int, pooled: bool) -> AsyncIterator[tuple[Server, int
 def show(console: Console, result: Scale) -> None:
     """Print the figures: of several rounds the medians."""
     columns = ["engines", "commit s", "then s", "entities/s", "speed-up", "of possible"]
-    columns += ["engine", "postgres", "pooler", "api", "cores", "machine"]
+    columns += ["engine", "postgres", "pooler", "api", "cores", "of"]
     numbers = list(dict.fromkeys(crew.engines for crew in result.crews))
     first = _Figures(result, numbers[0])
     rows = [_row(_Figures(result, number), first, result.cores) for number in numbers]
@@ -121,9 +121,8 @@ def show(console: Console, result: Scale) -> None:
     title = f"Scale: {result.entities:,} entities via a provider{behind}; CPU in milliseconds per entity"
     tables.show(console, title, columns, rows)
     console.print(
-        "of possible: of the speed at which so many engines would work if each were as fast as the first, or all"
-        f"\n{result.cores} cores did nothing else at its cost. cores: how many were at work for this; machine: for"
-        f" anything.\nYardstick: {result.yardstick_us:.0f} µs.\n",
+        "cores: how many were at work for this, of those that nothing else was at work on. of possible: of what these"
+        f"\ncould do at the cost of the first row. Yardstick: {result.yardstick_us:.0f} µs.\n",
         highlight=False,
     )
 
@@ -155,15 +154,16 @@ class _Figures:
 
 
 def _row(figures: _Figures, first: _Figures, cores: int) -> tables.Row:
-    possible = min(first.rate * figures.engines / first.engines, cores / sum(first.cpu))
+    own = figures.rate * sum(figures.cpu)
+    left = cores - max(0.0, figures.machine - own)
     return [
         str(figures.engines),
         f"{figures.commit:.2f}",
         f"{figures.seconds:.2f}",
         f"{figures.rate:,.0f}",
         f"{figures.rate / first.rate:.2f}",
-        f"{100 * figures.rate / possible:.0f} %",
+        f"{100 * figures.rate * sum(first.cpu) / left:.0f} %",
         *(f"{1000 * part:.3f}" for part in figures.cpu),
-        f"{figures.rate * sum(figures.cpu):.2f}",
-        f"{figures.machine:.2f}",
+        f"{own:.2f}",
+        f"{left:.2f}",
     ]

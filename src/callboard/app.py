@@ -52,6 +52,7 @@ from callboard.store import publication, schedule, schema, stitch_queue
 from callboard.store.database import Database
 from callboard.store.schema import SchemaWatch
 from callboard.store.statistics import Statistics
+from callboard.store.sources import Source
 from callboard.store.wakeups import WakeUps
 from callboard.stream import lines
 from callboard.stream.audience import Audience
@@ -70,6 +71,7 @@ _RETRY_REFUSED = 10.0
 _RETRY_NAME = 30.0
 _USUAL_PRIORITY = 20.0
 _CONNECTIONS = 6
+_REPLICA_PATIENCE = 10.0
 
 
 @dataclass(slots=True)
@@ -489,7 +491,8 @@ class ReadSide:
 async def read_side(settings: Settings, url: str, clock: Clock, metrics: Metrics) -> AsyncIterator[ReadSide]:
     """The read side, on the database at *url*. Its view is empty until it runs."""
     database = await _opened(settings, url, clock, name="callboard-api")
-    follower = Follower(database, clock, keep=settings.callboard.stream.ring_size)
+    source = _source(settings, database, clock)
+    follower = Follower(database, clock, keep=settings.callboard.stream.ring_size, source=source)
     wakeups = WakeUps(database, clock, {publication.CHANNEL: follower.loop.wake}, before=lambda: lines.check(database))
     try:
         await schema.check(database)
@@ -509,4 +512,20 @@ async def read_side(settings: Settings, url: str, clock: Clock, metrics: Metrics
                 authorizer=authorizer_of(settings, client, clock),
             )
     finally:
+        await source.close()
         await database.close()
+
+
+def _source(settings: Settings, database: Database, clock: Clock) -> Source:
+    """What the view is loaded from and follows."""
+    ways = settings.callboard.database
+    if ways.replica is None:
+        return Source(database, clock)
+    replica = ways.replica
+    return Source(
+        database,
+        clock,
+        connect=lambda: Database.open(
+            replica, clock=clock, connections=_CONNECTIONS, name="callboard-api", patience=_REPLICA_PATIENCE
+        ),
+    )

@@ -24,6 +24,7 @@ from callboard.store import (
     stitch_queue,
     subscriptions,
 )
+from callboard.stream.following import Follower
 from callboard.stream.subscriptions import Known
 from callboard.view.facets import facets
 
@@ -49,8 +50,15 @@ async def readiness(request: Request) -> Response:
             "offset": follower.view.offset,
             "lag": follower.lag,
             "secondsSinceStreamWasRead": round(age, 3),
+            **_source_of(follower),
         }
     )
+
+
+def _source_of(follower: Follower) -> dict[str, str]:
+    if follower.read_from.connect is None:
+        return {}
+    return {"readsFrom": "replica" if follower.read_from.reads_replica else "primary"}
 
 
 async def metrics(request: Request) -> Response:

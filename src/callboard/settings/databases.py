@@ -133,6 +133,11 @@ class WaysSettings:
     one connection there, on which PostgreSQL tells it of changes, and migrations take it. Behind a pooler and without
     it, processes look for changes five times a second."""
 
+    replica: Annotated[str | None, _POSTGRES_URL] = field(default=None, repr=False)
+    """A streaming replica of the same PostgreSQL, written like `backend.database.connection`. API processes load and
+    follow the catalog from there, and serve readers who are far behind. Everything else goes to
+    `backend.database.connection`, and this as well while the replica is away or more than five seconds behind."""
+
 
 def embedded_instead(settings: DatabaseSettings, value: Value, warn: Callable[[Value, str], None]) -> DatabaseSettings:
     """The settings without a URL where another database than a PostgreSQL server was asked for."""

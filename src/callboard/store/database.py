@@ -37,6 +37,9 @@ _CONNECTION_LOST = (
     asyncpg.InternalClientError,
     OSError,
 )
+CUT_SHORT = (asyncpg.SerializationError, asyncpg.QueryCanceledError)
+"""What happens to a query on a replica that is in the way of what the replica has to follow."""
+
 _WORTH_A_RETRY = (
     asyncpg.DeadlockDetectedError,
     asyncpg.SerializationError,
@@ -158,13 +161,16 @@ class Database:
         name: str = "callboard",
         pooler: Pooler = Pooler.AUTO,
         direct: str | None = None,
+        patience: float = 120.0,
     ) -> "Database":
-        """Connect to *url*. *direct* is another way to the same database, past a pooler, for whoever listens.
+        """Connect to *url*, where an answer may take *patience* seconds.
+
+        *direct* is another way to the same database, past a pooler, for whoever listens.
 
         Raises DatabaseUnavailable when that fails.
         """
         try:
-            opened = await open_pool(url, pooler=pooler, connections=connections, name=name)
+            opened = await open_pool(url, pooler=pooler, connections=connections, name=name, patience=patience)
         except (*_CONNECTION_LOST, asyncpg.PostgresError, ValueError) as error:
             raise DatabaseUnavailable(f"PostgreSQL can't be reached: {error}") from error
         return cls(url, opened, clock, direct)

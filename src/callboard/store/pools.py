@@ -17,7 +17,8 @@ from callboard.settings import Pooler
 
 _log = structlog.get_logger(__name__)
 
-_COMMAND_TIMEOUT = 120
+_COMMAND_TIMEOUT = 120.0
+_CONNECT_TIMEOUT = 60.0
 _STATEMENTS = 500
 """More than there are."""
 
@@ -66,11 +67,13 @@ class Opened:
         return f"{begin}; {_LOCALLY}" if self.pooled else begin
 
 
-async def open_pool(url: str, *, pooler: Pooler, connections: int, name: str) -> Opened:
-    """Connect to *url*. Raises what asyncpg does when that fails."""
+async def open_pool(
+    url: str, *, pooler: Pooler, connections: int, name: str, patience: float = _COMMAND_TIMEOUT
+) -> Opened:
+    """Connect to *url*; an answer may take *patience* seconds. Raises what asyncpg does when that fails."""
     if pooler is not Pooler.TRANSACTION:
         try:
-            pool = await _direct(url, connections, name)
+            pool = await _direct(url, connections, name, patience)
         except asyncpg.ProtocolViolationError as error:
             if pooler is Pooler.NONE:
                 raise
@@ -81,31 +84,33 @@ async def open_pool(url: str, *, pooler: Pooler, connections: int, name: str) ->
             await pool.close()
             reason = "the server's process is another one than the connection was told"
         _log.info("database.pooler_found", reason=reason)
-    return Opened(await _behind_a_pooler(url, connections, name), pooled=True)
+    return Opened(await _behind_a_pooler(url, connections, name, patience), pooled=True)
 
 
-async def _direct(url: str, connections: int, name: str) -> "asyncpg.Pool[asyncpg.Record]":
+async def _direct(url: str, connections: int, name: str, patience: float) -> "asyncpg.Pool[asyncpg.Record]":
     return await asyncpg.create_pool(
         url,
         min_size=1,
         max_size=connections,
         connection_class=_Connection,
         server_settings={**SETTINGS, "application_name": name},
-        command_timeout=_COMMAND_TIMEOUT,
+        command_timeout=patience,
+        timeout=min(patience, _CONNECT_TIMEOUT),
         # What a connection has prepared it knows for good.
         statement_cache_size=_STATEMENTS,
         max_cached_statement_lifetime=0,
     )
 
 
-async def _behind_a_pooler(url: str, connections: int, name: str) -> "asyncpg.Pool[asyncpg.Record]":
+async def _behind_a_pooler(url: str, connections: int, name: str, patience: float) -> "asyncpg.Pool[asyncpg.Record]":
     return await asyncpg.create_pool(
         url,
         min_size=1,
         max_size=connections,
         connection_class=_Connection,
         server_settings={"application_name": name},
-        command_timeout=_COMMAND_TIMEOUT,
+        command_timeout=patience,
+        timeout=min(patience, _CONNECT_TIMEOUT),
         statement_cache_size=0,
     )
 

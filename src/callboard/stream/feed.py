@@ -198,17 +198,23 @@ class _Reading:
         return Page(changes=told, head=view.offset, next_offset=next_offset, epoch=view.epoch)
 
     async def _from_database(self, offset: int, began: int | None, size: int) -> Page:
-        # The others wait, instead of all connections being theirs.
-        async with self.follower.behind, self.follower.database.transaction(snapshot=True) as tx:
-            position = await changes.position(tx)
+        async def work(tx: Transaction, position: Position) -> tuple[Position, int, list[Change], Sequence[Change]]:
             _check_epoch(self.epoch, position.epoch)
             self._check_floors(offset, began, position)
             compact_until = self._compact_until(offset, began, position)
             found = await _changes(tx, offset, compact_until=compact_until, limit=size)
-            told: Sequence[Change] = found
-            if self.sight.limited:
-                passed_over = offset < compact_until or began is not None
-                told = await told_of_changes(tx, found, self.sight, after=offset, compacted=passed_over, began=began)
+            if not self.sight.limited:
+                return position, compact_until, found, found
+            passed_over = offset < compact_until or began is not None
+            told = await told_of_changes(tx, found, self.sight, after=offset, compacted=passed_over, began=began)
+            return position, compact_until, found, told
+
+        # The others wait, instead of all connections being theirs.
+        async with self.follower.behind:
+            view = self.follower.view
+            position, compact_until, found, told = await self.follower.read_from.read(
+                work, epoch=view.epoch, needed=max(offset, began or 0, view.offset)
+            )
         if offset < compact_until and self._tells_each(position.head):
             await self._let_memory_come(position.head)
         # Who reads from 0 holds nothing yet, so nothing that is obsolete by now.

@@ -15,7 +15,9 @@ from callboard.clock import Clock
 from callboard.loop import Loop
 from callboard.model.changes import Change
 from callboard.store import changes, epochs
-from callboard.store.database import Database
+from callboard.store.changes import Position
+from callboard.store.database import Database, Transaction
+from callboard.store.sources import Source
 from callboard.stream.readers import Readers
 from callboard.stream.sight import Parse, Step, facts_in
 from callboard.view.contents import Contents
@@ -25,6 +27,8 @@ _log = structlog.get_logger(__name__)
 
 # Without a notification (a lost connection, a transaction pooler) a change is seen this many seconds later at most.
 _TICK = 0.5
+# A replica gets what PostgreSQL has told of a moment later, and tells nobody.
+_MOMENT = 0.02
 _PAGE = 1_000
 # Bodies whose facts are remembered for all readers with a filter. Those who follow closely need the latest few.
 _PARSED = 1_000
@@ -40,11 +44,14 @@ class Follower:
     clock: Clock
     keep: int = 10_000
     """How many recent changes are kept in memory for readers near the head."""
+    source: Source | None = None
+    """What the stream is read from, if that is not the *database*."""
     view: View = field(default_factory=View)
-    position: changes.Position | None = None
+    position: Position | None = None
     """Where the stream stood at the last look; None before the first one."""
     seen_at: float = 0.0
     """When that was, on the monotonic clock."""
+    read_from: Source = field(init=False)
     loop: Loop = field(init=False)
     parse: Parse = field(init=False)
     """Finds the facts of recent bodies, once for all readers."""
@@ -57,22 +64,19 @@ class Follower:
     _closed: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
+        self.read_from = self.source or Source(self.database, self.clock)
         self.loop = Loop(name="stream.follow", step=self.follow, clock=self.clock)
         self.parse = functools.lru_cache(maxsize=_PARSED)(facts_in)
         self._recent = deque(maxlen=self.keep)
 
-    async def load(self) -> None:
-        """Build the view anew from one snapshot of the database."""
+    async def load(self, needed: int = 0) -> None:
+        """Build the view anew from one snapshot of the database, which has the offset that is *needed*."""
         started = self.clock.monotonic()
-        contents = Contents()
-        async with self.database.transaction(snapshot=True) as tx:
-            found = await changes.snapshot(tx)
-            async for uid, ref, body in found.rows:
-                contents.put(uid, ref, body)
-        self.view.replace(contents, offset=found.position.head, epoch=found.position.epoch)
+        contents, position = await self.read_from.read(_gathered, epoch="", needed=needed)
+        self.view.replace(contents, offset=position.head, epoch=position.epoch)
         _give_memory_back()
         self._recent.clear()
-        self._looked(found.position)
+        self._looked(self.read_from.latest(position, seen=0))
         _log.info(
             "view.loaded",
             entities=self.view.count,
@@ -82,18 +86,23 @@ class Follower:
 
     async def follow(self) -> float:
         """Apply a page of changes to the view."""
+        await self.read_from.look()
         if self.position is None:
             await self.load()
+        offset, epoch = self.view.offset, self.view.epoch
+
         # One snapshot: between the two looks the history floor could rise over what is to be read.
-        async with self.database.transaction(snapshot=True) as tx:
-            position = await changes.position(tx)
-            behind = position.epoch == self.view.epoch and position.head > self.view.offset
-            found = await changes.history(tx, self.view.offset, limit=_PAGE) if behind else []
-        lost = position.head < self.view.offset or self.view.offset < position.history_floor
+        async def work(tx: Transaction, position: Position) -> tuple[Position, list[Change]]:
+            behind = position.epoch == epoch and position.head > offset
+            return position, await changes.history(tx, offset, limit=_PAGE) if behind else []
+
+        position, found = await self.read_from.read(work, epoch=epoch)
+        position = self.read_from.latest(position, seen=offset)
+        lost = position.head < offset or offset < position.history_floor
         if position.epoch != self.view.epoch or lost:
             _log.warning("view.restarted", offset=self.view.offset, head=position.head, epoch=position.epoch)
             await self._report_a_loss()
-            await self.load()
+            await self.load(needed=offset if position.epoch == epoch and position.head >= offset else 0)
             return 0
         if found:
             steps = list(self._steps(found))
@@ -103,7 +112,9 @@ class Follower:
                 self._recent.clear()
             self._recent.extend(steps)
         self._looked(position)
-        return 0 if position.head > self.view.offset else _TICK
+        if position.head <= self.view.offset:
+            return _TICK
+        return 0 if found else _MOMENT
 
     async def _report_a_loss(self) -> None:
         """Begin another epoch if what this process has seen is not there any more: others may have seen it as well."""
@@ -160,12 +171,21 @@ class Follower:
         self._closed = True
         self._moved.set()
 
-    def _looked(self, position: changes.Position) -> None:
+    def _looked(self, position: Position) -> None:
+        if self.position is None or self.read_from.knows_the_head:
+            self.seen_at = self.clock.monotonic()
         self.position = position
-        self.seen_at = self.clock.monotonic()
         # Everybody who waits now is woken; whoever comes later waits for the next event.
         self._moved.set()
         self._moved = asyncio.Event()
+
+
+async def _gathered(tx: Transaction, _position: Position) -> tuple[Contents, Position]:
+    contents = Contents()
+    found = await changes.snapshot(tx)
+    async for uid, ref, body in found.rows:
+        contents.put(uid, ref, body)
+    return contents, found.position
 
 
 def _give_memory_back() -> None:
