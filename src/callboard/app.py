@@ -51,8 +51,8 @@ from callboard.stitching.worker import Stitcher, StitchingOptions
 from callboard.store import publication, schedule, schema, stitch_queue
 from callboard.store.database import Database
 from callboard.store.schema import SchemaWatch
-from callboard.store.statistics import Statistics
 from callboard.store.sources import Source
+from callboard.store.statistics import Statistics
 from callboard.store.wakeups import WakeUps
 from callboard.stream import lines
 from callboard.stream.audience import Audience
