@@ -122,3 +122,21 @@ def test_the_environment_names_the_database_before_the_file(configured: Configur
 def test_a_wrong_url_in_the_environment_is_named_as_such(configured: Configured) -> None:
     with pytest.raises(InvalidConfiguration, match=r"^CALLBOARD_DATABASE_URL: backend.database.connection: expected"):
         configured("", {"CALLBOARD_DATABASE_URL": "sqlite:///x"})
+
+
+@pytest.mark.parametrize("way", ["direct", "replica"])
+def test_other_ways_to_the_database_are_named_like_the_connection(configured: Configured, way: str) -> None:
+    settings = configured(f"callboard: {{database: {{{way}: {{host: h, user: u, password: '01'}}}}}}")
+
+    assert getattr(settings.callboard.database, way) == "postgresql://u:01@h:5432/callboard"
+
+
+@pytest.mark.parametrize("written", ["':memory:'", "catalog.db", "{filename: catalog.db}", "5432"])
+def test_another_way_that_is_no_postgresql_is_refused(configured: Configured, written: str) -> None:
+    with pytest.raises(InvalidConfiguration, match=r"callboard\.database\.replica: expected a postgresql:// URL"):
+        configured(f"callboard: {{database: {{replica: {written}}}}}")
+
+
+def test_what_stands_between_is_said_in_one_word(configured: Configured) -> None:
+    with pytest.raises(InvalidConfiguration, match=r"callboard\.database\.pooler: expected auto, none or transaction"):
+        configured("callboard: {database: {pooler: session}}")
