@@ -20,7 +20,7 @@ from prometheus_client import multiprocess
 from callboard.clock import Clock
 from callboard.errors import Unavailable
 from callboard.loop import Loop
-from callboard.settings import Settings
+from callboard.settings import Listen, Settings
 from callboard.store import migrations
 from callboard.store.embedded import DataDirLock, Embedded
 
@@ -116,7 +116,7 @@ class Server:
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
         data_dir = self.settings.callboard.data_dir
         data_dir.mkdir(parents=True, exist_ok=True)
-        with DataDirLock(data_dir), self._listening_socket() as listener:
+        with DataDirLock(data_dir), listening(self.settings.backend.listen) as listener:
             try:
                 url = await self._database(data_dir)
                 for migration in await migrations.apply(url):
@@ -133,17 +133,6 @@ class Server:
             return configured
         self._postgres = Embedded(data_dir)
         return await asyncio.to_thread(self._postgres.ensure_running)
-
-    def _listening_socket(self) -> socket.socket:
-        listen = self.settings.backend.listen
-        try:
-            return socket.create_server(
-                (listen.host, listen.port),
-                family=socket.AF_INET6 if ":" in listen.host else socket.AF_INET,
-                backlog=4096,
-            )
-        except OSError as error:
-            raise Unavailable(f"can't listen on {listen}: {error.strerror or error}") from error
 
     async def _supervise(self, url: str, listener: socket.socket, data_dir: Path, stop: asyncio.Event) -> None:
         alive_read, alive_write = os.pipe()
@@ -202,6 +191,18 @@ class Server:
         await stop.wait()
         loop.stop()
         await running
+
+
+def listening(listen: Listen) -> socket.socket:
+    """A socket that accepts connections on *listen*. Raises Unavailable when that can't be had."""
+    try:
+        return socket.create_server(
+            (listen.host, listen.port),
+            family=socket.AF_INET6 if ":" in listen.host else socket.AF_INET,
+            backlog=4096,
+        )
+    except OSError as error:
+        raise Unavailable(f"can't listen on {listen}: {error.strerror or error}") from error
 
 
 async def _is_ready(host: str, port: int) -> bool:
