@@ -45,6 +45,7 @@ from callboard.model.refs import LocationRef
 from callboard.model.rules import AllowedKind, LocationMatch, Rule, Rules
 from callboard.plugins import Plugins
 from callboard.processing.pipeline import Pipeline
+from callboard.processing.reading import Measured
 from callboard.processing.worker import ProcessingOptions, Worker
 from callboard.settings import AwsSettings, BrokerSettings, KafkaSettings, NatsSettings, OrphanStrategy, Settings
 from callboard.stitching.worker import Stitcher, StitchingOptions
@@ -134,7 +135,7 @@ class Engine:
         self.schema.told()
 
     async def _connect(self, provider: EntityProvider) -> None:
-        connection = Connection(self.database, provider.name, guard_of(self.settings, provider.name))
+        connection = Connection(self.database, provider.name, guard_of(self.settings, provider.name), self.metrics)
 
         async def connect() -> float:
             try:
@@ -190,10 +191,10 @@ def assemble_engine(
 ) -> Engine:
     """The parts of the write side, put together."""
     added = plugins_of(settings)
-    pipeline = build_pipeline(settings, client, clock, added)
-    worker = Worker(database, pipeline, clock, processing_options(settings))
+    pipeline = build_pipeline(settings, client, clock, added, metrics)
+    worker = Worker(database, pipeline, clock, processing_options(settings), metrics=metrics)
     lease = dt.timedelta(seconds=settings.callboard.processing.lease_seconds)
-    stitcher = Stitcher(database, clock, StitchingOptions(lease=lease))
+    stitcher = Stitcher(database, clock, StitchingOptions(lease=lease), metrics=metrics)
     handlers = Handlers(database=database, clock=clock, plugins=added.reacting, lease=lease)
     deliveries = Deliveries(
         database=database,
@@ -230,6 +231,7 @@ def assemble_engine(
                 clock=clock,
                 provider=provider,
                 guard=guard_of(settings, provider.name),
+                metrics=metrics,
                 lease=lease,
             )
             for provider in incremental
@@ -258,10 +260,14 @@ def plugins_of(settings: Settings) -> Plugins:
 
 
 def build_pipeline(
-    settings: Settings, client: httpx2.AsyncClient, clock: Clock, added: Plugins | None = None
+    settings: Settings,
+    client: httpx2.AsyncClient,
+    clock: Clock,
+    added: Plugins | None = None,
+    metrics: Metrics | None = None,
 ) -> Pipeline:
     """The processors, policies, rules and readers of an installation, those of plugins behind the built-in ones."""
-    added = added or Plugins()
+    added, metrics = added or Plugins(), metrics or Metrics()
     own = settings.callboard.reading
     found: list[Reader] = [
         FileReader(max_bytes=own.max_bytes, clock=clock),
@@ -276,7 +282,7 @@ def build_pipeline(
             max_bytes=own.max_bytes,
         ),
     ]
-    readers = {reader.type: reader for reader in found}
+    readers: dict[str, Reader] = {reader.type: Measured(reader, metrics) for reader in found}
     processors: list[Processor] = [PlaceholderProcessor(readers), BuiltinKindsProcessor()]
     if not settings.catalog.disable_default_processors:
         processors += [LocationProcessor(readers, parse_entities), AnnotateLocationProcessor()]
@@ -492,7 +498,8 @@ async def read_side(settings: Settings, url: str, clock: Clock, metrics: Metrics
     """The read side, on the database at *url*. Its view is empty until it runs."""
     database = await _opened(settings, url, clock, name="callboard-api")
     source = _source(settings, database, clock)
-    follower = Follower(database, clock, keep=settings.callboard.stream.ring_size, source=source)
+    keep = settings.callboard.stream.ring_size
+    follower = Follower(database, clock, keep=keep, source=source, metrics=metrics)
     wakeups = WakeUps(database, clock, {publication.CHANNEL: follower.loop.wake}, before=lambda: lines.check(database))
     try:
         await schema.check(database)
@@ -506,7 +513,7 @@ async def read_side(settings: Settings, url: str, clock: Clock, metrics: Metrics
                 metrics=metrics,
                 follower=follower,
                 wakeups=wakeups,
-                pipeline=build_pipeline(settings, client, clock, added),
+                pipeline=build_pipeline(settings, client, clock, added, metrics),
                 added=added,
                 authenticator=authenticator if authenticator.enabled else None,
                 authorizer=authorizer_of(settings, client, clock),

@@ -5,12 +5,57 @@ With several processes on one machine the counters go through files in a directo
 about all.
 """
 
-from collections.abc import Mapping
+import time
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+_DELAYS = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 7200.0)
+_SIZES = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 10_000.0, 100_000.0)
+
+
+class Stage(StrEnum):
+    """A part of the way from a source to the readers."""
+
+    MUTATE = "mutate"
+    """Storing what a provider has delivered."""
+    READ = "read"
+    """Reading one target of a location."""
+    PROCESS = "process"
+    """The processors and policies, for one entity."""
+    SETTLE = "settle"
+    """Storing a batch of results."""
+    STITCH = "stitch"
+    """Assembling and publishing a batch."""
+    PUBLISH = "publish"
+    """The part of stitching from the wait for the stream's counter on."""
+    FOLLOW = "follow"
+    """Bringing a page of changes into the view."""
+
+
+class Distribution(Histogram):
+    """A histogram that takes many values at once.
+
+    One value costs 4 µs, and 7 with several processes on a busy machine: a thirtieth of what an entity costs, each.
+    """
+
+    def observe_all(self, values: Iterable[float]) -> None:
+        """Take *values*."""
+        counts: dict[int, int] = {}
+        total = 0.0
+        for value in values:
+            place = bisect_left(self._upper_bounds, value)
+            counts[place] = counts.get(place, 0) + 1
+            total += value
+        if counts:
+            self._sum.inc(total)
+            for place, count in counts.items():
+                self._buckets[place].inc(count)
 
 
 @dataclass(slots=True)
@@ -34,6 +79,14 @@ class Metrics:
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
     processed: Totals = field(init=False)
     stitched: Totals = field(init=False)
+    processing: Distribution = field(init=False)
+    processors: Distribution = field(init=False)
+    processing_delay: Distribution = field(init=False)
+    stitching: Distribution = field(init=False)
+    stitching_delay: Distribution = field(init=False)
+    stages: Distribution = field(init=False)
+    batches: Histogram = field(init=False)
+    view_delay: Histogram = field(init=False)
     requests: Histogram = field(init=False)
     webhooks: Counter = field(init=False)
     stream_readers: Gauge = field(init=False)
@@ -47,6 +100,35 @@ class Metrics:
         )
         self.stitched = Totals(
             Counter("catalog_stitched_entities", "Entities stitched.", by_result, registry=self.registry)
+        )
+        self.processing = self._timer(
+            "catalog_processing_duration",
+            "Time from the start of an entity's run until its result is stored.",
+            "result",
+        )
+        self.processors = self._timer(
+            "catalog_processors_duration", "Time that the processors and policies took for an entity.", "result"
+        )
+        self.processing_delay = self._timer(
+            "catalog_processing_queue_delay", "Time that an entity was due before an engine took it.", buckets=_DELAYS
+        )
+        self.stitching = self._timer("catalog_stitching_duration", "Time to assemble and publish a batch of entities.")
+        self.stitching_delay = self._timer(
+            "catalog_stitching_queue_delay", "Time that an entity waited for a stitcher.", buckets=_DELAYS
+        )
+        self.stages = self._timer("callboard_stage_duration", "Time that one piece of work of a stage took.", "stage")
+        self.batches = Histogram(
+            "callboard_batch_size",
+            "Entities, or changes, in one piece of work of a stage.",
+            ["stage"],
+            buckets=_SIZES,
+            registry=self.registry,
+        )
+        self.view_delay = Histogram(
+            "callboard_view_delay_seconds",
+            "How old the oldest change of a page was when the view had it.",
+            buckets=_DELAYS,
+            registry=self.registry,
         )
         self.requests = Histogram(
             "http_server_request_duration_seconds",
@@ -81,3 +163,17 @@ class Metrics:
             by_result,
             registry=self.registry,
         )
+
+    def _timer(self, name: str, what: str, *labels: str, buckets: tuple[float, ...] = _SECONDS) -> Distribution:
+        return Distribution(f"{name}_seconds", what, labels, buckets=buckets, registry=self.registry)
+
+    @contextmanager
+    def stage(self, stage: Stage, size: int | None = None) -> Iterator[None]:
+        """Measure what the block does, with *size* entities if that is known, whether it goes well or not."""
+        started = time.monotonic()
+        try:
+            yield
+        finally:
+            self.stages.labels(stage.value).observe(time.monotonic() - started)
+            if size is not None:
+                self.batches.labels(stage.value).observe(size)

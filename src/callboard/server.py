@@ -20,7 +20,7 @@ from prometheus_client import multiprocess
 from callboard.clock import Clock
 from callboard.errors import Unavailable, WrongSchema
 from callboard.loop import Loop
-from callboard.settings import Settings
+from callboard.settings import Listen, Settings
 from callboard.store import migrations
 from callboard.store.embedded import DataDirLock, Embedded
 
@@ -127,7 +127,7 @@ class Server:
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
         data_dir = self.settings.callboard.data_dir
         data_dir.mkdir(parents=True, exist_ok=True)
-        with DataDirLock(data_dir), self._listening_socket() as listener:
+        with DataDirLock(data_dir), listening(self.settings.backend.listen) as listener:
             try:
                 url = await self._database(data_dir)
                 direct = self.settings.callboard.database.direct or url
@@ -146,17 +146,6 @@ class Server:
             return configured
         self._postgres = Embedded(data_dir)
         return await asyncio.to_thread(self._postgres.ensure_running)
-
-    def _listening_socket(self) -> socket.socket:
-        listen = self.settings.backend.listen
-        try:
-            return socket.create_server(
-                (listen.host, listen.port),
-                family=socket.AF_INET6 if ":" in listen.host else socket.AF_INET,
-                backlog=4096,
-            )
-        except OSError as error:
-            raise Unavailable(f"can't listen on {listen}: {error.strerror or error}") from error
 
     async def _supervise(self, url: str, listener: socket.socket, data_dir: Path, stop: asyncio.Event) -> bool:
         """Keep everybody alive until *stop* is set. Whether a newer release has left this one behind."""
@@ -228,6 +217,18 @@ def _log_progress(progress: migrations.Progress) -> None:
         done=progress.done,
         total=progress.total,
     )
+
+
+def listening(listen: Listen) -> socket.socket:
+    """A socket that accepts connections on *listen*. Raises Unavailable when that can't be had."""
+    try:
+        return socket.create_server(
+            (listen.host, listen.port),
+            family=socket.AF_INET6 if ":" in listen.host else socket.AF_INET,
+            backlog=4096,
+        )
+    except OSError as error:
+        raise Unavailable(f"can't listen on {listen}: {error.strerror or error}") from error
 
 
 async def _is_ready(host: str, port: int) -> bool:

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from callboard.access.decisions import NOTHING, Allowed, Conditional, Denied
 from callboard.access.permissions import ENTITY_READ, Permission
 from callboard.access.principals import Anonymous, Principal, Service, User
+from callboard.api.gauges import Gauges
 from callboard.api.parameters import Known, Number, Parameters, Text
 from callboard.app import ReadSide
 from callboard.errors import NotAllowed, OffsetInTheFuture, Unavailable
@@ -37,6 +38,8 @@ class Context:
     """The read side, as endpoints see it."""
 
     read_side: ReadSide
+    gauges: Gauges
+    """What the metrics look up in the database."""
 
     @property
     def settings(self) -> Settings:

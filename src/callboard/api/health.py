@@ -1,7 +1,7 @@
 """Health and metrics: is this process alive, is it ready, and what has it done."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest, multiprocess
 from prometheus_client.core import GaugeMetricFamily
@@ -13,19 +13,9 @@ from starlette.responses import Response
 from callboard.api import answers, context
 from callboard.api.context import Context
 from callboard.errors import CallboardError
-from callboard.store import (
-    changes,
-    conflicts,
-    entities,
-    locations,
-    providers,
-    rates,
-    schedule,
-    stitch_queue,
-    subscriptions,
-)
+from callboard.metrics import Metrics
+from callboard.store import backlog
 from callboard.stream.following import Follower
-from callboard.stream.subscriptions import Known
 from callboard.view.facets import facets
 
 
@@ -43,13 +33,12 @@ async def readiness(request: Request) -> Response:
     follower = here.follower
     if follower.position is None:
         return answers.value({"status": "error", "message": "Backend has not started yet"}, 503)
-    age = here.read_side.clock.monotonic() - follower.seen_at
     return answers.value(
         {
             "status": "ok",
             "offset": follower.view.offset,
             "lag": follower.lag,
-            "secondsSinceStreamWasRead": round(age, 3),
+            "secondsSinceStreamWasRead": round(_since_the_last_look(here), 3),
             **_source_of(follower),
         }
     )
@@ -64,17 +53,22 @@ def _source_of(follower: Follower) -> dict[str, str]:
 async def metrics(request: Request) -> Response:
     """All metrics in Prometheus' text form."""
     here = context.of(request)
+    return told(here.read_side.metrics, [*await _of_the_view(here), *await here.gauges.gauges()])
+
+
+def told(kept: Metrics, gauges: Sequence[Metric]) -> Response:
+    """What this process, or all of the machine that share a directory, have counted, and *gauges*."""
     registry = CollectorRegistry()
     if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
         multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
     else:
-        registry.register(_Registered(here.read_side.metrics.registry))
-    registry.register(_Gauges(await _gauges(here)))
+        registry.register(_Registered(kept.registry))
+    registry.register(_Gauges(gauges))
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
 
 class _Gauges(Collector):
-    def __init__(self, gauges: list[Metric]) -> None:
+    def __init__(self, gauges: Sequence[Metric]) -> None:
         self._gauges = gauges
 
     def collect(self) -> Iterable[Metric]:
@@ -89,64 +83,36 @@ class _Registered(Collector):
         return self._registry.collect()
 
 
-def _lags(subscribed: list[Known]) -> Metric:
-    lags = GaugeMetricFamily(
-        "callboard_subscription_lag", "Changes that a subscription is behind.", labels=["name", "state"]
-    )
-    for known in subscribed:
-        lags.add_metric([known.subscription.name, known.subscription.state.value], known.lag)
-    return lags
+def _since_the_last_look(here: Context) -> float:
+    return here.read_side.clock.monotonic() - here.follower.seen_at
 
 
-async def _gauges(here: Context) -> list[Metric]:
-    follower = here.follower
+async def _of_the_view(here: Context) -> list[Metric]:
+    view = here.follower.view
     kinds = GaugeMetricFamily("catalog_entities_count", "Visible entities by kind.", labels=["kind"])
-    for value in facets(follower.view, ["kind"])["kind"]:
+    for value in facets(view, ["kind"])["kind"]:
         assert isinstance(value, dict)
         kinds.add_metric([str(value["value"]).lower()], float(str(value["count"])))
-    found: list[Metric] = [
+    return [
         kinds,
-        GaugeMetricFamily("callboard_view_offset", "The offset of the view.", follower.view.offset),
-        GaugeMetricFamily("callboard_view_lag", "Changes that the view is known to be behind.", follower.lag),
+        GaugeMetricFamily("callboard_view_offset", "The offset of the view.", view.offset),
+        GaugeMetricFamily("callboard_view_lag", "Changes that the view is known to be behind.", here.follower.lag),
+        GaugeMetricFamily(
+            "callboard_view_lag_seconds", "Age of the oldest change that the view lacks.", await _lag_seconds(here)
+        ),
+        GaugeMetricFamily(
+            "callboard_view_seconds_since_read",
+            "Time since the stream was last looked at.",
+            _since_the_last_look(here) if here.follower.position is not None else 0,
+        ),
     ]
+
+
+async def _lag_seconds(here: Context) -> float:
+    # Without the database nobody knows of a change that is missing; the time since the last look tells then.
     try:
         async with here.database.transaction() as tx:
-            due, _ = await schedule.length(tx)
-            _, _, failing = await entities.count(tx)
-            queued = await stitch_queue.length(tx)
-            registered = len(await locations.every(tx))
-            contested = await conflicts.count(tx)
-            refused = await providers.refused(tx)
-            position = await changes.position(tx)
-            subscribed = [Known(each, position) for each in await subscriptions.every(tx)]
-            size = await rates.size(tx)
+            missing = await backlog.change_at(tx, here.follower.view.offset + 1)
+            return max(0.0, (tx.now - missing).total_seconds()) if missing else 0.0
     except CallboardError:
-        # Without the database there is nothing to say about it, which is what `up` is for.
-        return [*found, GaugeMetricFamily("callboard_database_up", "Whether PostgreSQL answers.", 0)]
-    return [
-        *found,
-        GaugeMetricFamily("callboard_database_up", "Whether PostgreSQL answers.", 1),
-        _lags(subscribed),
-        GaugeMetricFamily("callboard_schedule_due", "Entities that are due for processing.", due),
-        GaugeMetricFamily("callboard_entities_failing", "Entities whose last processing failed.", failing),
-        GaugeMetricFamily("catalog_conflicts_count", "Entities that several sources claim.", contested),
-        GaugeMetricFamily("catalog_stitching_queue_length", "Entities that wait for stitching.", queued),
-        GaugeMetricFamily("catalog_registered_locations_count", "Registered locations.", registered),
-        _refusals(refused),
-        GaugeMetricFamily("callboard_stream_head", "The last offset of the stream.", position.head),
-        GaugeMetricFamily(
-            "callboard_stream_history_floor", "Single changes above it are kept.", position.history_floor
-        ),
-        GaugeMetricFamily("callboard_stream_tombstone_floor", "Removals above it are kept.", position.tombstone_floor),
-        GaugeMetricFamily("callboard_stream_history_changes", "Single changes that are kept.", size.changes),
-        GaugeMetricFamily("callboard_stream_history_bytes", "Room that the history takes on the disk.", size.bytes),
-    ]
-
-
-def _refusals(names: Iterable[str]) -> Metric:
-    refusals = GaugeMetricFamily(
-        "callboard_removals_refused", "1 for a provider whose last mutation was refused.", labels=["provider"]
-    )
-    for name in names:
-        refusals.add_metric([name], 1)
-    return refusals
+        return 0.0

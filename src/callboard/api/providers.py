@@ -20,6 +20,7 @@ from callboard.ingestion import pushing, uploads
 from callboard.ingestion.mutations import Carried, Rejected
 from callboard.ingestion.pushing import Changed, Expected, Once, Tried, Writing
 from callboard.ingestion.uploads import Upload
+from callboard.metrics import Stage
 from callboard.model import json, patches
 from callboard.model.json import JsonObject, JsonValue
 from callboard.model.refs import EntityRef
@@ -187,7 +188,8 @@ async def _write(
     if asked.text("dryRun") == "true":
         tried = await pushing.try_out(here.database, writing, offer, full=full, rejected=count)
         return answers.value(await asyncio.to_thread(_tried, tried, rejected))
-    pushed = await pushing.push(here.database, writing, offer, full=full, rejected=count)
+    with here.read_side.metrics.stage(Stage.MUTATE, offer.count):
+        pushed = await pushing.push(here.database, writing, offer, full=full, rejected=count)
     told: JsonObject = {**pushed.body, "rejected": [*rejected]}
     if (seconds := waiting.seconds(asked)) is None:
         await context.until_visible(here, pushed.offset)

@@ -32,6 +32,7 @@ from callboard.api import (
 from callboard.api.context import MOUNT, Context
 from callboard.api.dispatch import Dispatch
 from callboard.api.door import Door
+from callboard.api.gauges import Gauges
 from callboard.api.paths import Route, allowed_methods
 from callboard.api.surroundings import Surroundings
 from callboard.app import ReadSide
@@ -114,7 +115,8 @@ def application(read_side: ReadSide) -> ASGIApp:
     inner: ASGIApp = Dispatch(app, CATALOG, mount=MOUNT, on_error=_failed)
     if read_side.authenticator is not None:
         inner = Door(inner, read_side.authenticator)
-    return shared_with_pages(Surroundings(inner, Context(read_side)), read_side.settings.backend.cors)
+    context = Context(read_side, Gauges(read_side.database, read_side.clock))
+    return shared_with_pages(Surroundings(inner, context), read_side.settings.backend.cors)
 
 
 def shared_with_pages(app: ASGIApp, cors: CorsSettings) -> ASGIApp:

@@ -18,7 +18,7 @@ from callboard.app import ReadSide
 _log = structlog.get_logger(__name__)
 
 
-class _Quiet(uvicorn.Server):
+class Quiet(uvicorn.Server):
     """Leaves the signals to the process, which has more than HTTP to stop."""
 
     @contextlib.contextmanager
@@ -63,7 +63,7 @@ async def serve(read_side: ReadSide, stop: asyncio.Event, *, inherited: int | No
     """Answer requests until *stop* is set, on the *inherited* socket or on the configured address."""
     allow_open_files()
     listen = read_side.settings.backend.listen
-    server = _Quiet(configured(application(read_side), host=listen.host, port=listen.port))
+    server = Quiet(configured(application(read_side), host=listen.host, port=listen.port))
     sockets = [socket.socket(fileno=inherited)] if inherited is not None else None
     following = asyncio.create_task(read_side.run(stop))
     serving = asyncio.create_task(server.serve(sockets))

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import structlog
 
@@ -11,6 +11,7 @@ from callboard.extend import Mutation
 from callboard.ingestion import guards, mutations
 from callboard.ingestion.guards import OPEN, Guard
 from callboard.ingestion.mutations import Applied
+from callboard.metrics import Metrics, Stage
 from callboard.model.causes import Because, Reason
 from callboard.store import claims, leases, providers, refresh_keys, schedule
 from callboard.store.database import Database, Transaction
@@ -26,6 +27,7 @@ class Connection:
     database: Database
     provider: str
     guard: Guard = OPEN
+    metrics: Metrics = field(default_factory=Metrics)
 
     async def apply(self, mutation: Mutation) -> None:
         """Store the mutation; returns when it is committed.
@@ -45,9 +47,10 @@ class Connection:
             await check_name(tx, self.provider)
             return await mutations.apply(tx, prepared)
 
-        applied = await guards.remembering(
-            self.database, self.provider, ProviderKind.ENGINE, lambda: self.database.run(work)
-        )
+        with self.metrics.stage(Stage.MUTATE, prepared.offer.count):
+            applied = await guards.remembering(
+                self.database, self.provider, ProviderKind.ENGINE, lambda: self.database.run(work)
+            )
         _log.info(
             "ingestion.applied",
             provider=self.provider,

@@ -20,6 +20,7 @@ from callboard.ingestion import connections, guards, mutations
 from callboard.ingestion.guards import OPEN, Guard
 from callboard.ingestion.mutations import Carried, Prepared, Written
 from callboard.loop import Loop
+from callboard.metrics import Metrics, Stage
 from callboard.model import json
 from callboard.store import ingestions, leases, providers
 from callboard.store.claims import ClaimKey, Difference
@@ -75,6 +76,7 @@ class Rounds:
     clock: Clock
     provider: IncrementalEntityProvider
     guard: Guard = OPEN
+    metrics: Metrics = field(default_factory=Metrics)
     lease: dt.timedelta = dt.timedelta(seconds=15)
     owner: str = field(default_factory=lambda: uuid.uuid4().hex)
     loop: Loop = field(init=False)
@@ -120,7 +122,8 @@ class Rounds:
         except Exception as error:  # noqa: BLE001 - a source may fail in any way; it is shown with its provider
             return await self._fail(stand, error)
         try:
-            pause = await self._store(turned)
+            with self.metrics.stage(Stage.MUTATE, turned.prepared.offer.count):
+                pause = await self._store(turned)
         except InvalidInput as error:
             return await self._fail(stand, error)
         if turned.cursor is None or pause is None:

@@ -7,14 +7,17 @@ waits for a slow host holds up nobody else.
 import asyncio
 import datetime as dt
 import random
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 import structlog
 
 from callboard.clock import Clock
 from callboard.errors import InvalidInput
 from callboard.loop import TICK, Loop, pause_until
+from callboard.metrics import Metrics, Stage
 from callboard.model.causes import Because, Reason
 from callboard.processing import results, settling
 from callboard.processing.pipeline import Broken, Pipeline, parse_unprocessed
@@ -26,6 +29,15 @@ from callboard.store.schedule import Due, Outcome, Settled
 _log = structlog.get_logger(__name__)
 
 _MOST_PATIENT = dt.timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """What a run came to, when it began, and how many seconds its processors took."""
+
+    result: Result
+    began: float
+    took: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,8 +74,9 @@ class Worker:
     options: ProcessingOptions = field(default_factory=ProcessingOptions)
     chance: random.Random = field(default_factory=random.Random)
     tally: Tally = field(default_factory=Tally)
+    metrics: Metrics = field(default_factory=Metrics)
     _running: dict[str, Due] = field(default_factory=dict)
-    _finished: list[Result] = field(default_factory=list)
+    _finished: list[_Run] = field(default_factory=list)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     claiming: Loop = field(init=False)
     settling: Loop = field(init=False)
@@ -110,6 +123,7 @@ class Worker:
             return found, TICK if found else pause_until(await schedule.next_due(tx), tx.now)
 
         claimed, pause = await self.database.run(work)
+        self.metrics.processing_delay.observe_all(due.waited for due in claimed)
         for due in claimed:
             self._running[due.ref] = due
             task = asyncio.create_task(self._run(due))
@@ -119,14 +133,17 @@ class Worker:
 
     async def settle(self) -> float:
         """Store a batch of finished runs."""
-        batch = self._finished[: self.options.batch]
-        if not batch:
+        runs = self._finished[: self.options.batch]
+        if not runs:
             return TICK
-        await self._store(batch, backlog=len(batch) == self.options.batch)
+        batch = [run.result for run in runs]
+        with self.metrics.stage(Stage.SETTLE, len(batch)):
+            await self._store(batch, backlog=len(batch) == self.options.batch)
         del self._finished[: len(batch)]
         for result in batch:
             self._let_go(result.due)
             self._tell(result)
+        self._measure(runs)
         self.claiming.wake()
         return 0
 
@@ -168,14 +185,26 @@ class Worker:
 
     async def _run(self, due: Due) -> None:
         fingerprint = self.pipeline.fingerprint
+        began = time.monotonic()
         outcome = await self.pipeline.process(parse_unprocessed(due.content), results.known(due, fingerprint))
         try:
             result = results.of(outcome, due, fingerprint)
         except (TypeError, ValueError) as error:
             # What a processor made can't be written as JSON.
             result = results.of(Broken([error], outside=False), due, fingerprint)
-        self._finished.append(result)
+        self._finished.append(_Run(result, began, time.monotonic() - began))
         self.settling.wake()
+
+    def _measure(self, runs: Sequence[_Run]) -> None:
+        """Put into the metrics, all at once, how long *runs* took that have just been stored."""
+        now = time.monotonic()
+        metrics = self.metrics
+        metrics.stages.labels(Stage.PROCESS.value).observe_all(run.took for run in runs)
+        for kind, name in ((Good, "ok"), (Bad, "failed")):
+            metrics.processors.labels(name).observe_all(run.took for run in runs if isinstance(run.result, kind))
+        for outcome, name in _RESULTS.items():
+            ended = (now - run.began for run in runs if _outcome(run.result) is outcome)
+            metrics.processing.labels(name).observe_all(ended)
 
     async def _release(self) -> None:
         work = [(due.ref, due.lease) for due in self._running.values()]
@@ -221,6 +250,10 @@ def _settled(result: Result, *, due_at: dt.datetime | None, attempts: int) -> Se
         because=due.because,
         outcome=_outcome(result),
     )
+
+
+_RESULTS: Final = {Outcome.CHANGED: "changed", Outcome.UNCHANGED: "unchanged", Outcome.FAILED: "errors"}
+"""What the metrics call them, as Backstage's do."""
 
 
 def _outcome(result: Result) -> Outcome:

@@ -66,7 +66,7 @@ def _listen(value: Value) -> Listen:
     return Listen(_host_named(address[1] or ""), int(address[2]))
 
 
-_LISTEN: Final = Form('a port, "host:port", ":port" or an object with host and port', _listen)
+LISTEN: Final = Form('a port, "host:port", ":port" or an object with host and port', _listen)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ class OutboundSettings:
 class BackendSettings:
     """The server's surroundings."""
 
-    listen: Annotated[Listen, Shorthand(_LISTEN)] = Listen()
+    listen: Annotated[Listen, Shorthand(LISTEN)] = Listen()
     """Where to listen: an object, or one of the short forms. No host means loopback."""
 
     base_url: Annotated[str | None, forms.WEB_ADDRESS] = None

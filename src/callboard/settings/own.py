@@ -9,6 +9,7 @@ from typing import Annotated, Final
 
 from callboard.settings import forms
 from callboard.settings.auth import BackstageSettings
+from callboard.settings.backend import LISTEN, Listen
 from callboard.settings.databases import WaysSettings
 from callboard.settings.forms import Adjusted, Bytes, Computed, Count, Form, Key, Percentage, Raw, Seconds, Shorthand
 from callboard.settings.permissions import DecidingSettings
@@ -159,6 +160,16 @@ class StreamSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MetricsSettings:
+    """Where an engine that runs alone can be asked how it is."""
+
+    listen: Annotated[Listen | None, Shorthand(LISTEN)] = None
+    """Where `callboard engine` serves `/metrics`, liveness and readiness: written as `backend.listen` is. Nowhere by
+    default: several engines on one machine would need several ports. The engines of `callboard serve` need none; its
+    API tells of them as well."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CallboardSettings:
     """What only Callboard has."""
 
@@ -190,6 +201,9 @@ class CallboardSettings:
 
     logging: LoggingSettings = field(default_factory=LoggingSettings)
     """What is logged, and how."""
+
+    metrics: MetricsSettings = field(default_factory=MetricsSettings)
+    """What can be asked of an engine that runs alone."""
 
     stream: StreamSettings = field(default_factory=StreamSettings)
     """How the stream of changes is served."""

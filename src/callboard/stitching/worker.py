@@ -1,11 +1,13 @@
 """The stitcher: takes tickets, assembles, publishes."""
 
 import datetime as dt
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from callboard.clock import Clock
 from callboard.loop import Loop, pause_until
+from callboard.metrics import Metrics, Stage
 from callboard.stitching.assembly import assemble
 from callboard.store import entities, publication, relations, stitch_queue
 from callboard.store.database import Database, Transaction
@@ -41,6 +43,7 @@ class Stitcher:
     clock: Clock
     options: StitchingOptions = field(default_factory=StitchingOptions)
     tally: Tally = field(default_factory=Tally)
+    metrics: Metrics = field(default_factory=Metrics)
     loop: Loop = field(init=False)
 
     def __post_init__(self) -> None:
@@ -51,6 +54,14 @@ class Stitcher:
         tickets, pause = await self.database.run(self._claim)
         if not tickets:
             return pause
+        self.metrics.stitching_delay.observe_all(ticket.waited for ticket in tickets)
+        began = time.monotonic()
+        with self.metrics.stage(Stage.STITCH, len(tickets)):
+            await self._work(tickets)
+        self.metrics.stitching.observe(time.monotonic() - began)
+        return 0
+
+    async def _work(self, tickets: Sequence[Ticket]) -> None:
         # In a snapshot: a result that is stored between the two queries would be read by halves, and published.
         async with self.database.transaction(snapshot=True) as tx:
             refs = [ticket.ref for ticket in tickets]
@@ -62,7 +73,6 @@ class Stitcher:
         self.tally.changed += len(changed)
         self.tally.unchanged += len(parts) - len(changed)
         self.tally.abandoned += len(tickets) - len(parts)
-        return 0
 
     async def _claim(self, tx: Transaction) -> tuple[list[Ticket], float]:
         tickets = await stitch_queue.claim(tx, batch=self.options.batch, lease=self.options.lease)
@@ -71,4 +81,7 @@ class Stitcher:
     async def _publish(self, tx: Transaction, tickets: Sequence[Ticket], changed: Sequence[FinalEntity]) -> None:
         held = await stitch_queue.lock_holding(tx, tickets)
         await stitch_queue.settle(tx, tickets)
-        await publication.publish(tx, [entity for entity in changed if entity.ref in held])
+        held_still = [entity for entity in changed if entity.ref in held]
+        if held_still:
+            with self.metrics.stage(Stage.PUBLISH, len(held_still)):
+                await publication.publish(tx, held_still)

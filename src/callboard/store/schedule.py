@@ -53,6 +53,8 @@ class Due:
     result_hash: bytes | None
     state: str | None
     source: str | None
+    waited: float = 0.0
+    """Seconds for which it had been due when it was claimed."""
     line: int | None = None
     """Where the content begins in the file that it was read from."""
 
@@ -113,6 +115,7 @@ async def claim(tx: Transaction, *, batch: int, lease: dt.timedelta) -> list[Due
             result_hash=row["result_hash"],
             state=row["state"],
             source=row["source"],
+            waited=max(0.0, (tx.now - row["due_at"]).total_seconds()),
             line=row["line"],
         )
         for row in rows

@@ -40,6 +40,8 @@ class Ticket:
     ref: str
     ticket: int
     lease: int
+    waited: float = 0.0
+    """Seconds for which it had been due when it was claimed."""
 
 
 async def mark(
@@ -72,7 +74,10 @@ async def mark(
 async def claim(tx: Transaction, *, batch: int, lease: dt.timedelta) -> list[Ticket]:
     """Take up to *batch* requests, oldest first."""
     rows = await tx.rows(_SQL["claim"], now=tx.now, until=tx.now + lease, batch=batch)
-    return [Ticket(row["ref"], row["ticket"], row["lease"]) for row in rows]
+    return [
+        Ticket(row["ref"], row["ticket"], row["lease"], max(0.0, (tx.now - row["due_at"]).total_seconds()))
+        for row in rows
+    ]
 
 
 async def lock_holding(tx: Transaction, tickets: Sequence[Ticket]) -> set[str]:

@@ -13,6 +13,7 @@ import structlog
 
 from callboard.clock import Clock
 from callboard.loop import Loop
+from callboard.metrics import Metrics, Stage
 from callboard.model.changes import Change
 from callboard.store import changes, epochs
 from callboard.store.changes import Position
@@ -57,6 +58,7 @@ class Follower:
     """Finds the facts of recent bodies, once for all readers."""
     behind: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_BEHIND))
     """Held while a reader is served from the database."""
+    metrics: Metrics = field(default_factory=Metrics)
     readers: Readers = field(default_factory=Readers)
     """Who reads from this process."""
     _recent: deque[Step] = field(init=False)
@@ -105,8 +107,10 @@ class Follower:
             await self.load(needed=offset if position.epoch == epoch and position.head >= offset else 0)
             return 0
         if found:
-            steps = list(self._steps(found))
-            self.view.apply(found)
+            with self.metrics.stage(Stage.FOLLOW, len(found)):
+                steps = list(self._steps(found))
+                self.view.apply(found)
+            self.metrics.view_delay.observe(max(0.0, (self.clock.now() - found[0].at).total_seconds()))
             if self._recent and self._recent[-1].change.offset + 1 != found[0].offset:
                 # A page that could not be applied to its end. What follows must not look as if it came next.
                 self._recent.clear()

@@ -20,7 +20,7 @@ with due as materialized (
 ), taken as (
     update schedule s set lease = (select nextval('leases_taken')), leased_until = :until
     from due where s.ref = due.ref
-    returning s.ref, s.ticket, s.lease, s.attempts, s.priority, s.because, s.asked_by
+    returning s.ref, s.ticket, s.lease, s.attempts, s.priority, s.due_at, s.because, s.asked_by
 )
 select taken.*, coalesce(c.content, e.kept) as content, e.result_hash, e.state, e.source, c.line
 from taken

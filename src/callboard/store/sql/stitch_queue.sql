@@ -45,7 +45,7 @@ with due as materialized (
 )
 update stitch_queue q set lease = (select nextval('leases_taken')), leased_until = :until, again = null
 from due where q.ref = due.ref
-returning q.ref, q.ticket, q.lease;
+returning q.ref, q.ticket, q.lease, q.due_at;
 
 -- name: lock_holding
 select q.ref from stitch_queue q
