@@ -22,6 +22,7 @@ from benchmarks import (
     deliver,
     follow,
     generate,
+    hot,
     ingest,
     live,
     processes,
@@ -251,6 +252,18 @@ def _deliver(count: int, save: Path | None) -> None:
     _measure(work, save)
 
 
+@main.command("hot")
+@click.option("--members", type=click.IntRange(min=10), default=6_000, show_default=True, help="Of the group.")
+@_save
+def _hot(members: int, save: Path | None) -> None:
+    """Let the members of one group arrive one by one, and all at once."""
+
+    async def work(progress: Progress) -> list[Any]:
+        return [await hot.run(members, progress)]
+
+    _measure(work, save)
+
+
 @main.command("generate")
 @click.option("--count", type=click.IntRange(min=1), default=10_000, show_default=True, help="Entities.")
 @click.option("--seed", default=1, show_default=True, help="Another seed makes another catalog.")
@@ -278,6 +291,7 @@ _SHOW: dict[type, Callable[[Console, Any], None]] = {
     cost.Cost: cost.show,
     publish.Publish: publish.show,
     deliver.Deliver: deliver.show,
+    hot.Hot: hot.show,
 }
 
 

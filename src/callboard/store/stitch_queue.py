@@ -25,6 +25,13 @@ LATER = dt.timedelta(seconds=1)
 """The same while there is a backlog, when more of its kind are sure to come."""
 
 
+_LARGE: Mapping[str, object] = MappingProxyType(
+    {"small": 8_192, "a_byte": dt.timedelta(microseconds=25), "longest": dt.timedelta(seconds=5)}
+)
+"""What has grown beyond so many bytes, as they are stored, waits longer for relations of others, by so much for each
+byte: one entity is written anew for the sake of its neighbours at 40 kB a second, however many they are."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ticket:
     """A claimed request to stitch one entity."""
@@ -57,6 +64,8 @@ async def mark(
         refs=[*refs, *neighbours],
         dues=[tx.now for _ in refs] + [later for _ in neighbours],
         reasons=[texts[reasons.get(ref, reason)] for ref in refs] + [related[by] for by in neighbours.values()],
+        now=tx.now,
+        **_LARGE,
     )
 
 
@@ -80,6 +89,7 @@ async def settle(tx: Transaction, tickets: Sequence[Ticket]) -> None:
         tickets=[ticket.ticket for ticket in tickets],
         leases=[ticket.lease for ticket in tickets],
         again_at=tx.now + SOON,
+        **_LARGE,
     )
 
 

@@ -5,11 +5,21 @@
 -- lock that comes with the conflict sees to that. What relations point at need not exist.
 -- Of several reasons the latest is kept, for the event can tell one; but no relation of somebody else's takes the place
 -- of what has happened to the entity itself, until a stitcher has begun with that.
-with wanted as (
+-- What has grown large waits for more relations of somebody else's, the longer the larger it is: it is assembled and
+-- written as a whole each time. (How many bytes it has is said without reading them.)
+with asked as (
     select distinct on (ref collate "C") ref, due_at, because
     from unnest(:refs::text[], :dues::timestamptz[], :reasons::text[]) as wanted (ref, due_at, because)
     where exists (select from entities e where e.ref = wanted.ref)
     order by ref collate "C", due_at
+), wanted as (
+    select ref, because, due_at + case
+        when due_at <= :now::timestamptz then interval '0'
+        else least(:longest::interval, :a_byte::interval * coalesce((
+            select greatest(0, pg_column_size(f.body) - :small::int) from final_entities f where f.ref = asked.ref
+        ), 0))
+    end as due_at
+    from asked
 ), marked as (
     insert into stitch_queue (ref, due_at, ticket, since, because)
     select ref, due_at, ticket, ticket, because from (
@@ -52,7 +62,13 @@ with work as (
     where q.ref = work.ref and q.ticket = work.ticket and q.lease = work.lease
 )
 update stitch_queue q set
-    lease = null, leased_until = null, due_at = :again_at, since = coalesce(q.again, q.since), again = null
+    lease = null, leased_until = null, since = coalesce(q.again, q.since), again = null,
+    due_at = :again_at::timestamptz + case
+        when not starts_with(q.because, '{"because":"relations"') then interval '0'
+        else least(:longest::interval, :a_byte::interval * coalesce((
+            select greatest(0, pg_column_size(f.body) - :small::int) from final_entities f where f.ref = q.ref
+        ), 0))
+    end
 from work where q.ref = work.ref and q.lease = work.lease and q.ticket <> work.ticket;
 
 -- name: next_due
