@@ -39,7 +39,7 @@ async def test_members_who_come_in_one_go_are_one_event_of_their_group(catalog: 
 
 
 async def test_a_group_that_has_grown_large_waits_longer_for_more_members(catalog: Catalog) -> None:
-    await catalog.provide("teams", Full(offered(group(about=words(40_000)))))
+    await catalog.provide("teams", Full(offered(group(about=words(80_000)))))
     await catalog.settle()
     await catalog.provide("people", Delta(offered(member(1))))
     await catalog.process()
@@ -54,12 +54,12 @@ async def test_a_group_that_has_grown_large_waits_longer_for_more_members(catalo
 
 
 async def test_what_somebody_has_changed_in_a_large_group_does_not_wait(catalog: Catalog) -> None:
-    await catalog.provide("teams", Full(offered(group(about=words(40_000)))))
+    await catalog.provide("teams", Full(offered(group(about=words(80_000)))))
     await catalog.settle()
 
     await catalog.provide("people", Delta(offered(member(1))))
     await catalog.process()
-    await catalog.provide("teams", Full(offered(group(about=words(50_000)))))
+    await catalog.provide("teams", Full(offered(group(about=words(90_000)))))
     await catalog.process()
     await stitch_what_is_due(catalog)
 
@@ -83,8 +83,8 @@ def members_of(catalog: Catalog) -> int:
 
 
 def words(count: int) -> str:
-    """Text of so many characters that hardly gets smaller when it is compressed."""
-    return "".join(f"{number * number * 2_654_435_761 % 2**32:08x}" for number in range(count // 8))
+    """Text of about so many characters."""
+    return "word " * (count // 5) + "end"
 
 
 def group(about: str = "") -> JsonObject:

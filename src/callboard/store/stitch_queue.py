@@ -26,10 +26,10 @@ LATER = dt.timedelta(seconds=1)
 
 
 _LARGE: Mapping[str, object] = MappingProxyType(
-    {"small": 8_192, "a_byte": dt.timedelta(microseconds=25), "longest": dt.timedelta(seconds=5)}
+    {"small": 16_384, "a_byte": dt.timedelta(microseconds=10), "longest": dt.timedelta(seconds=5)}
 )
-"""What has grown beyond so many bytes, as they are stored, waits longer for relations of others, by so much for each
-byte: one entity is written anew for the sake of its neighbours at 40 kB a second, however many they are."""
+"""What has grown beyond so many bytes waits longer for relations of others, by so much for each byte: for the sake of
+its neighbours one entity is written at 100 kB a second, however many they are."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@
 -- Of several reasons the latest is kept, for the event can tell one; but no relation of somebody else's takes the place
 -- of what has happened to the entity itself, until a stitcher has begun with that.
 -- What has grown large waits for more relations of somebody else's, the longer the larger it is: it is assembled and
--- written as a whole each time. (How many bytes it has is said without reading them.)
+-- written as a whole each time. (For its length nothing is unpacked.)
 with asked as (
     select distinct on (ref collate "C") ref, due_at, because
     from unnest(:refs::text[], :dues::timestamptz[], :reasons::text[]) as wanted (ref, due_at, because)
@@ -16,7 +16,7 @@ with asked as (
     select ref, because, due_at + case
         when due_at <= :now::timestamptz then interval '0'
         else least(:longest::interval, :a_byte::interval * coalesce((
-            select greatest(0, pg_column_size(f.body) - :small::int) from final_entities f where f.ref = asked.ref
+            select greatest(0, octet_length(f.body) - :small::int) from final_entities f where f.ref = asked.ref
         ), 0))
     end as due_at
     from asked
@@ -66,7 +66,7 @@ update stitch_queue q set
     due_at = :again_at::timestamptz + case
         when not starts_with(q.because, '{"because":"relations"') then interval '0'
         else least(:longest::interval, :a_byte::interval * coalesce((
-            select greatest(0, pg_column_size(f.body) - :small::int) from final_entities f where f.ref = q.ref
+            select greatest(0, octet_length(f.body) - :small::int) from final_entities f where f.ref = q.ref
         ), 0))
     end
 from work where q.ref = work.ref and q.lease = work.lease and q.ticket <> work.ticket;
