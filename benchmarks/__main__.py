@@ -30,6 +30,7 @@ from benchmarks import (
     query,
     servers,
     tables,
+    view,
 )
 from benchmarks.ingest import Via
 from benchmarks.servers import ReaderClocks
@@ -264,6 +265,19 @@ def _hot(members: int, save: Path | None) -> None:
     _measure(work, save)
 
 
+@main.command("view")
+@_count
+@click.option("--rounds", type=click.IntRange(min=1), default=5, show_default=True, help="Times all is changed.")
+@_save
+def _view(count: int, rounds: int, save: Path | None) -> None:
+    """Build the view, read from it, and change everything in it several times over."""
+
+    async def work(progress: Progress) -> list[Any]:
+        return [await view.run(count, rounds, progress)]
+
+    _measure(work, save)
+
+
 @main.command("generate")
 @click.option("--count", type=click.IntRange(min=1), default=10_000, show_default=True, help="Entities.")
 @click.option("--seed", default=1, show_default=True, help="Another seed makes another catalog.")
@@ -292,6 +306,7 @@ _SHOW: dict[type, Callable[[Console, Any], None]] = {
     publish.Publish: publish.show,
     deliver.Deliver: deliver.show,
     hot.Hot: hot.show,
+    view.ViewFigures: view.show,
 }
 
 
