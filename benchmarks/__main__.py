@@ -288,14 +288,14 @@ def _bootstrap(counts: Sequence[list[int]], readers: int, save: Path | None) -> 
 
 
 @main.command("view")
-@click.option("--count", type=_COUNT, default=50_000, show_default=True, help="Entities.")
-@click.option("--changes", type=click.IntRange(min=100), help="That are followed.  [default: twice the entities]")
+@_count
+@click.option("--rounds", type=click.IntRange(min=1), default=5, show_default=True, help="Times all is changed.")
 @_save
-def _view(count: int, changes: int | None, save: Path | None) -> None:
-    """Start an API process on a large catalog, weigh it, and let it follow a day of changes."""
+def _view(count: int, rounds: int, save: Path | None) -> None:
+    """Build the view, read from it, and change everything in it several times over."""
 
     async def work(progress: Progress) -> list[Any]:
-        return [await view.run(count, changes or 2 * count, progress)]
+        return [await view.run(count, rounds, progress)]
 
     _measure(work, save)
 
@@ -422,7 +422,7 @@ _SHOW: dict[type, Callable[[Console, Any], None]] = {
     publish.Publish: publish.show,
     deliver.Deliver: deliver.show,
     compare.Compare: compare.show,
-    view.View: view.show,
+    view.ViewFigures: view.show,
     hot.Hot: hot.show,
     migrate.Migrate: migrate.show,
 }

@@ -1,120 +1,194 @@
-"""Hot: a group whose members arrive one by one, and all at once: how often it is put together, and what that costs."""
+"""Hot: the members of one group arrive one by one, or all at once; how often is it published for them?"""
 
-import asyncio
+import functools
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
+import asyncpg
 from rich.console import Console
 from rich.progress import Progress
 
-from benchmarks import servers, tables
-from benchmarks.servers import Server, Usage
-from callboard.model import json
+from benchmarks import processes, tables
+from benchmarks.launch import until
+from benchmarks.servers import Server, Usage, fresh
+from callboard.extend import Delta, Full, Offered
+from callboard.ingestion.connections import Connection
+from callboard.model.annotations import MANAGED_BY_LOCATION, MANAGED_BY_ORIGIN_LOCATION
 from callboard.model.json import JsonObject
 
-_PROVIDER = "/api/catalog/providers/bench/entities"
-_AT_ONCE = 8
-_GROUP = "group:default/hot"
+Arrive = Callable[[Server, int, Callable[[], None]], Awaitable[None]]
+"""Lets so many members come, and tells of each."""
+
+_GROUP = "group:default/everybody"
+_LOCATION = "url:https://git.example.com/acme/people/blob/main/all.yaml"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Way:
-    """One way in which the members came."""
+class Arrival:
+    """The figures of one way to arrive."""
 
     name: str
+    members: int
     seconds: float
-    """Until all of them were visible, and nothing was left to do."""
-    stitches: int
-    """Of the group: each is an event, for each found it with more members."""
-    group_bytes: int
-    """Of the group in the end."""
-    written_bytes: int
-    """Of all its versions in the history."""
+    """Until the group has all of them."""
+    events: int
+    """Of the group: how often it was published with other members."""
+    relations: int
+    """In all these events together: what was written for the sake of the group."""
+    history_bytes: int
+    """What the history holds of the group, as it is stored."""
     cpu: Usage
-    memory: dict[str, float]
+    engine_mib: float
+    """The most that the engine has held at once."""
+    api_mib: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hot:
     """The figures of one run."""
 
-    members: int
-    ways: Sequence[Way]
+    arrivals: Sequence[Arrival]
 
 
 async def run(members: int, progress: Progress) -> Hot:
-    """Let the members come in both ways, each into a new server."""
-    return Hot(
-        members=members,
-        ways=[
-            await _way("one by one", members, progress, one_by_one=True),
-            await _way("in one go", members, progress, one_by_one=False),
-        ],
-    )
+    """Let so many *members* arrive in each way, each in a server of its own."""
+    ways: dict[str, Arrive] = {
+        "in one go": _at_once,
+        "one commit each": _committed,
+        "one push each": _pushed,
+    }
+    arrivals = []
+    for name, arrive in ways.items():
+        task = progress.add_task(f"hot: {name}", total=members)
+        async with fresh() as server:
+            arrivals.append(await _measured(server, name, members, arrive, functools.partial(progress.advance, task)))
+        progress.remove_task(task)
+    return Hot(arrivals=arrivals)
 
 
-async def _way(name: str, members: int, progress: Progress, *, one_by_one: bool) -> Way:
-    task = progress.add_task(f"hot: {name}", total=members)
-    async with servers.fresh() as server:
-        group = _entity("Group", "hot", {"type": "team", "children": []})
-        (await server.http.put(f"{_PROVIDER}/group/default/hot?wait=settled", json=group)).raise_for_status()
-        began, before, started = await server.offset(), server.usage(), time.perf_counter()
-        users = [_entity("User", f"u{number}", {"memberOf": ["hot"]}) for number in range(members)]
-        if one_by_one:
-            waiting = iter(users)
+async def _measured(
+    server: Server,
+    name: str,
+    members: int,
+    arrive: Arrive,
+    told: Callable[[], None],
+) -> Arrival:
+    await Connection(server.database, "bench-group").apply(Full([Offered(_managed(_group()))]))
+    await server.settled()
+    used, started = server.usage(), time.perf_counter()
+    await arrive(server, members, told)
 
-            async def put() -> None:
-                for user in waiting:
-                    path = f"{_PROVIDER}/user/default/{user['metadata']['name']}"  # type: ignore[index,call-overload]
-                    (await server.http.put(path, json=user)).raise_for_status()
-                    progress.advance(task)
+    async def complete() -> bool:
+        return await _visible_members(server) == members
 
-            await asyncio.gather(*(put() for _ in range(_AT_ONCE)))
-        else:
-            body = b"\n".join(json.encode(each) for each in [group, *users])
-            answer = await server.http.put(_PROVIDER, content=body, headers={"content-type": "application/x-ndjson"})
-            answer.raise_for_status()
-        await server.settled(visible=members + 1, told=lambda seen: progress.update(task, completed=seen))
-        seconds, cpu = time.perf_counter() - started, server.usage().since(before)
-        stitches, written, last = await _versions(server, began)
-        memory = server.memory()
-    progress.remove_task(task)
-    return Way(
+    await until(complete, every=0.1)
+    seconds = time.perf_counter() - started
+    await server.settled()
+    cpu = server.usage().since(used)
+    events, relations, size = await _published(server)
+    return Arrival(
         name=name,
+        members=members,
         seconds=seconds,
-        stitches=stitches,
-        group_bytes=last,
-        written_bytes=written,
+        events=events,
+        relations=relations,
+        history_bytes=size,
         cpu=cpu,
-        memory=memory,
+        engine_mib=sum(map(processes.peak_mib, server.pids("engine"))),
+        api_mib=sum(map(processes.peak_mib, server.pids("api"))),
     )
 
 
-async def _versions(server: Server, began: int) -> tuple[int, int, int]:
-    """How many versions the group has got, their bytes, and those of the last one."""
-    query = """
-        select count(*), coalesce(sum(octet_length(body)), 0)::bigint, coalesce(max(octet_length(body)), 0)
-        from history where ref = $1 and "offset" > $2
-    """
-    async with server.database.transaction() as tx:
-        found = await tx.connection.fetchrow(query, _GROUP, began)
-    assert found is not None
-    return found[0], found[1], found[2]
+async def _at_once(server: Server, members: int, told: Callable[[], None]) -> None:
+    await Connection(server.database, "bench").apply(
+        Full([Offered(_managed(_member(number))) for number in range(members)])
+    )
 
 
-def _entity(kind: str, name: str, spec: JsonObject) -> JsonObject:
-    return {"apiVersion": "backstage.io/v1alpha1", "kind": kind, "metadata": {"name": name}, "spec": spec}
+async def _committed(server: Server, members: int, told: Callable[[], None]) -> None:
+    connection = Connection(server.database, "bench")
+    for number in range(members):
+        await connection.apply(Delta([Offered(_managed(_member(number)))]))
+        told()
+
+
+async def _pushed(server: Server, members: int, told: Callable[[], None]) -> None:
+    for number in range(members):
+        body = {"added": [_member(number)], "removed": []}
+        (await server.http.post("/api/catalog/providers/bench/delta", json=body)).raise_for_status()
+        told()
+
+
+async def _visible_members(server: Server) -> int:
+    page = await server.get(
+        "/api/catalog/entities/by-query", filter=f"kind=user,relations.memberOf={_GROUP}", fields="kind", limit=0
+    )
+    if int(str(page["totalItems"])) == 0:
+        return 0
+    group = await server.get("/api/catalog/entities/by-name/group/default/everybody")
+    relations = group["relations"]
+    assert isinstance(relations, list)
+    return len(relations)
+
+
+async def _published(server: Server) -> tuple[int, int, int]:
+    """Events of the group, the relations in them, and their bytes in the history, after the one that made it."""
+    connection = await asyncpg.connect(server.database.url)
+    try:
+        row = await connection.fetchrow(
+            "select count(*) - 1, sum(json_array_length(body::json -> 'relations')), sum(pg_column_size(body))"
+            " from history where ref = $1",
+            _GROUP,
+        )
+    finally:
+        await connection.close()
+    assert row is not None
+    return int(row[0]), int(row[1]), int(row[2])
+
+
+def _group() -> JsonObject:
+    return {
+        "apiVersion": "backstage.io/v1alpha1",
+        "kind": "Group",
+        "metadata": {"name": "everybody"},
+        "spec": {"type": "team", "children": []},
+    }
+
+
+def _member(number: int) -> JsonObject:
+    return {
+        "apiVersion": "backstage.io/v1alpha1",
+        "kind": "User",
+        "metadata": {"name": f"user-{number:05}"},
+        "spec": {"memberOf": ["everybody"]},
+    }
+
+
+def _managed(entity: JsonObject) -> JsonObject:
+    metadata = entity["metadata"]
+    assert isinstance(metadata, dict)
+    annotations: JsonObject = {MANAGED_BY_LOCATION: _LOCATION, MANAGED_BY_ORIGIN_LOCATION: _LOCATION}
+    return {**entity, "metadata": {**metadata, "annotations": annotations}}
 
 
 def show(console: Console, result: Hot) -> None:
     """Print the figures."""
-    columns = [f"{result.members:,} members", "s", "stitches of the group", "its KiB", "written MiB"]
-    columns += ["engine ms", "PostgreSQL ms", "engine MiB", "API MiB"]
-    rows = []
-    for way in result.ways:
-        row = [way.name, f"{way.seconds:.1f}", f"{way.stitches:,}", f"{way.group_bytes / 1024:.0f}"]
-        row += [f"{way.written_bytes / 2**20:.1f}"]
-        row += [f"{cpu / result.members * 1000:.2f}" for cpu in (way.cpu.engine, way.cpu.postgres)]
-        rows.append([*row, f"{way.memory['engine']:.0f}", f"{way.memory['api']:.0f}"])
-    tables.show(console, "Hot: a group and its members; CPU is for a member", columns, rows)
+    columns = ["", "members", "s", "events", "relations", "history MiB"]
+    columns += ["engine s", "postgres s", "engine MiB", "API MiB"]
+    rows = [
+        [
+            each.name,
+            f"{each.members:,}",
+            f"{each.seconds:.1f}",
+            f"{each.events:,}",
+            f"{each.relations:,}",
+            f"{each.history_bytes / 2**20:.1f}",
+            f"{each.cpu.engine:.1f}",
+            f"{each.cpu.postgres:.1f}",
+            f"{each.engine_mib:.0f}",
+            f"{each.api_mib:.0f}",
+        ]
+        for each in result.arrivals
+    ]
+    tables.show(console, "A hot group; events, relations and history are those of the group alone", columns, rows)

@@ -5,7 +5,7 @@ import contextlib
 import itertools
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -92,10 +92,15 @@ async def run_fresh(count: int, progress: Progress, *, share: float = 1.0) -> Qu
     return replace(result, weights=weights)
 
 
-async def run(url: str, progress: Progress, *, look: Look | None, share: float = 1.0) -> Query:
-    """Read from the server at *url*; *look* tells the CPU time of its processes. *share* below 1 asks less often."""
+async def run(
+    url: str, progress: Progress, *, look: Look | None, share: float = 1.0, only: Collection[str] = ()
+) -> Query:
+    """Read from the server at *url*; *look* tells the CPU time of its processes. *share* below 1 asks less often.
+
+    *only* names the reads to ask for, all when it is empty.
+    """
     held = await reads.sample(url)
-    kinds = reads.of(held)
+    kinds = [kind for kind in reads.of(held) if not only or kind.name in only]
     task = progress.add_task("query", total=(len(kinds) + 2) * len(_CONNECTIONS))
     readings: list[Reading] = []
     skipped: dict[str, str] = {}

@@ -1,148 +1,176 @@
-"""View: how long an API process takes to hold a large catalog, what that weighs, and whether a day of changes tells."""
+"""View: what it takes to build it, to read from it, and what a day of changes leaves of its memory."""
 
 import random
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import asyncpg
 from rich.console import Console
 from rich.progress import Progress
 
-from benchmarks import generate, processes, servers, tables
-from benchmarks.launch import CLOCK
-from benchmarks.servers import Server
+from benchmarks import processes, query, reads, servers, tables
+from benchmarks.launch import CLOCK, Launched, until
+from benchmarks.query import Reading
+from benchmarks.servers import ReaderClocks, Server
 from callboard.model import json
-from callboard.model.causes import CHANGED
 from callboard.model.hashing import content_hash
-from callboard.model.json import JsonObject
-from callboard.store import changes as changes_of
 from callboard.store import publication
 from callboard.store.publication import FinalEntity
 
-_PARTS = 5
-_BATCH = 500
+_READS = ("by-name", "by-refs-100", "query-20", "facet-type-filtered", reads.COMPONENTS)
+_BATCH = 200
 _REST = 2.0
-_REMOVED_EVERY = 20
-"""Of the changes, this many are a removal; the next time that its turn comes, the entity is there again."""
+_SHARE = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class State:
-    """An API process at some time."""
+class Held:
+    """What the API process holds after so many changes."""
 
     changes: int
-    """That it has followed so far."""
-    resident_mib: float
+    resident_bytes: int
+    shared_out_bytes: int
+    api_cpu_us: float
+    """For a change, since the last look."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class View:
+class ViewFigures:
     """The figures of one run."""
 
     entities: int
     ready_seconds: float
-    """From the start of a process until it serves all of them."""
-    ready_cpu: float
-    empty_mib: float
-    """Of a process that holds no entities."""
-    day: Sequence[State]
-    yardstick_us: float
+    """From the start of the process until it answers."""
+    ready_cpu_seconds: float
+    empty_bytes: int
+    """What a process holds that has no entities."""
+    readings: Sequence[Reading]
+    held: Sequence[Held]
 
 
-async def run(count: int, changes: int, progress: Progress) -> View:
-    """Fill a new server, start another API process, and let it follow *changes*."""
-    yardstick = tables.Yardstick()
+async def run(count: int, rounds: int, progress: Progress) -> ViewFigures:
+    """Build a view of *count* entities in a further API process, read from it, and change everything *rounds* times."""
     async with servers.fresh() as server:
         async with server.another_api() as api:
-            await CLOCK.sleep(_REST)
-            empty = _resident(api.pid)
+            empty = processes.memory(api.pid).resident
         task = progress.add_task(f"view: fill with {count:,}", total=count)
         await servers.fill(server, count, lambda seen: progress.update(task, completed=seen))
         progress.remove_task(task)
-        yardstick.sample()
         started = time.perf_counter()
         async with server.another_api() as api:
-            ready, cpu = time.perf_counter() - started, processes.cpu_seconds([api.pid])
-            yardstick.sample()
+            ready = time.perf_counter() - started
+            cpu = processes.cpu_seconds([api.pid])
             await CLOCK.sleep(_REST)
-            day = [State(changes=0, resident_mib=_resident(api.pid))]
-            task = progress.add_task(f"view: {changes:,} changes", total=changes)
-            async for done in _parts_of_a_day(server, changes, lambda each: progress.update(task, completed=each)):
-                await server.settled(offset=await _head(server))
-                await CLOCK.sleep(_REST)
-                day.append(State(changes=done, resident_mib=_resident(api.pid)))
-            progress.remove_task(task)
-        return View(
-            entities=count,
-            ready_seconds=ready,
-            ready_cpu=cpu,
-            empty_mib=empty,
-            day=day,
-            yardstick_us=yardstick.microseconds,
-        )
+            before = _held(api, 0, 0.0)
+
+            async def look() -> ReaderClocks:
+                return ReaderClocks(processes.clocks([api.pid]), None)
+
+            read = await query.run(api.url, progress, look=look, share=_SHARE, only=_READS)
+            held = [before, _held(api, 0, 0.0)]
+            held += await _changed(server, api, rounds, progress)
+    return ViewFigures(
+        entities=count,
+        ready_seconds=ready,
+        ready_cpu_seconds=cpu,
+        empty_bytes=empty,
+        readings=read.readings,
+        held=held,
+    )
 
 
-async def _parts_of_a_day(server: Server, changes: int, told: Callable[[int], None]) -> AsyncIterator[int]:
-    """Publish *changes* past all that comes before publishing; after each part, how many there have been."""
-    async with server.database.transaction() as tx:
-        everything = await tx.connection.fetch("select ref, uid::text, body from final_entities where body is not null")
+def _held(api: Launched, changes: int, cpu_us: float) -> Held:
+    memory = processes.memory(api.pid)
+    return Held(changes=changes, resident_bytes=memory.resident, shared_out_bytes=memory.shared_out, api_cpu_us=cpu_us)
+
+
+async def _changed(server: Server, api: Launched, rounds: int, progress: Progress) -> list[Held]:
+    """Change random entities, past all that comes before publishing: as many a round as there are entities."""
     chance = random.Random(1)
-    gone: dict[str, bool] = {}
-    rows = {row["ref"]: row for row in everything}
-    refs, done = sorted(rows), 0
-    for part in range(1, _PARTS + 1):
-        while done < changes * part // _PARTS:
-            chosen = chance.sample(refs, min(_BATCH, len(refs)))
-            removed = [ref for ref in chosen[::_REMOVED_EVERY] if not gone.get(ref)]
-            revised = [
-                _revised(ref, rows[ref]["uid"], rows[ref]["body"], done + number)
-                for number, ref in enumerate(chosen)
-                if ref not in set(removed)
-            ]
-            async with server.database.transaction() as tx:
-                await publication.publish(tx, revised)
-            async with server.database.transaction() as tx:
-                await publication.retract(tx, dict.fromkeys(removed, CHANGED))
-            gone |= dict.fromkeys(chosen, False) | dict.fromkeys(removed, True)
-            done += len(chosen)
-            told(done)
-        yield done
+    connection = await asyncpg.connect(server.database.url)
+    try:
+        refs = [row["ref"] for row in await connection.fetch("select ref from final_entities where body is not null")]
+        found: list[Held] = []
+        done = 0
+        task = progress.add_task("view: changes", total=rounds * len(refs))
+        for _ in range(rounds):
+            used, begun = processes.cpu_seconds([api.pid]), done
+            while done < begun + len(refs):
+                await _publish(server, chance.sample(refs, min(_BATCH, len(refs))), chance, connection)
+                done += min(_BATCH, len(refs))
+                progress.update(task, completed=done)
+            await _caught_up(server, api)
+            cpu = processes.cpu_seconds([api.pid]) - used
+            found.append(_held(api, done, cpu / (done - begun) * 1e6))
+        progress.remove_task(task)
+        return found
+    finally:
+        await connection.close()
 
 
-def _revised(ref: str, uid: str, body: str, revision: int) -> FinalEntity:
-    """The entity with another description, other tags, and one relation less or again."""
+async def _publish(server: Server, refs: list[str], chance: random.Random, connection: asyncpg.Connection) -> None:
+    rows = await connection.fetch(
+        "select ref, uid::text as uid, body from final_entities where ref = any($1) and body is not null",
+        refs,
+    )
+    edited = [_edited(row["ref"], row["uid"], row["body"], chance) for row in rows]
+    async with server.database.transaction() as tx:
+        await publication.publish(tx, edited)
+
+
+def _edited(ref: str, uid: str, body: str, chance: random.Random) -> FinalEntity:
     entity = json.decode(body)
     assert isinstance(entity, dict)
-    changed = generate.revised(entity, revision)
-    metadata = changed["metadata"]
+    metadata, relations = entity["metadata"], entity["relations"]
     assert isinstance(metadata, dict)
-    labels: JsonObject = {"example.com/revision": str(revision % 1000)}
-    changed["metadata"] = {**metadata, "labels": labels, "tags": [f"tag-{revision % 400}", f"tag-{revision % 7}"]}
-    relations = changed.get("relations")
-    if isinstance(relations, list) and revision % 2:
-        changed["relations"] = relations[1:]
-    written = json.encode(changed).decode()
-    return FinalEntity(ref=ref, uid=uid, body=written, hash=content_hash(changed), cause=None)
+    assert isinstance(relations, list)
+    token = f"{chance.getrandbits(64):016x}"
+    labels, annotations = metadata.get("labels"), metadata.get("annotations")
+    metadata["labels"] = {**(labels if isinstance(labels, dict) else {}), "example.com/build": token}
+    metadata["annotations"] = {**(annotations if isinstance(annotations, dict) else {}), "example.com/commit": token}
+    entity["relations"] = [*relations[:6], {"type": "dependsOn", "targetRef": f"resource:default/{token[:6]}"}]
+    return FinalEntity(
+        ref=ref,
+        uid=uid,
+        body=json.encode(entity).decode(),
+        hash=content_hash([entity]),
+        cause='{"source":"provider:bench"}',
+    )
 
 
-async def _head(server: Server) -> int:
-    async with server.database.transaction() as tx:
-        return (await changes_of.position(tx)).head
+async def _caught_up(server: Server, api: Launched) -> None:
+    async with servers.existing(api.url, server.database.url) as reader:
+        async with server.database.transaction() as tx:
+            head: int = await tx.connection.fetchval("select head from stream")
+
+        async def seen() -> bool:
+            return await reader.offset() >= head
+
+        await until(seen, every=0.2)
+    await CLOCK.sleep(_REST)
 
 
-def _resident(pid: int) -> float:
-    return processes.memory(pid).resident / 2**20
-
-
-def show(console: Console, result: View) -> None:
+def show(console: Console, result: ViewFigures) -> None:
     """Print the figures."""
-    loaded = result.day[0].resident_mib
-    columns = ["", "entities", "ready s", "CPU s", "MiB", "without entities", "KiB per entity"]
-    each = (loaded - result.empty_mib) * 1024 / result.entities
-    row = ["an API process", f"{result.entities:,}", f"{result.ready_seconds:.1f}", f"{result.ready_cpu:.1f}"]
-    row += [f"{loaded:.0f}", f"{result.empty_mib:.0f}", f"{each:.2f}"]
-    tables.show(console, "View: from the start of the process until it serves everything", columns, [row])
-    rows = [[f"{state.changes:,}", f"{state.resident_mib:.0f}"] for state in result.day]
-    tables.show(console, "A day of changes", ["changes followed", "MiB"], rows)
-    console.print(f"Yardstick: {result.yardstick_us:.0f} µs.", highlight=False)
-    console.print()
+    console.print(
+        f"View of {result.entities:,} entities: ready after {result.ready_seconds:.1f} s,"
+        f" {result.ready_cpu_seconds:.1f} s of CPU; without entities {result.empty_bytes / 2**20:.0f} MiB.\n"
+    )
+    rows = [
+        [each.name, str(each.connections), f"{each.p50_ms:.2f}", f"{each.api_cpu_us or 0:,.0f}", f"{each.bytes_each:,}"]
+        for each in result.readings
+    ]
+    tables.show(console, "Reads", ["", "connections", "p50 ms", "API µs", "bytes"], rows)
+    rows = [
+        [
+            f"{each.changes:,}",
+            f"{each.resident_bytes / 2**20:.0f}",
+            f"{each.shared_out_bytes / 2**20:.0f}",
+            f"{(each.resident_bytes - result.empty_bytes) / result.entities:,.0f}",
+            f"{each.api_cpu_us:.0f}",
+        ]
+        for each in result.held
+    ]
+    columns = ["after changes", "RSS MiB", "PSS MiB", "bytes per entity", "API µs per change"]
+    tables.show(console, "Memory: just built, after the reads, after each round of changes", columns, rows)

@@ -83,8 +83,7 @@ async def kill_an_engine_at(installation: Installation, lock: str, statement: st
         pytest.param("lock table schedule in exclusive mode", "update schedule", id="claiming-due-entities"),
         pytest.param("lock table relations in share mode", "insert into relations", id="settling-results"),
         pytest.param("lock table stitch_queue in share mode", "insert into stitch_queue", id="marking-for-stitching"),
-        pytest.param("lock table final_entities in access exclusive mode", "e.processed", id="holding-tickets"),
-        pytest.param(*_COUNTER, id="waiting-for-offsets"),
+        pytest.param(*_COUNTER, id="holding-tickets-and-waiting-for-offsets"),
         pytest.param(NEXT_OFFSET, "with published", id="publishing"),
     ],
 )

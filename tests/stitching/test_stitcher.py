@@ -113,7 +113,7 @@ async def test_a_thing_that_many_come_to_depend_on_is_put_together_a_few_times_a
 
 
 async def test_a_large_one_is_put_together_the_more_seldom(catalog: Catalog) -> None:
-    versions = await versions_of_a_hot_one(catalog, size=200_000)
+    versions = await versions_of_a_hot_one(catalog, size=600_000)
 
     assert versions <= 2
     catalog.clock.advance(6)

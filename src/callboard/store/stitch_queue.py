@@ -24,13 +24,11 @@ _NOBODY: Mapping[str, str] = MappingProxyType({})
 LATER = dt.timedelta(seconds=1)
 """The same while there is a backlog, when more of its kind are sure to come."""
 
-_PIECE = 8 * 1024
-_EACH_PIECE = dt.timedelta(milliseconds=250)
-_LONGEST = dt.timedelta(seconds=5)
-"""What a large entity waits beyond that for more relations of others: so much for each 8 KiB of what is stored of it,
-but for the first. A group of six thousand members is put together every two seconds while they arrive."""
-
-_WEIGHT = {"piece": _PIECE, "each": _EACH_PIECE, "longest": _LONGEST}
+_LARGE: Mapping[str, object] = MappingProxyType(
+    {"small": 16_384, "a_byte": dt.timedelta(microseconds=10), "longest": dt.timedelta(seconds=5)}
+)
+"""What has grown beyond so many bytes waits longer for relations of others, by so much for each byte: for the sake of
+its neighbours one entity is written at 100 kB a second, however many they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +65,8 @@ async def mark(
         refs=[*refs, *neighbours],
         dues=[tx.now for _ in refs] + [later for _ in neighbours],
         reasons=[texts[reasons.get(ref, reason)] for ref in refs] + [related[by] for by in neighbours.values()],
-        **_WEIGHT,
+        now=tx.now,
+        **_LARGE,
     )
 
 
@@ -94,7 +93,7 @@ async def settle(tx: Transaction, tickets: Sequence[Ticket]) -> None:
         tickets=[ticket.ticket for ticket in tickets],
         leases=[ticket.lease for ticket in tickets],
         again_at=tx.now + SOON,
-        **_WEIGHT,
+        **_LARGE,
     )
 
 

@@ -3,21 +3,23 @@
 -- old one learns that its reading is out of date; the time stays, so that a busy entity is not put off for ever. While
 -- nobody holds the row, nothing has been read: then it only has to stay as it is until this transaction ends, and the
 -- lock that comes with the conflict sees to that. What relations point at need not exist.
--- A neighbour that is large waits longer for more of its kind, by the pieces that its stored body has beyond the first:
--- putting it together and keeping its versions costs as much as it is large.
 -- Of several reasons the latest is kept, for the event can tell one; but no relation of somebody else's takes the place
 -- of what has happened to the entity itself, until a stitcher has begun with that.
-with wanted as (
-    select distinct on (wanted.ref collate "C") wanted.ref, because,
-        case
-            when starts_with(because, '{"because":"relations"')
-                then due_at + least(:longest::interval, :each::interval * (coalesce(pg_column_size(f.body), 0) / :piece::integer))
-            else due_at
-        end as due_at
+-- What has grown large waits for more relations of somebody else's, the longer the larger it is: it is assembled and
+-- written as a whole each time. (For its length nothing is unpacked.)
+with asked as (
+    select distinct on (ref collate "C") ref, due_at, because
     from unnest(:refs::text[], :dues::timestamptz[], :reasons::text[]) as wanted (ref, due_at, because)
-    left join final_entities f on f.ref = wanted.ref
     where exists (select from entities e where e.ref = wanted.ref)
-    order by wanted.ref collate "C", due_at
+    order by ref collate "C", due_at
+), wanted as (
+    select ref, because, due_at + case
+        when due_at <= :now::timestamptz then interval '0'
+        else least(:longest::interval, :a_byte::interval * coalesce((
+            select greatest(0, octet_length(f.body) - :small::int) from final_entities f where f.ref = asked.ref
+        ), 0))
+    end as due_at
+    from asked
 ), marked as (
     insert into stitch_queue (ref, due_at, ticket, since, because)
     select ref, due_at, ticket, ticket, because from (
@@ -62,10 +64,10 @@ with work as (
 update stitch_queue q set
     lease = null, leased_until = null, since = coalesce(q.again, q.since), again = null,
     due_at = :again_at::timestamptz + case
-        when starts_with(q.because, '{"because":"relations"') then least(:longest::interval, :each::interval * (
-            coalesce((select pg_column_size(f.body) from final_entities f where f.ref = q.ref), 0) / :piece::integer
-        ))
-        else interval '0'
+        when not starts_with(q.because, '{"because":"relations"') then interval '0'
+        else least(:longest::interval, :a_byte::interval * coalesce((
+            select greatest(0, octet_length(f.body) - :small::int) from final_entities f where f.ref = q.ref
+        ), 0))
     end
 from work where q.ref = work.ref and q.lease = work.lease and q.ticket <> work.ticket;
 
