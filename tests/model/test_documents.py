@@ -199,6 +199,11 @@ def test_an_alias_bomb_is_refused() -> None:
     assert "expand to too many values" in error.reason
 
 
+def test_a_file_of_too_many_values_is_not_said_to_have_aliases() -> None:
+    with pytest.raises(InvalidDocument, match="the file holds too many values"):
+        parse_documents("[[], [], []]", max_nodes=5)
+
+
 def test_a_bomb_of_long_texts_is_refused() -> None:
     text = f"a: &a {'x' * 100_000}\nb: [{', '.join(['*a'] * 1000)}]\n"
 

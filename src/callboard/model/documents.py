@@ -167,7 +167,8 @@ class _Builder:
         children = node.value
         self._budget -= len(children) + 1
         if self._budget < 0:
-            _refuse("the aliases expand to too many values", node)
+            what = "the aliases expand to" if self._measures else "the file holds"
+            _refuse(f"{what} too many values", node)
         depth += 1
         if type(node) is MappingNode:
             return self._mapping(children, depth)
