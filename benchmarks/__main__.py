@@ -28,6 +28,7 @@ from benchmarks import (
     join,
     live,
     migrate,
+    plot,
     processes,
     publish,
     query,
@@ -85,9 +86,9 @@ def main(context: click.Context, save: Path | None) -> None:
 
 async def _everything(progress: Progress) -> list[Any]:
     async with servers.fresh() as server:
-        filed = await ingest.run(server, _QUICK, Via.FILES, 1, progress)
+        filed = await ingest.run(server, _QUICK, Via.FILES, 1, progress, quick=True)
     async with servers.fresh() as server:
-        provided = await ingest.run(server, _QUICK, Via.PROVIDER, 1, progress)
+        provided = await ingest.run(server, _QUICK, Via.PROVIDER, 1, progress, quick=True)
         read = await query.run(server.url, progress, look=server.reader_clocks, share=_QUICK_SHARE)
         followed = await follow.run(server, _QUICK_WAITERS, progress)
     return [provided, filed, read, followed]
@@ -390,6 +391,19 @@ def _migrate(count: int, since: int, save: Path | None) -> None:
         return [await migrate.run(count, since, progress)]
 
     _measure(work, save)
+
+
+@main.command("plot")
+@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="The folder to draw into.")
+def _plot(files: Sequence[Path], out: Path) -> None:
+    """Draw what ingest and query wrote with --json: cost against the size of the catalog."""
+    try:
+        written = plot.write(files, out)
+    except CallboardError as error:
+        raise click.ClickException(str(error)) from error
+    for file in written:
+        click.echo(file)
 
 
 @main.command("generate")

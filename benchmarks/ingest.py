@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import statistics
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
@@ -10,21 +11,28 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Protocol
 
+import asyncpg
 from rich.console import Console
 from rich.progress import Progress
 
 from benchmarks import generate, tables
-from benchmarks.launch import CLOCK
+from benchmarks.launch import CLOCK, until
 from benchmarks.servers import Server, Usage
 from benchmarks.tables import Yardstick
 from callboard.extend import Full, Offered
 from callboard.ingestion.connections import Connection
 from callboard.ingestion.locations import ConfiguredLocations, entity_ref_of
 from callboard.model import json
+from callboard.model.entities import entity_ref
 from callboard.model.json import JsonObject
 from callboard.model.refs import LocationRef
 
-_IDLE_SECONDS = 10.0
+_IDLE_SECONDS = 30.0
+_IDLE_SECONDS_QUICK = 10.0
+_QUIET_SECONDS = 65.0
+"""Longer than PostgreSQL leaves between two looks for tables to clean up."""
+_QUIET_AT_LATEST = 300.0
+_ONE_FILE_ROUNDS = 10
 _CHANGED = 100
 _PER_FILE = 50
 _REST = 1.0
@@ -60,8 +68,12 @@ class Ingest:
     via: Via
     engines: int
     phases: Sequence[Phase]
+    one_file_seconds: Sequence[float]
+    """From the request to refresh an entity whose file has changed until readers see it, each time; for files only."""
     idle_percent: float
     """Of a core, all parts together."""
+    idle_seconds: float
+    """That it was measured for."""
     memory_mib: dict[str, float]
     database_bytes: int
     yardstick_us: float
@@ -169,6 +181,24 @@ class Filed:
             generate.write_file(self.folder, number, revised)
         return await self.offer_again()
 
+    async def change_one_file(self, revision: int) -> float:
+        """Rewrite one file and refresh an entity in it; the seconds from the request until readers see the change."""
+        revised = [generate.revised(entity, revision) for entity in self.first[:_PER_FILE]]
+        generate.write_file(self.folder, 0, revised)
+        ref, wanted = entity_ref(revised[0]), revised[0]["metadata"]
+        assert isinstance(wanted, dict)
+
+        async def seen() -> bool:
+            entity = await self.server.get(f"/api/catalog/entities/by-name/{ref.kind}/{ref.namespace}/{ref.name}")
+            metadata = entity["metadata"]
+            assert isinstance(metadata, dict)
+            return metadata["description"] == wanted["description"]
+
+        started = time.perf_counter()
+        (await self.server.http.post("/api/catalog/refresh", json={"entityRef": str(ref)})).raise_for_status()
+        await until(seen, every=0.01)
+        return time.perf_counter() - started
+
 
 @contextlib.contextmanager
 def _own_cpu() -> Iterator[list[float]]:
@@ -198,8 +228,11 @@ async def source(server: Server, count: int, via: Via) -> AsyncIterator[Source]:
         yield Filed(server, first, Path(folder))
 
 
-async def run(server: Server, count: int, via: Via, engines: int, progress: Progress) -> Ingest:
-    """Take *count* entities into an empty *server*, and work on with them."""
+async def run(server: Server, count: int, via: Via, engines: int, progress: Progress, *, quick: bool = False) -> Ingest:
+    """Take *count* entities into an empty *server*, and work on with them.
+
+    A *quick* run does not wait for PostgreSQL to have cleaned up before it looks at what idleness costs.
+    """
     few = min(_CHANGED, count)
     yardstick = Yardstick()
 
@@ -218,14 +251,25 @@ async def run(server: Server, count: int, via: Via, engines: int, progress: Prog
             progress.update(task, description=f"ingest via {via}: {name}")
             measured = await _measured(server, offer, count, events, told)
             phases.append(Phase(name=name, entities=concerned, **measured))
+        one_file = []
+        if isinstance(offering, Filed):
+            progress.update(task, description="one file changed")
+            for revision in range(2, 2 + _ONE_FILE_ROUNDS):
+                one_file.append(await offering.change_one_file(revision))
+                await server.settled()
         progress.update(task, description="idle")
-        idle = await _idle_percent(server)
+        if not quick:
+            await _quiet(server)
+        idle_seconds = _IDLE_SECONDS_QUICK if quick else _IDLE_SECONDS
+        idle = await _idle_percent(server, idle_seconds)
     progress.remove_task(task)
     return Ingest(
         via=via,
         engines=engines,
         phases=phases,
+        one_file_seconds=one_file,
         idle_percent=idle,
+        idle_seconds=idle_seconds,
         memory_mib=server.memory(),
         database_bytes=await server.database_bytes(),
         yardstick_us=yardstick.microseconds,
@@ -250,10 +294,32 @@ async def _measured(
     }
 
 
-async def _idle_percent(server: Server) -> float:
+async def _quiet(server: Server) -> None:
+    """Wait until PostgreSQL has had nothing to clean up for a while."""
+    cleaning = (
+        "select count(*) from pg_stat_activity"
+        " where datname = current_database() and query like 'autovacuum:%' and backend_type = 'autovacuum worker'"
+    )
+    started = busy = time.perf_counter()
+    connection = await asyncpg.connect(server.database.url)
+    try:
+
+        async def quiet() -> bool:
+            nonlocal busy
+            now = time.perf_counter()
+            if await connection.fetchval(cleaning):
+                busy = now
+            return now - busy >= _QUIET_SECONDS or now - started >= _QUIET_AT_LATEST
+
+        await until(quiet, every=0.5)
+    finally:
+        await connection.close()
+
+
+async def _idle_percent(server: Server, seconds: float) -> float:
     await CLOCK.sleep(_REST)
     before, started = server.usage(), time.perf_counter()
-    await CLOCK.sleep(_IDLE_SECONDS)
+    await CLOCK.sleep(seconds)
     used = server.usage().since(before)
     return 100 * (used.writing + used.api) / (time.perf_counter() - started)
 
@@ -272,6 +338,10 @@ def show(console: Console, result: Ingest) -> None:
     ratio = ingest.cpu.writing / ingest.entities * 1e6 / result.yardstick_us
     console.print(f"Ingest: {ratio:.0f} yardsticks an entity, each {result.yardstick_us:.0f} µs.", highlight=False)
     memory = ", ".join(f"{part} {mib:.0f} MiB" for part, mib in result.memory_mib.items())
-    console.print(f"Idle: {result.idle_percent:.1f} % of a core. Memory: {memory}.")
+    if result.one_file_seconds:
+        median, worst = statistics.median(result.one_file_seconds), max(result.one_file_seconds)
+        console.print(f"One file changed and refreshed, until visible: p50 {median:.3f} s, worst {worst:.3f} s.")
+    idle = f"Idle: {result.idle_percent:.1f} % of a core in {result.idle_seconds:.0f} s."
+    console.print(f"{idle} Memory: {memory}.")
     size = result.database_bytes
     console.print(f"Database: {size / 2**20:.0f} MiB, {size / ingest.entities / 1024:.1f} KiB per entity.\n")
