@@ -116,6 +116,7 @@ class _Loader(yaml.CSafeLoader):
 
     version_1_1 = False
     _depth = 0
+    _nodes = 0
 
     def resolve(self, kind: type[Node], value: str, implicit: tuple[bool, bool]) -> str:
         if kind is not ScalarNode or not implicit[0]:
@@ -128,6 +129,10 @@ class _Loader(yaml.CSafeLoader):
         if self._depth > MAX_DEPTH:
             assert parent is not None
             _refuse(f"nested more than {MAX_DEPTH} levels deep", parent)
+        # Counted before the nodes take hundreds of megabytes. The builder counts again what aliases make of them.
+        self._nodes += 1
+        if self._nodes > MAX_NODES and parent is not None:
+            _refuse("the file holds too many values", parent)
 
     def ascend_resolver(self) -> None:
         self._depth -= 1
