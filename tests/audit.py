@@ -6,38 +6,7 @@ import asyncpg
 
 from callboard.model import json
 from callboard.model.json import JsonObject
-
-_ORPHANED_ROWS = {
-    "a claim for an entity that does not exist": (
-        "select c.target_ref from claims c left join entities e on e.ref = c.target_ref where e.ref is null"
-    ),
-    "a claim by an entity that does not exist": (
-        "select c.source from claims c left join entities e on 'entity:' || e.ref = c.source"
-        " where c.source like 'entity:%' and e.ref is null"
-    ),
-    "a winner that claims nothing": (
-        "select e.ref from entities e left join claims c on c.source = e.source and c.target_ref = e.ref"
-        " and c.location_key = e.location_key where e.source is not null and c.source is null"
-    ),
-    "an entity that is claimed, and has no winner": (
-        "select e.ref from entities e join claims c on c.target_ref = e.ref where e.source is null"
-    ),
-    "something due that does not exist": (
-        "select s.ref from schedule s left join entities e on e.ref = s.ref where e.ref is null"
-    ),
-    "a relation by an entity that does not exist": (
-        "select r.originator from relations r left join entities e on e.ref = r.originator where e.ref is null"
-    ),
-    "a refresh key of an entity that does not exist": (
-        "select k.ref from refresh_keys k left join entities e on e.ref = k.ref where e.ref is null"
-    ),
-    "a visible entity that does not exist, or is another one by now": (
-        "select f.ref from final_entities f left join entities e on e.ref = f.ref and e.uid = f.uid"
-        " where f.removed_at is null and e.ref is null"
-    ),
-    "a tombstone with a body": "select ref from final_entities where (removed_at is null) <> (body is not null)",
-}
-
+from callboard.store import soundness
 
 KNOWN = """
 with refs as (select distinct ref from history union select ref from kept_versions)
@@ -51,8 +20,9 @@ async def audit(url: str) -> None:
     connection = await asyncpg.connect(url)
     try:
         async with connection.transaction(isolation="repeatable_read", readonly=True):
-            for what, query in _ORPHANED_ROWS.items():
-                assert [row[0] for row in await connection.fetch(query)] == [], what
+            for rule in soundness.RULES:
+                if not rule.harmless:
+                    assert [row[0] for row in await connection.fetch(rule.query.text)] == [], rule.broken
             stream = await connection.fetchrow("select head, history_floor, tombstone_floor from stream")
             history = await connection.fetch(KNOWN)
             final = await connection.fetch("select * from final_entities order by last_offset")

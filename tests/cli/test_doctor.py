@@ -3,11 +3,13 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from callboard.cli.doctor import Finding, Patient, Verdict, examine
 from callboard.extend import Delta, Full
+from callboard.store import soundness
 from callboard.store.database import Database
 from tests.audit import audit
 from tests.cli.conftest import Run, Server
@@ -35,13 +37,17 @@ REPAIRABLE = {
         f"update entities set processed = null, result_hash = null where ref = '{B}';"
         f" delete from schedule where ref = '{B}'"
     ),
+    "beyond_the_head": "update stream set head = head - 1",
     "visible_and_not_there": f"delete from claims where target_ref = '{A}'; delete from entities where ref = '{A}'",
 }
 
 BEYOND_REPAIR = {
     "half_tombstones": f"update final_entities set removed_at = now() where ref = '{A}'",
     "missing_offsets": """delete from history where "offset" = 1""",
-    "beyond_the_head": "update stream set head = head - 1",
+    "without_event": (
+        "update stream set history_floor = head;"
+        f""" delete from history where "offset" = (select last_offset from final_entities where ref = '{A}')"""
+    ),
     "other_than_told": f"update final_entities set body = replace(body, 'team', 'others') where ref = '{A}'",
 }
 
@@ -90,6 +96,66 @@ async def test_damage_is_told_and_put_right_when_asked_for(filled: Catalog, chec
     assert repaired[check] is Verdict.REPAIRED
     assert Verdict.ERROR not in afterwards.values()
     await audit(filled.database.url)
+
+
+async def test_relations_that_nobody_emits_leave_those_who_show_them(filled: Catalog) -> None:
+    planted = f"insert into relations values ('component:default/gone', '{A}', 'partOf', 'component:default/gone');"
+    await damage(
+        filled.database, f"{planted} insert into stitch_queue (ref, due_at, ticket) values ('{A}', 'epoch', 1)"
+    )
+    await filled.stitch()
+    await filled.look()
+    shown = filled.entity(A)["relations"]
+
+    repaired = verdicts(await examined(filled.database, repair=True))
+    await filled.settle()
+
+    assert repaired["relations_by_nobody"] is Verdict.REPAIRED
+    assert {"type": "partOf", "targetRef": "component:default/gone"} in cast("list[object]", shown)
+    assert "gone" not in str(filled.entity(A)["relations"])
+
+
+async def test_the_next_change_after_a_repaired_counter_is_published(filled: Catalog) -> None:
+    await damage(filled.database, "update stream set head = 0")
+    await examined(filled.database, repair=True)
+
+    await filled.provide("ci", Delta(offered(component("c"))))
+    await filled.settle()
+
+    assert "component:default/c" in filled.refs()
+
+
+async def test_leases_of_engines_that_are_gone_are_a_warning_and_let_go(filled: Catalog) -> None:
+    await damage(
+        filled.database,
+        "insert into stitch_queue (ref, due_at, ticket, lease, leased_until)"
+        f" values ('{B}', now(), 1, 1, now() - interval '1 hour');"
+        f" update schedule set lease = 1, leased_until = now() - interval '1 hour' where ref = '{A}'",
+    )
+
+    told = verdicts(await examined(filled.database))
+    repaired = verdicts(await examined(filled.database, repair=True))
+
+    assert told["expired_leases"] is Verdict.WARNING
+    assert repaired["expired_leases"] is Verdict.REPAIRED
+    assert "expired_leases" not in verdicts(await examined(filled.database))
+
+
+async def test_etags_are_compared_also_where_a_text_has_a_nul(filled: Catalog) -> None:
+    odd = component("odd")
+    metadata = odd["metadata"]
+    assert isinstance(metadata, dict)
+    metadata["description"] = "a\0b"
+    await filled.provide("ci", Delta(offered(odd)))
+    await filled.settle()
+    shown = filled.entity("component:default/odd")["metadata"]
+    assert isinstance(shown, dict)
+
+    async with filled.database.transaction() as tx:
+        right = await soundness.wrong_etags(tx, {"component:default/odd": str(shown["etag"])}, 9)
+        wrong = await soundness.wrong_etags(tx, {"component:default/odd": "another"}, 9)
+
+    assert (right, wrong) == ([], ["component:default/odd"])
 
 
 async def test_what_was_never_stitched_becomes_visible(filled: Catalog) -> None:

@@ -7,8 +7,10 @@ tables, a restored part of them, a broken disk, or a mistake of ours.
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from callboard.model import json
 from callboard.model.causes import Because, Reason
-from callboard.store import claims, publication, queries, schedule, stitch_queue
+from callboard.model.json import JsonValue
+from callboard.store import claims, epochs, publication, queries, relations, schedule, stitch_queue
 from callboard.store.claims import ClaimKey
 from callboard.store.database import Transaction
 from callboard.store.queries import Query
@@ -77,6 +79,24 @@ async def _stitch(tx: Transaction, refs: Sequence[str]) -> None:
     await stitch_queue.mark(tx, refs, reason=_REASON)
 
 
+async def _forget_relations(tx: Transaction, refs: Sequence[str]) -> None:
+    """Delete what these emitted, and stitch whoever shows it."""
+    neighbours = await relations.remove(tx, refs)
+    await claims.lock_targets(tx, list(neighbours))
+    await stitch_queue.mark(tx, [], neighbours=neighbours)
+
+
+async def _release(tx: Transaction, refs: Sequence[str]) -> None:
+    await tx.run(_SQL["release_due"], refs=list(refs))
+    await tx.run(_SQL["release_stitches"], refs=list(refs))
+
+
+async def _advance_head(tx: Transaction, _refs: Sequence[str]) -> None:
+    """Bring the counter to the last offset that was given out: until then each publication would give it out again."""
+    await epochs.hold_counter(tx)
+    await tx.run(_SQL["advance_head"])
+
+
 async def _retract(tx: Transaction, refs: Sequence[str]) -> None:
     await publication.retract(tx, dict.fromkeys(refs, _REASON))
 
@@ -124,8 +144,8 @@ RULES: Sequence[Rule] = (
     Rule(
         name="relations_by_nobody",
         broken="relations by entities that do not exist",
-        advice="delete them",
-        repair=_deleting("forget_relations"),
+        advice="delete them, and stitch those who show them",
+        repair=_forget_relations,
     ),
     Rule(
         name="keys_of_nobody",
@@ -157,11 +177,28 @@ RULES: Sequence[Rule] = (
         advice="restore final_entities from a backup",
     ),
     Rule(name="missing_offsets", broken="holes in the stream, after the offsets", advice=_ANOTHER_EPOCH),
-    Rule(name="beyond_the_head", broken="changes beyond the head of the stream", advice=_ANOTHER_EPOCH),
+    Rule(
+        name="beyond_the_head",
+        broken="changes beyond the head of the stream",
+        advice="move the head: nothing can be published before that",
+        repair=_advance_head,
+    ),
     Rule(
         name="other_than_told",
         broken="visible entities that are others than the stream has told",
         advice=_ANOTHER_EPOCH,
+    ),
+    Rule(
+        name="without_event",
+        broken="visible entities that the stream knows nothing of",
+        advice=_ANOTHER_EPOCH,
+    ),
+    Rule(
+        name="expired_leases",
+        broken="entities whose engine has said nothing for ten minutes",
+        advice="let others have them, which any engine does as well",
+        repair=_release,
+        harmless=True,
     ),
     Rule(
         name="dead_subscriptions",
@@ -201,12 +238,18 @@ async def server(tx: Transaction) -> Mapping[str, object]:
 
 async def wrong_etags(tx: Transaction, seen: Mapping[str, str], offset: int) -> list[str]:
     """Those of the entities, *seen* at an *offset* with these etags, that are others, or none, in the tables."""
-    rows = {row["ref"]: row for row in await tx.rows(_SQL["visible_etags"], refs=list(seen))}
+    rows = {row["ref"]: row for row in await tx.rows(_SQL["visible_bodies"], refs=list(seen))}
     return [
         ref
         for ref, etag in seen.items()
-        if (row := rows.get(ref)) is None or (row["last_offset"] <= offset and row["etag"] != etag)
+        if (row := rows.get(ref)) is None or (row["last_offset"] <= offset and _etag_in(row["body"]) != etag)
     ]
+
+
+def _etag_in(body: str) -> JsonValue:
+    entity = json.decode(body)
+    metadata = entity["metadata"] if isinstance(entity, dict) else None
+    return metadata.get("etag") if isinstance(metadata, dict) else None
 
 
 async def visible(tx: Transaction) -> tuple[int, int]:

@@ -67,6 +67,19 @@ left join history h on h."offset" = f.last_offset and h.ref = f.ref
 where f.last_offset > (select history_floor from stream)
     and (h.ref is null or h.body is distinct from f.body or h.uid <> f.uid);
 
+-- name: without_event
+-- What is visible and has not changed since the floor has its version in the history, or among those that are kept of it.
+select f.ref from final_entities f
+where f.removed_at is null and f.last_offset <= (select history_floor from stream)
+    and not exists (select from history h where h."offset" = f.last_offset and h.ref = f.ref)
+    and not exists (select from kept_versions k where k."offset" = f.last_offset and k.ref = f.ref);
+
+-- name: expired_leases
+select ref from (
+    select ref, leased_until from schedule union all select ref, leased_until from stitch_queue
+) leased
+where leased_until <= clock_timestamp() - interval '10 minutes';
+
 -- name: waiting_for_engines
 select ref from schedule where due_at <= :since and coalesce(leased_until, due_at) <= :since
 union all
@@ -78,8 +91,24 @@ select name as ref from subscriptions where state = 'dead';
 -- name: forget_due
 delete from schedule s using unnest(:refs::text[]) as gone (ref) where s.ref = gone.ref;
 
--- name: forget_relations
-delete from relations r using unnest(:refs::text[]) as gone (ref) where r.originator = gone.ref;
+-- name: release_due
+with held as materialized (
+    select s.ref from schedule s join unnest(:refs::text[]) as wanted (ref) on wanted.ref = s.ref
+    where s.leased_until <= clock_timestamp() - interval '10 minutes' order by s.ref for update of s skip locked
+)
+update schedule s set lease = null, leased_until = null from held where s.ref = held.ref;
+
+-- name: release_stitches
+with held as materialized (
+    select q.ref from stitch_queue q join unnest(:refs::text[]) as wanted (ref) on wanted.ref = q.ref
+    where q.leased_until <= clock_timestamp() - interval '10 minutes' order by q.ref for update of q skip locked
+)
+update stitch_queue q set lease = null, leased_until = null from held where q.ref = held.ref;
+
+-- name: advance_head
+update stream set head = greatest(
+    head, (select max("offset") from history), (select max(last_offset) from final_entities)
+);
 
 -- name: forget_keys
 delete from refresh_keys k using unnest(:refs::text[]) as gone (ref) where k.ref = gone.ref;
@@ -92,9 +121,10 @@ select current_setting('server_version_num')::integer as version, current_settin
     current_setting('fsync') as fsync, current_setting('synchronous_commit') as synchronous_commit,
     current_setting('full_page_writes') as full_page_writes, clock_timestamp() as now;
 
--- name: visible_etags
+-- name: visible_bodies
 -- What readers should see of these, and since when.
-select ref, body::json -> 'metadata' ->> 'etag' as etag, last_offset from final_entities
+-- The whole body: PostgreSQL can take nothing out of one in which any text has a NUL.
+select ref, body, last_offset from final_entities
 where removed_at is null and ref = any(:refs::text[]);
 
 -- name: visible_count
