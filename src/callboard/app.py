@@ -29,7 +29,7 @@ from callboard.builtin.sinks.addresses import Receiver, Receivers
 from callboard.builtin.sinks.brokers import AwsAccount, Broker, KafkaServer, NatsServer, Server, UrlServer
 from callboard.builtin.sinks.publishing import Brokers
 from callboard.builtin.sinks.webhook import WebhookKind
-from callboard.clock import Clock, SystemClock
+from callboard.clock import Clock, CommonClock, SystemClock
 from callboard.errors import Conflict, RemovalRefused
 from callboard.extend import EntityProvider, Processor, Reader, SinkKind
 from callboard.ingestion import connections
@@ -270,7 +270,8 @@ def build_pipeline(
     added, metrics = added or Plugins(), metrics or Metrics()
     own = settings.callboard.reading
     found: list[Reader] = [
-        FileReader(max_bytes=own.max_bytes, clock=clock),
+        # The times of files are this machine's.
+        FileReader(max_bytes=own.max_bytes, clock=SystemClock() if isinstance(clock, CommonClock) else clock),
         HttpReader(
             client,
             allow=[
@@ -533,6 +534,11 @@ def _source(settings: Settings, database: Database, clock: Clock) -> Source:
         database,
         clock,
         connect=lambda: Database.open(
-            replica, clock=clock, connections=_CONNECTIONS, name="callboard-api", patience=_REPLICA_PATIENCE
+            replica,
+            clock=clock,
+            connections=_CONNECTIONS,
+            name="callboard-api",
+            patience=_REPLICA_PATIENCE,
+            tells_time=False,
         ),
     )

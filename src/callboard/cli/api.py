@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from callboard.cli import options
-from callboard.clock import SystemClock
+from callboard.clock import CommonClock
 from callboard.settings import Settings
 
 
@@ -34,6 +34,6 @@ async def _run(settings: Settings) -> None:
     inherited = os.environ.get(LISTEN_SOCKET)
     async with (
         until_told(os.environ) as stop,
-        app.read_side(settings, database_url(settings), SystemClock(), Metrics()) as read_side,
+        app.read_side(settings, database_url(settings), CommonClock(), Metrics()) as read_side,
     ):
         await serve(read_side, stop, inherited=int(inherited) if inherited else None)
