@@ -171,11 +171,17 @@ async def engine(settings: Settings, url: str, clock: Clock, metrics: Metrics) -
         await database.close()
 
 
-async def _opened(settings: Settings, url: str, clock: Clock, *, name: str) -> Database:
+async def _opened(settings: Settings, url: str, clock: Clock, *, name: str, patience: float = 120.0) -> Database:
     """The database of a process, with the connections that it may use."""
     ways = settings.callboard.database
     return await Database.open(
-        url, clock=clock, connections=_CONNECTIONS, name=name, pooler=ways.pooler, direct=ways.direct
+        url,
+        clock=clock,
+        connections=_CONNECTIONS,
+        name=name,
+        pooler=ways.pooler,
+        direct=ways.direct,
+        patience=patience,
     )
 
 
@@ -497,7 +503,8 @@ class ReadSide:
 @asynccontextmanager
 async def read_side(settings: Settings, url: str, clock: Clock, metrics: Metrics) -> AsyncIterator[ReadSide]:
     """The read side, on the database at *url*. Its view is empty until it runs."""
-    database = await _opened(settings, url, clock, name="callboard-api")
+    patience = settings.callboard.database.patience_seconds
+    database = await _opened(settings, url, clock, name="callboard-api", patience=patience)
     source = _source(settings, database, clock)
     keep = settings.callboard.stream.ring_size
     follower = Follower(database, clock, keep=keep, source=source, metrics=metrics)
@@ -538,7 +545,7 @@ def _source(settings: Settings, database: Database, clock: Clock) -> Source:
             clock=clock,
             connections=_CONNECTIONS,
             name="callboard-api",
-            patience=_REPLICA_PATIENCE,
+            patience=min(_REPLICA_PATIENCE, ways.patience_seconds),
             tells_time=False,
         ),
     )

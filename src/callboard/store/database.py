@@ -153,12 +153,13 @@ class Database:
     """A PostgreSQL database and the pool of connections to it."""
 
     def __init__(
-        self, url: str, opened: Opened, clock: Clock, direct: str | None = None, *, tells_time: bool = True
+        self, url: str, opened: Opened, clock: Clock, direct: str | None = None, *, patience: float, tells_time: bool
     ) -> None:
         self.url = url
         self._pool = opened.pool
         self._opened = opened
         self._clock = clock
+        self._patience = patience
         self._common = clock if tells_time and isinstance(clock, CommonClock) else None
         self._listen_at = direct or (None if opened.pooled else url)
 
@@ -186,7 +187,7 @@ class Database:
             opened = await open_pool(url, pooler=pooler, connections=connections, name=name, patience=patience)
         except (*_CONNECTION_LOST, asyncpg.PostgresError, ValueError) as error:
             raise DatabaseUnavailable(f"PostgreSQL can't be reached: {error}") from error
-        return cls(url, opened, clock, direct, tells_time=tells_time)
+        return cls(url, opened, clock, direct, patience=patience, tells_time=tells_time)
 
     @property
     def pooled(self) -> bool:
@@ -214,7 +215,7 @@ class Database:
         that PostgreSQL can't hold.
         """
         try:
-            async with self._pool.acquire() as connection, self._begun(connection, snapshot=snapshot) as tx:
+            async with self._pool.acquire(timeout=self._patience) as connection, self._begun(connection, snapshot=snapshot) as tx:
                 yield tx
         except _CANT_BE_STORED as error:
             raise InvalidInput(f"PostgreSQL can't store this: {error}") from error
@@ -235,6 +236,10 @@ class Database:
                 tx.now = await _told(connection, self._common)
             yield tx
             await tx.forget()
+        except TimeoutError:
+            # To ask for anything more on this connection could take as long again.
+            connection.terminate()
+            raise
         except BaseException:
             await connection.execute("rollback")
             if tx.keeps_something:
