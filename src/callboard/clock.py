@@ -59,9 +59,13 @@ class CommonClock(SystemClock):
     def now(self) -> dt.datetime:
         """The present where the answers come from, in UTC."""
         if self._told is None:
-            return super().now()
+            return self.machine()
         told, at = self._told
         return told + dt.timedelta(seconds=self.monotonic() - at)
+
+    def machine(self) -> dt.datetime:
+        """What this machine takes for the present."""
+        return super().now()
 
     def is_due(self) -> bool:
         """Whether somebody should be asked: now and then, and at once when the machine's two clocks disagree.
@@ -87,4 +91,4 @@ class CommonClock(SystemClock):
         self._told = (told, (asked + answered) / 2)
 
     def _between(self) -> float:
-        return super().now().timestamp() - self.monotonic()
+        return self.machine().timestamp() - self.monotonic()

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import httpx2
 
+from callboard.client import AsyncCatalogClient
 from callboard.clock import SystemClock
 from callboard.model import json
 from callboard.model.json import JsonValue
@@ -45,7 +46,7 @@ class Calls:
     writes: list[Answer] = field(default_factory=list)
     reads: list[Answer] = field(default_factory=list)
     possible: dict[str, set[str]] = field(default_factory=dict)
-    """By entity, the owners of whom one must be there at the end: the last that was acknowledged, and later attempts."""
+    """By entity, the owners of whom one must be there at the end: the last acknowledged one, and later attempts."""
     _news: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -130,11 +131,10 @@ async def calling(url: str) -> AsyncIterator[Calls]:
                 await asyncio.gather(*running)
 
 
-async def lost(calls: Calls, url: str) -> dict[str, str]:
+async def lost(calls: Calls, catalog: AsyncCatalogClient) -> dict[str, str]:
     """The entities that are neither as they were acknowledged last nor as somebody tried to have them after that."""
-    async with httpx2.AsyncClient(base_url=f"{url}/api/catalog", timeout=30, trust_env=False) as client:
-        found = (await client.get("/entities", params={"filter": "kind=component"})).raise_for_status().json()
-    owners = {entity["metadata"]["name"]: entity["spec"]["owner"] for entity in found}
+    found = await catalog.get_entities(fields=["metadata.name", "spec.owner"])
+    owners = {entity["metadata"]["name"]: entity.get("spec", {}).get("owner") for entity in found}
     return {
         name: f"{owners.get(name)} and not one of {sorted(possible)}"
         for name, possible in calls.possible.items()

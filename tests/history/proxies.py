@@ -1,4 +1,4 @@
-"""A proxy between a client and PostgreSQL, which cuts connections, lets them stall, or keeps back what the server says."""
+"""A proxy between a client and PostgreSQL: it cuts connections, lets them stall, or keeps answers back."""
 
 import asyncio
 import contextlib
@@ -82,12 +82,16 @@ class Proxy:
         writer.close()
 
 
+def socket_of(server: Embedded) -> Path:
+    """Where *server* listens."""
+    return Path(server.url().partition("host=")[2].partition("&")[0]) / _SOCKET
+
+
 @contextlib.asynccontextmanager
 async def before(server: Embedded, folder: Path) -> AsyncIterator[Proxy]:
     """A proxy before a server."""
     folder.mkdir()
-    host = server.url().partition("host=")[2].partition("&")[0]
-    proxy = Proxy(Path(host) / _SOCKET, folder)
+    proxy = Proxy(socket_of(server), folder)
     proxy.go_on()
     listening = await asyncio.start_unix_server(proxy.serve, folder / _SOCKET)
     try:

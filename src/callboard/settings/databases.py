@@ -140,7 +140,8 @@ class WaysSettings:
 
     patience_seconds: Annotated[Seconds, Key("patience")] = 30.0
     """How long an API process waits for one answer of PostgreSQL, or for one of its connections to be free. Then the
-    request is put off with a 503. A network that loses everything without a word would otherwise hold it for minutes."""
+    request is put off with a 503. A network that loses everything without a word would otherwise hold it for
+    minutes."""
 
 
 def embedded_instead(settings: DatabaseSettings, value: Value, warn: Callable[[Value, str], None]) -> DatabaseSettings:

@@ -42,8 +42,6 @@ _CANT_NOW = (
     asyncpg.InsufficientResourcesError,
     # A replica that has not become the primary yet.
     asyncpg.ReadOnlySQLTransactionError,
-    # This process stood still in the middle of a transaction, which PostgreSQL has ended meanwhile.
-    asyncpg.IdleInTransactionSessionTimeoutError,
 )
 CUT_SHORT = (asyncpg.SerializationError, asyncpg.QueryCanceledError)
 """What happens to a query on a replica that is in the way of what the replica has to follow."""
@@ -215,7 +213,10 @@ class Database:
         that PostgreSQL can't hold.
         """
         try:
-            async with self._pool.acquire(timeout=self._patience) as connection, self._begun(connection, snapshot=snapshot) as tx:
+            async with (
+                self._pool.acquire(timeout=self._patience) as connection,
+                self._begun(connection, snapshot=snapshot) as tx,
+            ):
                 yield tx
         except _CANT_BE_STORED as error:
             raise InvalidInput(f"PostgreSQL can't store this: {error}") from error
