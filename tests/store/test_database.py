@@ -109,7 +109,7 @@ async def test_a_server_that_does_not_answer_is_given_up_and_so_is_the_wait_for_
     await database.close()
 
     assert [(type(error), str(error)) for error in refused] == [
-        (DatabaseUnavailable, "PostgreSQL can't be reached: TimeoutError")
+        (DatabaseUnavailable, "PostgreSQL can't be reached: no answer within 0.3 s")
     ] * 2
 
 

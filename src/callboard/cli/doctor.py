@@ -120,7 +120,7 @@ async def _examined(patient: Patient) -> list[Finding]:
 
 async def _findings(patient: Patient, bar: Bar) -> AsyncIterator[Finding]:
     from callboard.cli.roles import database_url
-    from callboard.clock import CommonClock
+    from callboard.clock import SystemClock
     from callboard.store.database import Database
 
     bar.begin("looking")
@@ -135,7 +135,7 @@ async def _findings(patient: Patient, bar: Bar) -> AsyncIterator[Finding]:
     else:
         yield Finding("configuration", Verdict.OK, "can be read")
     try:
-        database = await Database.open(url, clock=CommonClock(), connections=2, name="callboard-doctor")
+        database = await Database.open(url, clock=SystemClock(), connections=2, name="callboard-doctor")
     except Unavailable as error:
         yield Finding("database", Verdict.ERROR, str(error), "start it, or correct backend.database.connection")
         return
@@ -181,7 +181,7 @@ def _server(said: Any, here: dt.datetime) -> Finding:
     apart = abs(said["now"] - here)
     if apart > _TOLERATED:
         found = f"its clock and this machine's are {apart.total_seconds():.0f} s apart"
-        return Finding("database", Verdict.WARNING, found, "leases are counted on both; synchronise them")
+        return Finding("database", Verdict.WARNING, found, "all processes go by the database's, logs and files by this one; synchronise them")
     return Finding("database", Verdict.OK, f"is PostgreSQL {version // 10_000}, in UTF8, durable")
 
 

@@ -223,7 +223,8 @@ class Database:
         except _CANT_NOW as error:
             raise DatabaseUnavailable(f"PostgreSQL can't do this now: {error}") from error
         except _CONNECTION_LOST as error:
-            raise DatabaseUnavailable(f"PostgreSQL can't be reached: {error or type(error).__name__}") from error
+            reason = str(error) or f"no answer within {self._patience:g} s"
+            raise DatabaseUnavailable(f"PostgreSQL can't be reached: {reason}") from error
 
     @contextlib.asynccontextmanager
     async def _begun(
