@@ -108,12 +108,11 @@ async def mistaken_engine(folder: Path, database_url: str, jump: Path) -> AsyncI
         await process.communicate()
 
 
-@pytest.mark.parametrize("at_once", [True, False], ids=["from-its-start-on", "while-it-runs"])
 async def test_the_work_of_a_killed_engine_whose_clock_was_an_hour_ahead_is_taken_over_at_once(
-    database_url: str, tmp_path: Path, at_once: bool
+    database_url: str, tmp_path: Path
 ) -> None:
     jump = tmp_path / "jump"
-    jump.write_text(_BY_FAR if at_once else "+0")
+    jump.write_text("+0")
     with started(tmp_path, database_url, engines=1) as server:
         async with stories.story(server) as story, mistaken_engine(tmp_path, database_url, jump) as mistaken:
             jump.write_text(_BY_FAR)
