@@ -46,7 +46,7 @@ _NOTHING: AbstractContextManager[object] = nullcontext()
 class Distribution(Histogram):
     """A histogram that takes many values at once.
 
-    One value costs 4 µs, and 7 with several processes on a busy machine: a thirtieth of what an entity costs, each.
+    One value by itself costs 1.4 µs, and 2.5 where several processes share a directory; here it is 0.13 and 0.17.
     """
 
     def observe_all(self, values: Iterable[float]) -> None:
