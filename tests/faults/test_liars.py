@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from benchmarks import processes
+from callboard.model.json import JsonObject
 from tests.conftest import Lend
 from tests.faults import lying
 from tests.faults.lying import LyingHost, lying_host
@@ -22,7 +23,7 @@ _MOST_MIB = 500
 @pytest.fixture(scope="module")
 def impatient_server(lend_database: Lend, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server that waits four seconds for an answer."""
-    configuration = {"callboard": {"reading": {"timeout": "4s"}}}
+    configuration: JsonObject = {"callboard": {"reading": {"timeout": "4s"}}}
     with lend_database() as url, started(tmp_path_factory.mktemp("server"), url, configuration) as server:
         yield server
 
