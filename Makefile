@@ -10,6 +10,8 @@ ARGS =
 # How long a soak is: make soak SECONDS=60 EXAMPLES=100
 SECONDS = 600
 EXAMPLES = 600
+# How long a database is away in it, or a process stands still
+FAULT_SECONDS = 60
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,8 +34,9 @@ test: setup ## Run the tests
 	$(PYTHON_HERE) -m pytest $(ARGS)
 
 soak: setup ## Run what takes long: kill everything at random for minutes, and try thousands of histories
-	CALLBOARD_TEST_EXAMPLES=$(EXAMPLES) CALLBOARD_SOAK_SECONDS=$(SECONDS) $(PYTHON_HERE) -m pytest -s \
-		tests/properties/test_stream_machine.py $(wildcard tests/history) tests/soak $(ARGS)
+	CALLBOARD_TEST_EXAMPLES=$(EXAMPLES) CALLBOARD_SOAK_SECONDS=$(SECONDS) \
+		CALLBOARD_FAULT_SECONDS=$(FAULT_SECONDS) $(PYTHON_HERE) -m pytest -s \
+		tests/properties/test_stream_machine.py $(wildcard tests/history) tests/faults tests/soak $(ARGS)
 
 bench: setup ## Measure: ingest, process, query, follow
 	$(PYTHON_HERE) -m benchmarks $(ARGS)

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
+from callboard.errors import DatabaseUnavailable
 from callboard.loop import Loop
 from callboard.testing import FakeClock
 
@@ -110,6 +111,24 @@ async def test_a_step_that_fails_is_told_to_the_log_and_tried_again_later_and_la
         ("loop.failed", 1, 0.2),
         ("loop.failed", 2, 0.4),
     ]
+    await stop(loop, task)
+
+
+async def test_a_database_that_is_away_is_waited_for_with_two_lines_in_the_log_and_no_long_pause(
+    clock: FakeClock,
+) -> None:
+    steps = Steps(*(DatabaseUnavailable("it is away") for _ in range(40)))
+    with structlog.testing.capture_logs() as logs:
+        loop, task = await running(clock, steps)
+        while steps.taken <= 40:
+            clock.advance(2)
+            await idle()
+
+    assert [(entry["event"], entry["log_level"], entry.get("reason")) for entry in logs] == [
+        ("loop.waits", "warning", "it is away"),
+        ("loop.goes_on", "info", None),
+    ]
+    assert logs[1]["seconds"] == 80
     await stop(loop, task)
 
 

@@ -29,7 +29,7 @@ from callboard.builtin.sinks.addresses import Receiver, Receivers
 from callboard.builtin.sinks.brokers import AwsAccount, Broker, KafkaServer, NatsServer, Server, UrlServer
 from callboard.builtin.sinks.publishing import Brokers
 from callboard.builtin.sinks.webhook import WebhookKind
-from callboard.clock import Clock, SystemClock
+from callboard.clock import Clock, CommonClock, SystemClock
 from callboard.errors import Conflict, RemovalRefused
 from callboard.extend import EntityProvider, Processor, Reader, SinkKind
 from callboard.ingestion import connections
@@ -171,11 +171,17 @@ async def engine(settings: Settings, url: str, clock: Clock, metrics: Metrics) -
         await database.close()
 
 
-async def _opened(settings: Settings, url: str, clock: Clock, *, name: str) -> Database:
+async def _opened(settings: Settings, url: str, clock: Clock, *, name: str, patience: float = 120.0) -> Database:
     """The database of a process, with the connections that it may use."""
     ways = settings.callboard.database
     return await Database.open(
-        url, clock=clock, connections=_CONNECTIONS, name=name, pooler=ways.pooler, direct=ways.direct
+        url,
+        clock=clock,
+        connections=_CONNECTIONS,
+        name=name,
+        pooler=ways.pooler,
+        direct=ways.direct,
+        patience=patience,
     )
 
 
@@ -270,7 +276,8 @@ def build_pipeline(
     added, metrics = added or Plugins(), metrics or Metrics()
     own = settings.callboard.reading
     found: list[Reader] = [
-        FileReader(max_bytes=own.max_bytes, clock=clock),
+        # The times of files are this machine's.
+        FileReader(max_bytes=own.max_bytes, clock=SystemClock() if isinstance(clock, CommonClock) else clock),
         HttpReader(
             client,
             allow=[
@@ -496,7 +503,8 @@ class ReadSide:
 @asynccontextmanager
 async def read_side(settings: Settings, url: str, clock: Clock, metrics: Metrics) -> AsyncIterator[ReadSide]:
     """The read side, on the database at *url*. Its view is empty until it runs."""
-    database = await _opened(settings, url, clock, name="callboard-api")
+    patience = settings.callboard.database.patience_seconds
+    database = await _opened(settings, url, clock, name="callboard-api", patience=patience)
     source = _source(settings, database, clock)
     keep = settings.callboard.stream.ring_size
     follower = Follower(database, clock, keep=keep, source=source, metrics=metrics)
@@ -533,6 +541,11 @@ def _source(settings: Settings, database: Database, clock: Clock) -> Source:
         database,
         clock,
         connect=lambda: Database.open(
-            replica, clock=clock, connections=_CONNECTIONS, name="callboard-api", patience=_REPLICA_PATIENCE
+            replica,
+            clock=clock,
+            connections=_CONNECTIONS,
+            name="callboard-api",
+            patience=min(_REPLICA_PATIENCE, ways.patience_seconds),
+            tells_time=False,
         ),
     )

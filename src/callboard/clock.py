@@ -36,3 +36,59 @@ class SystemClock:
     async def sleep(self, seconds: float) -> None:
         """Wait on the event loop."""
         await asyncio.sleep(seconds)  # noqa: TID251 - this is the one place
+
+
+_ASKED_EVERY = 30.0
+_SLOW = 1.0
+"""Seconds after which an answer about the time says too little."""
+_JUMP = 1.0
+_JITTER = dt.timedelta(milliseconds=2)
+
+
+class CommonClock(SystemClock):
+    """The time that many processes agree on: that of their database, as soon as it has been asked.
+
+    Between two answers it goes on with the machine's monotonic clock. What the machine takes for the date never counts
+    then, whether it is wrong or jumps.
+    """
+
+    def __init__(self) -> None:
+        self._told: tuple[dt.datetime, float] | None = None
+        self._asked: tuple[float, float] | None = None
+
+    def now(self) -> dt.datetime:
+        """The present where the answers come from, in UTC."""
+        if self._told is None:
+            return self.machine()
+        told, at = self._told
+        return told + dt.timedelta(seconds=self.monotonic() - at)
+
+    def machine(self) -> dt.datetime:
+        """What this machine takes for the present."""
+        return super().now()
+
+    def is_due(self) -> bool:
+        """Whether somebody should be asked: now and then, and at once when the machine's two clocks disagree.
+
+        They do after a sleep of the machine, in which the monotonic one stands still.
+        """
+        if self._asked is None:
+            return True
+        at, between = self._asked
+        return self.monotonic() - at > _ASKED_EVERY or abs(self._between() - between) > _JUMP
+
+    def set(self, told: dt.datetime, *, asked: float, answered: float) -> None:
+        """It was *told* o'clock at some moment between *asked* and *answered* on the monotonic clock."""
+        self._asked = (answered, self._between())
+        took = answered - asked
+        if self._told is not None:
+            if took > _SLOW:
+                return
+            middle = told + dt.timedelta(seconds=took / 2)
+            if abs(middle - self.now()) <= dt.timedelta(seconds=took / 2) + _JITTER:
+                # As good as what is known: the time should not go back for that.
+                return
+        self._told = (told, (asked + answered) / 2)
+
+    def _between(self) -> float:
+        return self.machine().timestamp() - self.monotonic()

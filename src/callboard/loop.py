@@ -9,10 +9,12 @@ from dataclasses import dataclass, field
 import structlog
 
 from callboard.clock import Clock
+from callboard.errors import DatabaseUnavailable
 
 _log = structlog.get_logger(__name__)
 
 _LONGEST_PAUSE = 30.0
+_LONGEST_OUTAGE_PAUSE = 2.0
 
 TICK = 1.0
 """Seconds after which a worker looks for work though nobody woke it: notifications may be lost."""
@@ -30,7 +32,8 @@ class Loop:
     """Runs *step* again and again until it is stopped.
 
     *step* returns how many seconds it is willing to wait: 0 when there is more to do at once. A wake-up ends the wait.
-    An exception is logged here and nowhere else, and the next attempt waits longer each time.
+    An exception is logged here and nowhere else, and the next attempt waits longer each time. A database that can't be
+    reached is nobody's mistake: the log says when the wait for it begins and when it ends, and no attempt is far off.
     """
 
     name: str
@@ -55,12 +58,21 @@ class Loop:
 
     async def run(self) -> None:
         """Run until `stop`."""
-        failures = 0
+        failures, waited_from = 0, None
         while not self._stopping:
             self._wake.clear()
             try:
                 pause = await self.step()
-                failures = 0
+                if waited_from is not None:
+                    waited = self.clock.monotonic() - waited_from
+                    _log.info("loop.goes_on", loop=self.name, seconds=round(waited, 1))
+                failures, waited_from = 0, None
+            except DatabaseUnavailable as error:
+                failures += 1
+                pause = min(_LONGEST_OUTAGE_PAUSE, 0.1 * 2.0**failures)
+                if waited_from is None:
+                    waited_from = self.clock.monotonic()
+                    _log.warning("loop.waits", loop=self.name, reason=str(error))
             except Exception as error:  # noqa: BLE001 - the one place where a worker survives what it did not expect
                 failures += 1
                 pause = min(_LONGEST_PAUSE, 0.1 * 2.0**failures)

@@ -53,6 +53,22 @@ async def test_a_process_is_ready_when_its_view_is_loaded(api: Api) -> None:
     assert answer.headers["callboard-offset"] == "1"
 
 
+async def test_an_answer_says_how_old_it_is_once_the_stream_has_not_been_read_for_two_seconds(api: Api) -> None:
+    clock = api.catalog.clock
+    await api.catalog.settle()
+    clock.advance(1.9)
+    fresh = await api.get("/entities")
+    clock.advance(10.6)
+    old = await api.get("/entities")
+    held = await api.client.get("/api/catalog/entities", headers={"if-none-match": old.headers["etag"]})
+    await api.catalog.look()
+    again = await api.get("/entities")
+
+    ages = [answer.headers.get("callboard-view-age") for answer in (fresh, old, held, again)]
+    assert ages == [None, "12", "12", None]
+    assert held.status_code == 304
+
+
 async def test_metrics_tell_what_is_there_and_what_was_asked(api: Api) -> None:
     await api.catalog.provide("p", Full(offered(component("a"), component("b", lifecycle=None))))
     await api.catalog.settle()

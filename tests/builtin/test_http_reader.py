@@ -103,6 +103,14 @@ async def test_a_network_error_names_the_url() -> None:
         await reader(handler).read(URL)
 
 
+async def test_a_network_error_without_words_is_called_by_its_name() -> None:
+    def handler(request: httpx2.Request) -> httpx2.Response:
+        raise httpx2.ReadError("")
+
+    with pytest.raises(Unreadable, match=f"{URL}: ReadError"):
+        await reader(handler).read(URL)
+
+
 async def test_an_answer_that_takes_too_long_is_given_up() -> None:
     async def handler(request: httpx2.Request) -> httpx2.Response:
         await asyncio.Event().wait()

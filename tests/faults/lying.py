@@ -66,6 +66,8 @@ def redirecting(location: str) -> Answer:
     def answer(handler: BaseHTTPRequestHandler, _stop: threading.Event) -> None:
         handler.send_response(302)
         handler.send_header("location", location)
+        # The next hop would else be asked on a connection that is about to end.
+        handler.send_header("connection", "close")
         handler.send_header("content-length", "0")
         handler.end_headers()
 

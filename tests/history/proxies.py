@@ -1,4 +1,4 @@
-"""A proxy between a client and PostgreSQL, which cuts connections, or keeps back what the server says."""
+"""A proxy between a client and PostgreSQL: it cuts connections, lets them stall, or keeps answers back."""
 
 import asyncio
 import contextlib
@@ -23,6 +23,7 @@ class Proxy:
     """After the client has said this, nothing that the server says arrives any more."""
     kept_back: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when that has happened, and the server has answered."""
+    _passing: asyncio.Event = field(default_factory=asyncio.Event)
     _open: set[asyncio.StreamWriter] = field(default_factory=set)
 
     @property
@@ -37,9 +38,22 @@ class Proxy:
             writer.transport.abort()
         return len(open_now) // 2
 
+    def stall(self) -> None:
+        """Pass nothing on any more, and close nothing either: packets are lost on their way."""
+        self._passing.clear()
+
+    def go_on(self) -> None:
+        """Pass everything on, also what has come meanwhile."""
+        self._passing.set()
+
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve one client."""
-        theirs, ours = await asyncio.open_unix_connection(str(self.upstream))
+        try:
+            theirs, ours = await asyncio.open_unix_connection(str(self.upstream))
+        except OSError:
+            # Nobody is there now: whoever wants to speak to it has to learn that.
+            writer.transport.abort()
+            return
         self._open |= {writer, ours}
         said = asyncio.Event()
         with contextlib.suppress(ConnectionError):
@@ -50,6 +64,7 @@ class Proxy:
 
     async def _ask(self, reader: asyncio.StreamReader, server: asyncio.StreamWriter, said: asyncio.Event) -> None:
         while data := await reader.read(65_536):
+            await self._passing.wait()
             if self.keep_back_after is not None and self.keep_back_after in data:
                 said.set()
             server.write(data)
@@ -58,6 +73,7 @@ class Proxy:
 
     async def _answer(self, server: asyncio.StreamReader, writer: asyncio.StreamWriter, said: asyncio.Event) -> None:
         while data := await server.read(65_536):
+            await self._passing.wait()
             if said.is_set():
                 self.kept_back.set()
             else:
@@ -66,15 +82,21 @@ class Proxy:
         writer.close()
 
 
+def socket_of(server: Embedded) -> Path:
+    """Where *server* listens."""
+    return Path(server.url().partition("host=")[2].partition("&")[0]) / _SOCKET
+
+
 @contextlib.asynccontextmanager
 async def before(server: Embedded, folder: Path) -> AsyncIterator[Proxy]:
     """A proxy before a server."""
     folder.mkdir()
-    host = server.url().partition("host=")[2].partition("&")[0]
-    proxy = Proxy(Path(host) / _SOCKET, folder)
+    proxy = Proxy(socket_of(server), folder)
+    proxy.go_on()
     listening = await asyncio.start_unix_server(proxy.serve, folder / _SOCKET)
     try:
         yield proxy
     finally:
+        proxy.go_on()
         proxy.cut()
         listening.close()

@@ -5,10 +5,8 @@ Each story ends with the checker. Which test is about which fault says docs/cont
 
 import asyncio
 import contextlib
-import os
 import random
 import signal
-import subprocess
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -231,25 +229,6 @@ async def test_a_server_that_is_stopped_at_once_has_all_that_was_acknowledged(cl
         assert sum(write.outcome is Outcome.ACKNOWLEDGED for write in history.writes) > 10
         assert sum(len(read.events) for read in history.reads) > 0
         await assert_all_is_well(stage)
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of its own, which is soon full."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    if os.geteuid() != 0:
-        pytest.skip("only root can mount a file system that is soon full")
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=160m,mode=0700", "tmpfs", str(folder)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if mounted.returncode != 0:
-        pytest.skip(f"no file system can be mounted here: {mounted.stderr.strip()}")
-    yield folder
-    subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 async def test_a_full_disk_loses_nothing_and_is_recovered_from(small_disk: Path, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Connections that end under a transaction."""
 
 import asyncio
+import datetime as dt
 import urllib.parse
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from callboard.clock import SystemClock
+from callboard.clock import CommonClock, SystemClock
 from callboard.errors import DatabaseUnavailable
 from callboard.store.database import Database
 
@@ -19,11 +20,14 @@ _GOODBYE = b"57P01"
 class Relay:
     """Passes on what PostgreSQL says, but not that it has closed the connection: on a network that comes later."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, folder: Path) -> None:
         parts = urllib.parse.urlsplit(url)
         asked = dict(urllib.parse.parse_qsl(parts.query))
         self._host, self._port = asked.get("host") or parts.hostname or "", asked.get("port") or parts.port or 5432
+        self.url = f"{url.partition('?')[0]}?host={urllib.parse.quote(str(folder), safe='/')}&port=5432"
         self.said_goodbye = asyncio.Event()
+        self.passing = asyncio.Event()
+        self.passing.set()
         self._serving: list[asyncio.Task[None]] = []
 
     def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -52,6 +56,7 @@ class Relay:
 
     async def _pass(self, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
         while data := await source.read(65536):
+            await self.passing.wait()
             target.write(data)
             await target.drain()
             if _GOODBYE in data:
@@ -60,18 +65,17 @@ class Relay:
 
 @pytest.fixture
 async def relay(database_url: str, tmp_path: Path) -> AsyncIterator[Relay]:
-    relay = Relay(database_url)
+    relay = Relay(database_url, tmp_path)
     async with await asyncio.start_unix_server(relay.serve, tmp_path / ".s.PGSQL.5432"):
         yield relay
     await relay.end()
 
 
 async def test_a_server_that_has_said_goodbye_is_away_though_the_connection_has_not_ended(
-    database_url: str, tmp_path: Path, relay: Relay
+    database_url: str, relay: Relay
 ) -> None:
-    url = f"{database_url.partition('?')[0]}?host={urllib.parse.quote(str(tmp_path), safe='/')}&port=5432"
     clock = SystemClock()
-    database = await Database.open(url, clock=clock, connections=1)
+    database = await Database.open(relay.url, clock=clock, connections=1)
     direct = await asyncpg.connect(database_url)
 
     async def commit_too_late() -> None:
@@ -87,3 +91,44 @@ async def test_a_server_that_has_said_goodbye_is_away_though_the_connection_has_
     await database.close()
 
     assert isinstance(caught.value.__cause__, asyncpg.InternalClientError)
+
+
+async def test_a_server_that_does_not_answer_is_given_up_and_so_is_the_wait_for_a_free_connection(
+    relay: Relay,
+) -> None:
+    database = await Database.open(relay.url, clock=SystemClock(), connections=1, patience=0.3)
+    relay.passing.clear()
+
+    async def ask() -> None:
+        async with database.transaction() as tx:
+            await tx.connection.execute("select")
+
+    refused = await asyncio.gather(ask(), ask(), return_exceptions=True)
+    relay.passing.set()
+    await ask()
+    await database.close()
+
+    assert [(type(error), str(error)) for error in refused] == [
+        (DatabaseUnavailable, "PostgreSQL can't be reached: no answer within 0.3 s")
+    ] * 2
+
+
+async def test_a_common_clock_is_set_by_the_database_and_not_by_a_replica(database_url: str) -> None:
+    hour = dt.timedelta(hours=1)
+
+    class Ahead(CommonClock):
+        def machine(self) -> dt.datetime:
+            return SystemClock().now() + hour
+
+    clock = Ahead()
+    replica = await Database.open(database_url, clock=clock, connections=1, tells_time=False)
+    async with replica.transaction() as tx:
+        asked_a_replica = tx.now - SystemClock().now()
+    database = await Database.open(database_url, clock=clock, connections=1)
+    async with database.transaction() as tx:
+        asked = tx.now - SystemClock().now()
+    await replica.close()
+    await database.close()
+
+    assert abs(asked_a_replica - hour) < hour / 2
+    assert abs(asked) < hour / 2

@@ -9,11 +9,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from callboard.api import conditional
 from callboard.api.context import IN_SCOPE, Context
+from callboard.clock import Clock
 from callboard.stream.following import Follower
 
 _WORTH_COMPRESSING = 1024
 # JSON of a catalog shrinks to a sixth at the lowest level, which costs a third of the usual one.
 _COMPRESSION = 1
+
+_OLD = 2.0
+"""Seconds. The follower looks twice in each of them as long as the database can be asked."""
 
 _COMPRESSING = "callboard.compressing"
 """Where a request says that its answer will be compressed if that is worth it."""
@@ -22,7 +26,7 @@ _LEFT_OUT_OF_304 = frozenset((b"content-type", b"content-length", b"content-enco
 
 
 class Surroundings:
-    """Adds `Callboard-Offset` and `ETag` to the answers of *app*, and answers 304 to who holds the answer already."""
+    """Adds what every answer says of itself to those of *app*, and answers 304 to who holds the answer already."""
 
     def __init__(self, app: ASGIApp, context: Context) -> None:
         self._app = app
@@ -49,7 +53,7 @@ class Surroundings:
         scope["path"] = path.rstrip("/") if len(path) > 1 else path
         scope[IN_SCOPE] = self._context
         started = self._clock.monotonic()
-        answer = _Answer(scope, send, self._follower)
+        answer = _Answer(scope, send, self._follower, self._clock)
         try:
             if self._tracing is None:
                 await self._app(scope, receive, answer.send)
@@ -90,6 +94,7 @@ class _Answer:
     """One answer on its way out. Its beginning is held back until the tag is known."""
 
     __slots__ = (
+        "_clock",
         "_compressing",
         "_follower",
         "_held",
@@ -101,7 +106,8 @@ class _Answer:
         "status",
     )
 
-    def __init__(self, scope: Scope, send: Send, follower: Follower) -> None:
+    def __init__(self, scope: Scope, send: Send, follower: Follower, clock: Clock) -> None:
+        self._clock = clock
         self._send = send
         self._follower = follower
         self._compressing = _COMPRESSING in scope
@@ -127,6 +133,9 @@ class _Answer:
         present = dict(headers)
         if b"callboard-offset" not in present:
             headers.append((b"callboard-offset", b"%d" % self._follower.view.offset))
+        age = self._clock.monotonic() - self._follower.seen_at
+        if age >= _OLD and self._follower.position is not None:
+            headers.append((b"callboard-view-age", b"%d" % age))
         # Where the answer is compressed, who does that says so itself.
         if not self._compressing or int(present.get(b"content-length", _WORTH_COMPRESSING)) < _WORTH_COMPRESSING:
             headers.append((b"vary", b"Accept-Encoding"))

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from callboard.cli import options
-from callboard.clock import SystemClock
+from callboard.clock import CommonClock
 from callboard.settings import Settings
 
 
@@ -35,6 +35,6 @@ async def _run(settings: Settings) -> None:
     with tracing.started(os.environ, "api") as spans:
         async with (
             until_told(os.environ) as stop,
-            app.read_side(settings, database_url(settings), SystemClock(), Metrics(tracing=spans)) as read_side,
+            app.read_side(settings, database_url(settings), CommonClock(), Metrics(tracing=spans)) as read_side,
         ):
             await serve(read_side, stop, inherited=int(inherited) if inherited else None)

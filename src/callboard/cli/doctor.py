@@ -181,7 +181,8 @@ def _server(said: Any, here: dt.datetime) -> Finding:
     apart = abs(said["now"] - here)
     if apart > _TOLERATED:
         found = f"its clock and this machine's are {apart.total_seconds():.0f} s apart"
-        return Finding("database", Verdict.WARNING, found, "leases are counted on both; synchronise them")
+        advice = "all processes go by the database's, logs and the times of files by this one; synchronise them"
+        return Finding("database", Verdict.WARNING, found, advice)
     return Finding("database", Verdict.OK, f"is PostgreSQL {version // 10_000}, in UTF8, durable")
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from callboard.cli import options
-from callboard.clock import SystemClock
+from callboard.clock import CommonClock
 from callboard.settings import Listen, Settings
 
 
@@ -50,7 +50,7 @@ async def _run(settings: Settings, address: Listen | None) -> None:
     with tracing.started(os.environ, "engine") as spans:
         async with (
             until_told(os.environ) as stop,
-            app.engine(settings, database_url(settings), SystemClock(), Metrics(tracing=spans)) as engine,
+            app.engine(settings, database_url(settings), CommonClock(), Metrics(tracing=spans)) as engine,
         ):
             if address is None:
                 await engine.run(stop)

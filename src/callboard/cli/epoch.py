@@ -28,11 +28,11 @@ def command(begin: bool, **flags: Any) -> None:
 
 
 async def _told(url: str, *, begin: bool) -> tuple[str, str]:
-    from callboard.clock import SystemClock
+    from callboard.clock import CommonClock
     from callboard.store.database import Database
     from callboard.stream import lines
 
-    database = await Database.open(url, clock=SystemClock(), connections=1)
+    database = await Database.open(url, clock=CommonClock(), connections=1)
     try:
         found = await lines.begin(database) if begin else await lines.current(database)
     finally:

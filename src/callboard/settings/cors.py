@@ -36,7 +36,7 @@ class CorsSettings:
     allowed_headers: Annotated[tuple[str, ...], _TEXTS] = ("*",)
     """The request headers that they may send."""
 
-    exposed_headers: Annotated[tuple[str, ...], _TEXTS] = ("Link", "ETag", "Callboard-Offset")
+    exposed_headers: Annotated[tuple[str, ...], _TEXTS] = ("Link", "ETag", "Callboard-Offset", "Callboard-View-Age")
     """The headers of answers that they may see, beyond those that every page may."""
 
     credentials: bool = False

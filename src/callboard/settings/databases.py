@@ -8,7 +8,7 @@ from typing import Annotated, Final
 from urllib.parse import quote, urlencode
 
 from callboard.settings import forms
-from callboard.settings.forms import Form, Key
+from callboard.settings.forms import Form, Key, Seconds
 from callboard.settings.values import Value
 
 _URL = re.compile(r"postgres(?:ql)?://.+", re.DOTALL)
@@ -137,6 +137,11 @@ class WaysSettings:
     """A streaming replica of the same PostgreSQL, written like `backend.database.connection`. API processes load and
     follow the catalog from there, and serve readers who are far behind. Everything else goes to
     `backend.database.connection`, and this as well while the replica is away or more than five seconds behind."""
+
+    patience_seconds: Annotated[Seconds, Key("patience")] = 30.0
+    """How long an API process waits for one answer of PostgreSQL, or for one of its connections to be free. Then the
+    request is put off with a 503. A network that loses everything without a word would otherwise hold it for
+    minutes."""
 
 
 def embedded_instead(settings: DatabaseSettings, value: Value, warn: Callable[[Value, str], None]) -> DatabaseSettings:

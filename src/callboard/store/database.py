@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import asyncpg
 import structlog
 
-from callboard.clock import Clock
+from callboard.clock import Clock, CommonClock
 from callboard.errors import DatabaseUnavailable, InvalidInput
 from callboard.settings import Pooler
 from callboard.store.pools import Opened, open_pool
@@ -36,6 +36,12 @@ _CONNECTION_LOST = (
     # What asyncpg says when the server has said goodbye, and the connection has not ended yet.
     asyncpg.InternalClientError,
     OSError,
+)
+_CANT_NOW = (
+    # No room on its disk or in its memory, no connection left.
+    asyncpg.InsufficientResourcesError,
+    # A replica that has not become the primary yet.
+    asyncpg.ReadOnlySQLTransactionError,
 )
 CUT_SHORT = (asyncpg.SerializationError, asyncpg.QueryCanceledError)
 """What happens to a query on a replica that is in the way of what the replica has to follow."""
@@ -144,11 +150,15 @@ class Transaction:
 class Database:
     """A PostgreSQL database and the pool of connections to it."""
 
-    def __init__(self, url: str, opened: Opened, clock: Clock, direct: str | None = None) -> None:
+    def __init__(
+        self, url: str, opened: Opened, clock: Clock, direct: str | None = None, *, patience: float, tells_time: bool
+    ) -> None:
         self.url = url
         self._pool = opened.pool
         self._opened = opened
         self._clock = clock
+        self._patience = patience
+        self._common = clock if tells_time and isinstance(clock, CommonClock) else None
         self._listen_at = direct or (None if opened.pooled else url)
 
     @classmethod
@@ -162,10 +172,12 @@ class Database:
         pooler: Pooler = Pooler.AUTO,
         direct: str | None = None,
         patience: float = 120.0,
+        tells_time: bool = True,
     ) -> "Database":
         """Connect to *url*, where an answer may take *patience* seconds.
 
-        *direct* is another way to the same database, past a pooler, for whoever listens.
+        *direct* is another way to the same database, past a pooler, for whoever listens. With
+        *tells_time* a CommonClock is set by this database.
 
         Raises DatabaseUnavailable when that fails.
         """
@@ -173,7 +185,7 @@ class Database:
             opened = await open_pool(url, pooler=pooler, connections=connections, name=name, patience=patience)
         except (*_CONNECTION_LOST, asyncpg.PostgresError, ValueError) as error:
             raise DatabaseUnavailable(f"PostgreSQL can't be reached: {error}") from error
-        return cls(url, opened, clock, direct)
+        return cls(url, opened, clock, direct, patience=patience, tells_time=tells_time)
 
     @property
     def pooled(self) -> bool:
@@ -201,12 +213,18 @@ class Database:
         that PostgreSQL can't hold.
         """
         try:
-            async with self._pool.acquire() as connection, self._begun(connection, snapshot=snapshot) as tx:
+            async with (
+                self._pool.acquire(timeout=self._patience) as connection,
+                self._begun(connection, snapshot=snapshot) as tx,
+            ):
                 yield tx
         except _CANT_BE_STORED as error:
             raise InvalidInput(f"PostgreSQL can't store this: {error}") from error
+        except _CANT_NOW as error:
+            raise DatabaseUnavailable(f"PostgreSQL can't do this now: {error}") from error
         except _CONNECTION_LOST as error:
-            raise DatabaseUnavailable(f"PostgreSQL can't be reached: {error}") from error
+            reason = str(error) or f"no answer within {self._patience:g} s"
+            raise DatabaseUnavailable(f"PostgreSQL can't be reached: {reason}") from error
 
     @contextlib.asynccontextmanager
     async def _begun(
@@ -216,8 +234,14 @@ class Database:
         await connection.execute(begin)
         tx = Transaction(connection, self._clock.now(), self.pooled)
         try:
+            if self._common is not None and self._common.is_due():
+                tx.now = await _told(connection, self._common)
             yield tx
             await tx.forget()
+        except TimeoutError:
+            # To ask for anything more on this connection could take as long again.
+            connection.terminate()
+            raise
         except BaseException:
             await connection.execute("rollback")
             if tx.keeps_something:
@@ -273,6 +297,13 @@ class Database:
             raise DatabaseUnavailable(f"PostgreSQL can't be reached: {error}") from error
         connection.add_termination_listener(lambda _c: lost())
         return Listener(connection)
+
+
+async def _told(connection: "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]", clock: CommonClock) -> dt.datetime:
+    asked = clock.monotonic()
+    told = await connection.fetchval("select clock_timestamp()")
+    clock.set(told, asked=asked, answered=clock.monotonic())
+    return clock.now()
 
 
 @dataclass(slots=True)

@@ -83,7 +83,7 @@ class Fetcher:
         except (TimeoutError, httpx2.TimeoutException) as error:
             raise Unreadable(f"{target}: no complete answer within {seconds:g} s") from error
         except httpx2.HTTPError as error:
-            raise Unreadable(f"{target}: {error or type(error).__name__}") from error
+            raise Unreadable(f"{target}: {str(error) or type(error).__name__}") from error
 
     async def _send(self, url: httpx2.URL, target: str, headers: Mapping[str, str]) -> Answer:
         request = {"accept": "*/*", "accept-encoding": "gzip", **headers}
