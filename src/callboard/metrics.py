@@ -8,11 +8,13 @@ about all.
 import time
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from callboard.tracing import Attribute, Tracing
 
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _DELAYS = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 7200.0)
@@ -38,10 +40,13 @@ class Stage(StrEnum):
     """Bringing a page of changes into the view."""
 
 
+_NOTHING: AbstractContextManager[object] = nullcontext()
+
+
 class Distribution(Histogram):
     """A histogram that takes many values at once.
 
-    One value costs 4 µs, and 7 with several processes on a busy machine: a thirtieth of what an entity costs, each.
+    One value by itself costs 1.4 µs, and 2.5 where several processes share a directory; here it is 0.13 and 0.17.
     """
 
     def observe_all(self, values: Iterable[float]) -> None:
@@ -77,6 +82,8 @@ class Metrics:
     """The counters of one process."""
 
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
+    tracing: Tracing | None = None
+    """Makes a span of each piece of work; None where nobody asks for traces."""
     processed: Totals = field(init=False)
     stitched: Totals = field(init=False)
     processing: Distribution = field(init=False)
@@ -167,12 +174,21 @@ class Metrics:
     def _timer(self, name: str, what: str, *labels: str, buckets: tuple[float, ...] = _SECONDS) -> Distribution:
         return Distribution(f"{name}_seconds", what, labels, buckets=buckets, registry=self.registry)
 
+    def span(self, name: str, **attributes: Attribute) -> AbstractContextManager[object]:
+        """A span around the block, with attributes that begin with `callboard.`; nothing where nobody asks for it."""
+        if self.tracing is None:
+            return _NOTHING
+        return self.tracing.span(name, {f"callboard.{key}": value for key, value in attributes.items()})
+
     @contextmanager
-    def stage(self, stage: Stage, size: int | None = None) -> Iterator[None]:
+    def stage(self, stage: Stage, size: int | None = None, **attributes: Attribute) -> Iterator[None]:
         """Measure what the block does, with *size* entities if that is known, whether it goes well or not."""
+        if size is not None:
+            attributes["size"] = size
         started = time.monotonic()
         try:
-            yield
+            with self.span(stage.value, **attributes):
+                yield
         finally:
             self.stages.labels(stage.value).observe(time.monotonic() - started)
             if size is not None:

@@ -69,6 +69,7 @@ def app_of(
     authenticator: Authenticator | None = None,
     authorizer: Authorizer | None = None,
     added: Plugins | None = None,
+    metrics: Metrics | None = None,
 ) -> ASGIApp:
     """The application of one process, made of the parts of *catalog* where nothing else is given."""
     return application(
@@ -76,7 +77,7 @@ def app_of(
             settings=settings or catalog.configured,
             database=database or catalog.database,
             clock=catalog.clock,
-            metrics=Metrics(),
+            metrics=metrics or Metrics(),
             follower=follower or catalog.follower,
             wakeups=WakeUps(catalog.database, catalog.clock, {}),
             pipeline=catalog.engine.pipeline,

@@ -124,6 +124,18 @@ async def test_metrics_tell_what_waits_and_since_when(api: Api) -> None:
     assert found["callboard_schedule_oldest_seconds", "asked"] == 0
 
 
+async def test_metrics_tell_about_how_many_relations_there_are(api: Api) -> None:
+    await api.catalog.provide("p", Full(offered(component("a"), component("b", dependsOn=["component:a"]))))
+    await api.catalog.settle()
+    async with api.catalog.database.transaction() as tx:
+        await tx.connection.execute("analyze relations")
+        there = await tx.connection.fetchval("select count(*) from relations")
+
+    found = samples((await api.client.get("/metrics")).text)
+
+    assert found["catalog_relations_count", ""] == there > 0
+
+
 async def test_metrics_tell_for_how_long_a_view_has_missed_something(api: Api) -> None:
     await api.catalog.provide("p", Full(offered(component("a"))))
     await api.catalog.process()

@@ -9,6 +9,7 @@ import pytest
 
 from callboard.cli.doctor import Finding, Patient, Verdict, examine
 from callboard.extend import Delta, Full
+from callboard.model.refs import EntityRef
 from callboard.store import soundness
 from callboard.store.database import Database
 from tests.audit import audit
@@ -38,6 +39,7 @@ REPAIRABLE = {
         f" delete from schedule where ref = '{B}'"
     ),
     "beyond_the_head": "update stream set head = head - 1",
+    "missing_partitions": "select extend_history(65537, 65536); drop table history_65537",
     "visible_and_not_there": f"delete from claims where target_ref = '{A}'; delete from entities where ref = '{A}'",
 }
 
@@ -123,6 +125,46 @@ async def test_the_next_change_after_a_repaired_counter_is_published(filled: Cat
     await filled.settle()
 
     assert "component:default/c" in filled.refs()
+
+
+async def test_the_next_change_is_published_when_its_part_of_the_history_was_gone(filled: Catalog) -> None:
+    await damage(
+        filled.database, "update stream set head = 65536, history_floor = 65536; select extend_history(65537, 65536)"
+    )
+    await damage(filled.database, "drop table history_65537; delete from history_partitions where starts_at = 65537")
+
+    repaired = verdicts(await examined(filled.database, repair=True))
+    await filled.provide("ci", Delta(offered(component("c"))))
+    await filled.settle()
+
+    assert repaired["missing_partitions"] is Verdict.REPAIRED
+    assert "component:default/c" in filled.refs()
+
+
+async def test_a_part_of_the_history_that_is_only_detached_is_left_to_a_hand(filled: Catalog) -> None:
+    await damage(filled.database, "alter table history detach partition history_1")
+
+    told = verdicts(await examined(filled.database, repair=True))
+    await damage(filled.database, "alter table history attach partition history_1 for values from (1) to (65537)")
+
+    assert told["missing_partitions"] is Verdict.ERROR
+    assert verdicts(await examined(filled.database)) == {"database": Verdict.WARNING}
+
+
+async def test_what_was_removed_after_a_server_has_answered_is_not_held_against_it(filled: Catalog) -> None:
+    shown = filled.entity(B)["metadata"]
+    assert isinstance(shown, dict)
+    async with filled.database.transaction() as tx:
+        _, before = await soundness.visible(tx)
+    await filled.provide("ci", Delta(removed=[EntityRef.parse(B)]))
+    await filled.settle()
+
+    async with filled.database.transaction() as tx:
+        _, after = await soundness.visible(tx)
+        at_the_time = await soundness.wrong_etags(tx, {B: str(shown["etag"])}, before)
+        afterwards = await soundness.wrong_etags(tx, {B: str(shown["etag"])}, after)
+
+    assert (at_the_time, afterwards) == ([], [B])
 
 
 async def test_leases_of_engines_that_are_gone_are_a_warning_and_let_go(filled: Catalog) -> None:

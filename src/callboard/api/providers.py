@@ -188,7 +188,7 @@ async def _write(
     if asked.text("dryRun") == "true":
         tried = await pushing.try_out(here.database, writing, offer, full=full, rejected=count)
         return answers.value(await asyncio.to_thread(_tried, tried, rejected))
-    with here.read_side.metrics.stage(Stage.MUTATE, offer.count):
+    with here.read_side.metrics.stage(Stage.MUTATE, offer.count, provider=writing.provider):
         pushed = await pushing.push(here.database, writing, offer, full=full, rejected=count)
     told: JsonObject = {**pushed.body, "rejected": [*rejected]}
     if (seconds := waiting.seconds(asked)) is None:

@@ -34,6 +34,7 @@ class Surroundings:
         self._clock = context.read_side.clock
         self._follower = context.follower
         self._requests = context.read_side.metrics.requests
+        self._tracing = context.read_side.metrics.tracing
         self._timers: dict[tuple[str, int], Histogram] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -54,10 +55,14 @@ class Surroundings:
         started = self._clock.monotonic()
         answer = _Answer(scope, send, self._follower, self._clock)
         try:
-            await self._app(scope, receive, answer.send)
+            if self._tracing is None:
+                await self._app(scope, receive, answer.send)
+            else:
+                with self._tracing.request(scope["method"], path, scope["headers"]) as span:
+                    await self._app(scope, receive, answer.send)
+                    span.with_status(answer.status, _route(scope))
         finally:
-            path = getattr(scope.get("route"), "path", "(none)")
-            self._timer(path, answer.status).observe(self._clock.monotonic() - started)
+            self._timer(_route(scope), answer.status).observe(self._clock.monotonic() - started)
 
     def _timer(self, path: str, status: int) -> Histogram:
         # Kept here, since looking for it among the labels takes longer than measuring.
@@ -65,6 +70,11 @@ class Surroundings:
         if timer is None:
             timer = self._timers[path, status] = self._requests.labels(path, str(status))
         return timer
+
+
+def _route(scope: Scope) -> str:
+    path: str = getattr(scope.get("route"), "path", "(none)")
+    return path
 
 
 class _Compressed(GZipResponder):

@@ -25,15 +25,16 @@ def command(**flags: Any) -> None:
 
 
 async def _run(settings: Settings) -> None:
-    from callboard import app
+    from callboard import app, tracing
     from callboard.api.serving import serve
     from callboard.cli.roles import database_url
     from callboard.metrics import Metrics
     from callboard.server import LISTEN_SOCKET, until_told
 
     inherited = os.environ.get(LISTEN_SOCKET)
-    async with (
-        until_told(os.environ) as stop,
-        app.read_side(settings, database_url(settings), CommonClock(), Metrics()) as read_side,
-    ):
-        await serve(read_side, stop, inherited=int(inherited) if inherited else None)
+    with tracing.started(os.environ, "api") as spans:
+        async with (
+            until_told(os.environ) as stop,
+            app.read_side(settings, database_url(settings), CommonClock(), Metrics(tracing=spans)) as read_side,
+        ):
+            await serve(read_side, stop, inherited=int(inherited) if inherited else None)

@@ -41,19 +41,20 @@ def _address(settings: Settings, port: int | None) -> Listen | None:
 
 
 async def _run(settings: Settings, address: Listen | None) -> None:
-    from callboard import app
+    from callboard import app, tracing
     from callboard.api.engine_port import answering
     from callboard.cli.roles import database_url
     from callboard.metrics import Metrics
     from callboard.server import listening, until_told
 
-    async with (
-        until_told(os.environ) as stop,
-        app.engine(settings, database_url(settings), CommonClock(), Metrics()) as engine,
-    ):
-        if address is None:
-            await engine.run(stop)
-            return
-        with listening(address) as listener:
-            async with answering(engine, listener):
+    with tracing.started(os.environ, "engine") as spans:
+        async with (
+            until_told(os.environ) as stop,
+            app.engine(settings, database_url(settings), CommonClock(), Metrics(tracing=spans)) as engine,
+        ):
+            if address is None:
                 await engine.run(stop)
+                return
+            with listening(address) as listener:
+                async with answering(engine, listener):
+                    await engine.run(stop)

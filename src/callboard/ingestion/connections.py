@@ -47,7 +47,7 @@ class Connection:
             await check_name(tx, self.provider)
             return await mutations.apply(tx, prepared)
 
-        with self.metrics.stage(Stage.MUTATE, prepared.offer.count):
+        with self.metrics.stage(Stage.MUTATE, prepared.offer.count, provider=self.provider):
             applied = await guards.remembering(
                 self.database, self.provider, ProviderKind.ENGINE, lambda: self.database.run(work)
             )

@@ -122,7 +122,7 @@ class Rounds:
         except Exception as error:  # noqa: BLE001 - a source may fail in any way; it is shown with its provider
             return await self._fail(stand, error)
         try:
-            with self.metrics.stage(Stage.MUTATE, turned.prepared.offer.count):
+            with self.metrics.stage(Stage.MUTATE, turned.prepared.offer.count, provider=self.provider.name):
                 pause = await self._store(turned)
         except InvalidInput as error:
             return await self._fail(stand, error)

@@ -20,7 +20,7 @@ class Measured:
 
     async def read(self, target: str, *, version: str | None = None) -> Content | NotModified:
         """As the reader does."""
-        with self.metrics.stage(Stage.READ):
+        with self.metrics.stage(Stage.READ, type=self.type, target=target):
             return await self.reader.read(target, version=version)
 
     async def expand(self, target: str) -> Sequence[str]:

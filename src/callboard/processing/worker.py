@@ -186,7 +186,8 @@ class Worker:
     async def _run(self, due: Due) -> None:
         fingerprint = self.pipeline.fingerprint
         began = time.monotonic()
-        outcome = await self.pipeline.process(parse_unprocessed(due.content), results.known(due, fingerprint))
+        with self.metrics.span(Stage.PROCESS, entity=due.ref, because=due.because or ""):
+            outcome = await self.pipeline.process(parse_unprocessed(due.content), results.known(due, fingerprint))
         try:
             result = results.of(outcome, due, fingerprint)
         except (TypeError, ValueError) as error:

@@ -97,6 +97,19 @@ async def _advance_head(tx: Transaction, _refs: Sequence[str]) -> None:
     await tx.run(_SQL["advance_head"])
 
 
+async def _make_partitions(tx: Transaction, starts: Sequence[str]) -> None:
+    """Make empty partitions where there is no table. One that is there and not attached may hold what is missing."""
+    counter = await epochs.hold_counter(tx)
+    for start in map(int, starts):
+        hole = await tx.row(_SQL["hole_in_the_history"], starts_at=start)
+        if hole is None:
+            continue
+        await tx.run(_SQL["forget_partition"], starts_at=start)
+        await tx.run(_SQL["extend_from"], starts_at=start)
+        await publication.extend_history(tx, hole["ends_before"] - 1, size=hole["ends_before"] - start)
+    await tx.run(_SQL["extend_from"], starts_at=counter.history_until)
+
+
 async def _retract(tx: Transaction, refs: Sequence[str]) -> None:
     await publication.retract(tx, dict.fromkeys(refs, _REASON))
 
@@ -176,6 +189,12 @@ RULES: Sequence[Rule] = (
         broken="removals that still have a body, or visible entities without",
         advice="restore final_entities from a backup",
     ),
+    Rule(
+        name="missing_partitions",
+        broken="parts of the history without their table, from the offsets",
+        advice="empty ones are made; a table history_<offset> that is there must be attached by hand",
+        repair=_make_partitions,
+    ),
     Rule(name="missing_offsets", broken="holes in the stream, after the offsets", advice=_ANOTHER_EPOCH),
     Rule(
         name="beyond_the_head",
@@ -237,17 +256,18 @@ async def server(tx: Transaction) -> Mapping[str, object]:
 
 
 async def wrong_etags(tx: Transaction, seen: Mapping[str, str], offset: int) -> list[str]:
-    """Those of the entities, *seen* at an *offset* with these etags, that are others, or none, in the tables."""
-    rows = {row["ref"]: row for row in await tx.rows(_SQL["visible_bodies"], refs=list(seen))}
+    """Those of the entities, *seen* at an *offset* with these etags, that were others, or none, in the tables."""
+    rows = {row["ref"]: row for row in await tx.rows(_SQL["last_bodies"], refs=list(seen))}
     return [
         ref
         for ref, etag in seen.items()
+        # What has changed, or gone, after that offset says nothing of what was right there.
         if (row := rows.get(ref)) is None or (row["last_offset"] <= offset and _etag_in(row["body"]) != etag)
     ]
 
 
-def _etag_in(body: str) -> JsonValue:
-    entity = json.decode(body)
+def _etag_in(body: str | None) -> JsonValue:
+    entity = json.decode(body) if body else None
     metadata = entity["metadata"] if isinstance(entity, dict) else None
     return metadata.get("etag") if isinstance(metadata, dict) else None
 

@@ -10,7 +10,9 @@ select count(*) as entities,
 
 -- name: relations
 -- As PostgreSQL's planner has it: counting millions of them for each look would take longer than they are worth.
-select greatest(reltuples, 0)::float8 as relations from pg_class where oid = 'relations'::regclass;
+-- Until the table has been analysed for the first time only the statistics know.
+select greatest(c.reltuples, s.n_live_tup, 0)::float8 as relations
+from pg_class c left join pg_stat_user_tables s on s.relid = c.oid where c.oid = 'relations'::regclass;
 
 -- name: waiting
 -- Sessions of this database that wait for a lock, and for how long the one that has waited longest.

@@ -60,6 +60,21 @@ select ref from final_entities where last_offset > (select head from stream)
 union all
 select ref from history where "offset" > (select head from stream);
 
+-- name: missing_partitions
+-- A part of the history that is written down and whose table is gone, or is there and no part of it. Named by its first
+-- offset. Where the next change belongs to it, nothing can be published.
+select p.starts_at::text as ref from history_partitions p
+where not exists (
+    select from pg_inherits i join pg_class c on c.oid = i.inhrelid
+    where i.inhparent = 'history'::regclass and c.relname = 'history_' || p.starts_at
+)
+union all
+-- Nothing is written down of the one for the next change.
+select coalesce((select max(p.ends_before) from history_partitions p where p.ends_before <= stream.head + 1), 1)::text
+from stream where head + 1 < history_until and not exists (
+    select from history_partitions p where p.starts_at <= stream.head + 1 and stream.head + 1 < p.ends_before
+);
+
 -- name: other_than_told
 -- What is visible, and what the stream has told last, are not the same.
 select f.ref from final_entities f
@@ -110,6 +125,20 @@ update stream set head = greatest(
     head, (select max("offset") from history), (select max(last_offset) from final_entities)
 );
 
+-- name: hole_in_the_history
+-- From this offset on: how far the part goes that is missing, unless a table of its name is there.
+select coalesce(
+    (select p.ends_before from history_partitions p where p.starts_at = :starts_at),
+    (select min(p.starts_at) from history_partitions p where p.starts_at > :starts_at), history_until
+) as ends_before from stream
+where to_regclass('history_' || :starts_at::bigint) is null;
+
+-- name: forget_partition
+delete from history_partitions where starts_at = :starts_at;
+
+-- name: extend_from
+update stream set history_until = :starts_at;
+
 -- name: forget_keys
 delete from refresh_keys k using unnest(:refs::text[]) as gone (ref) where k.ref = gone.ref;
 
@@ -121,11 +150,10 @@ select current_setting('server_version_num')::integer as version, current_settin
     current_setting('fsync') as fsync, current_setting('synchronous_commit') as synchronous_commit,
     current_setting('full_page_writes') as full_page_writes, clock_timestamp() as now;
 
--- name: visible_bodies
--- What readers should see of these, and since when.
+-- name: last_bodies
+-- What readers should see of these, nothing of those that are removed, and since when.
 -- The whole body: PostgreSQL can take nothing out of one in which any text has a NUL.
-select ref, body, last_offset from final_entities
-where removed_at is null and ref = any(:refs::text[]);
+select ref, body, last_offset from final_entities where ref = any(:refs::text[]);
 
 -- name: visible_count
 select (select count(*) from final_entities where removed_at is null) as visible, head from stream;
