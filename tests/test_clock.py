@@ -39,7 +39,7 @@ def test_before_anybody_was_asked_it_is_what_the_machine_says(clock: Machine) ->
 
 
 def test_it_goes_on_from_what_it_was_told_whatever_the_machine_then_says(clock: Machine) -> None:
-    clock.set(later(0), asked=99.5, answered=100.5)
+    clock.set(later(0), asked=99.5, answered=100)
     clock.uptime += 10
     clock.mistake = 3600
 
@@ -62,9 +62,26 @@ def test_it_is_asked_again_now_and_then_and_at_once_when_the_clocks_of_the_machi
 def test_it_does_not_go_back_for_an_answer_that_is_no_better_than_what_it_knows(clock: Machine) -> None:
     clock.set(later(0), asked=100, answered=100)
 
-    clock.set(later(-0.09), asked=99.9, answered=100.1)
+    clock.set(later(-0.09), asked=99.9, answered=100)
 
     assert clock.now() == later(0)
+
+
+@pytest.mark.parametrize("told_after", [0.0, 0.3, 0.6])
+def test_it_is_never_ahead_of_who_was_asked(clock: Machine, told_after: float) -> None:
+    """The answer is made at some moment of the 0.6 s that it takes."""
+    clock.uptime += 0.6
+    clock.set(later(told_after), asked=100, answered=clock.uptime)
+
+    assert later(0) <= clock.now() <= later(0.6)
+
+
+def test_it_advances_for_an_answer_that_took_less_time(clock: Machine) -> None:
+    clock.set(later(0), asked=99.2, answered=100)
+
+    clock.set(later(0.5), asked=100, answered=100)
+
+    assert clock.now() == later(0.5)
 
 
 def test_it_goes_back_when_it_was_wrong(clock: Machine) -> None:
@@ -76,7 +93,7 @@ def test_it_goes_back_when_it_was_wrong(clock: Machine) -> None:
 
 
 def test_an_answer_that_took_long_counts_only_as_long_as_there_is_no_other(clock: Machine) -> None:
-    clock.set(later(0), asked=95, answered=105)
-    clock.set(later(-50), asked=95, answered=105)
+    clock.set(later(0), asked=90, answered=100)
+    clock.set(later(-50), asked=90, answered=100)
 
     assert clock.now() == later(0)

@@ -78,17 +78,17 @@ class CommonClock(SystemClock):
         return self.monotonic() - at > _ASKED_EVERY or abs(self._between() - between) > _JUMP
 
     def set(self, told: dt.datetime, *, asked: float, answered: float) -> None:
-        """It was *told* o'clock at some moment between *asked* and *answered* on the monotonic clock."""
+        """It was *told* o'clock at some moment between *asked* and *answered* on the monotonic clock.
+
+        That it was the last moment is what is assumed: so what is due now is due for the database as well.
+        """
         self._asked = (answered, self._between())
-        took = answered - asked
         if self._told is not None:
-            if took > _SLOW:
+            took, ahead = answered - asked, self.now() - told
+            # What is as good as known is no reason to let the time go back.
+            if took > _SLOW or dt.timedelta() <= ahead <= dt.timedelta(seconds=took) + _JITTER:
                 return
-            middle = told + dt.timedelta(seconds=took / 2)
-            if abs(middle - self.now()) <= dt.timedelta(seconds=took / 2) + _JITTER:
-                # As good as what is known: the time should not go back for that.
-                return
-        self._told = (told, (asked + answered) / 2)
+        self._told = (told, answered)
 
     def _between(self) -> float:
         return self.machine().timestamp() - self.monotonic()
