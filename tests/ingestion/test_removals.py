@@ -16,7 +16,7 @@ from callboard.ingestion import deleting, locations, removals
 from callboard.ingestion.removals import Removal
 from callboard.model.refs import LocationRef
 from callboard.settings import OrphanStrategy, Settings
-from callboard.store import claims, entities
+from callboard.store import claims, entities, schedule
 from callboard.store.claims import ClaimKey
 from callboard.store.database import Database
 from callboard.testing import FakeClock, FakeHost
@@ -303,7 +303,8 @@ async def _grow(database: Database, edges: list[tuple[str, str]]) -> None:
                 for source, target in edges
             ],
         )
-        await claims.decide(tx, refs)
+        decision = await claims.decide(tx, refs)
+        await schedule.request(tx, decision.to_process)
 
 
 async def _entities(database: Database) -> dict[str, str]:
