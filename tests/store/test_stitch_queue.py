@@ -3,7 +3,7 @@
 import datetime as dt
 
 from callboard.model.causes import Because, Reason
-from callboard.store import claims, stitch_queue
+from callboard.store import backlog, claims, stitch_queue
 from callboard.store.database import Database
 from callboard.store.stitch_queue import SOON, Ticket
 from callboard.testing import FakeClock
@@ -31,7 +31,7 @@ async def settle(database: Database, *tickets: Ticket) -> None:
 
 async def length(database: Database) -> int:
     async with database.transaction() as tx:
-        return await stitch_queue.length(tx)
+        return (await backlog.stitching(tx)).count
 
 
 async def test_a_settled_request_is_gone(database: Database) -> None:

@@ -194,19 +194,20 @@ async def _held(database: "Database", rule: "Rule", *, repair: bool) -> Finding:
         found = await soundness.find(tx, rule)
     if not found.count or not repair or rule.repair is None:
         return _told(rule, found.count, found.examples)
-    mend, left = rule.repair, found.count
-    while left:
+    mend, before = rule.repair, list[str]()
 
-        async def step(tx: "Transaction") -> None:
-            await mend(tx, await soundness.refs(tx, rule, _BATCH))
+    async def step(tx: "Transaction") -> list[str]:
+        refs = await soundness.refs(tx, rule, _BATCH)
+        if refs and refs != before:
+            await mend(tx, refs)
+        return refs
 
-        await database.run(step)
+    while (left := await database.run(step)) and left != before:
         before = left
-        async with database.transaction(snapshot=True) as tx:
-            left = (await soundness.find(tx, rule)).count
-        if left >= before:
-            return _told(rule, left, found.examples)
-    return Finding(rule.name, Verdict.REPAIRED, f"{found.count:,} {rule.broken}", "put right")
+    if not left:
+        return Finding(rule.name, Verdict.REPAIRED, f"{found.count:,} {rule.broken}", "put right")
+    async with database.transaction(snapshot=True) as tx:
+        return _told(rule, (await soundness.find(tx, rule)).count, found.examples)
 
 
 def _told(rule: "Rule", count: int, examples: Sequence[str]) -> Finding:

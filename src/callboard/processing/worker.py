@@ -7,7 +7,6 @@ waits for a slow host holds up nobody else.
 import asyncio
 import datetime as dt
 import random
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -185,7 +184,7 @@ class Worker:
 
     async def _run(self, due: Due) -> None:
         fingerprint = self.pipeline.fingerprint
-        began = time.monotonic()
+        began = self.clock.monotonic()
         with self.metrics.span(Stage.PROCESS, entity=due.ref, because=due.because or ""):
             outcome = await self.pipeline.process(parse_unprocessed(due.content), results.known(due, fingerprint))
         try:
@@ -193,12 +192,12 @@ class Worker:
         except (TypeError, ValueError) as error:
             # What a processor made can't be written as JSON.
             result = results.of(Broken([error], outside=False), due, fingerprint)
-        self._finished.append(_Run(result, began, time.monotonic() - began))
+        self._finished.append(_Run(result, began, self.clock.monotonic() - began))
         self.settling.wake()
 
     def _measure(self, runs: Sequence[_Run]) -> None:
         """Put into the metrics, all at once, how long *runs* took that have just been stored."""
-        now = time.monotonic()
+        now = self.clock.monotonic()
         metrics = self.metrics
         metrics.stages.labels(Stage.PROCESS.value).observe_all(run.took for run in runs)
         for kind, name in ((Good, "ok"), (Bad, "failed")):

@@ -1,7 +1,6 @@
 """The stitcher: takes tickets, assembles, publishes."""
 
 import datetime as dt
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -55,10 +54,10 @@ class Stitcher:
         if not tickets:
             return pause
         self.metrics.stitching_delay.observe_all(ticket.waited for ticket in tickets)
-        began = time.monotonic()
+        began = self.clock.monotonic()
         with self.metrics.stage(Stage.STITCH, len(tickets)):
             await self._work(tickets)
-        self.metrics.stitching.observe(time.monotonic() - began)
+        self.metrics.stitching.observe(self.clock.monotonic() - began)
         return 0
 
     async def _work(self, tickets: Sequence[Ticket]) -> None:

@@ -73,7 +73,7 @@ async def open_pool(
     """Connect to *url*; an answer may take *patience* seconds. Raises what asyncpg does when that fails."""
     if pooler is not Pooler.TRANSACTION:
         try:
-            pool = await _direct(url, connections, name, patience)
+            pool = await _pool(url, connections, name, patience, pooled=False)
         except asyncpg.ProtocolViolationError as error:
             if pooler is Pooler.NONE:
                 raise
@@ -84,34 +84,23 @@ async def open_pool(
             await pool.close()
             reason = "the server's process is another one than the connection was told"
         _log.info("database.pooler_found", reason=reason)
-    return Opened(await _behind_a_pooler(url, connections, name, patience), pooled=True)
+    return Opened(await _pool(url, connections, name, patience, pooled=True), pooled=True)
 
 
-async def _direct(url: str, connections: int, name: str, patience: float) -> "asyncpg.Pool[asyncpg.Record]":
+async def _pool(
+    url: str, connections: int, name: str, patience: float, *, pooled: bool
+) -> "asyncpg.Pool[asyncpg.Record]":
     return await asyncpg.create_pool(
         url,
         min_size=1,
         max_size=connections,
         connection_class=_Connection,
-        server_settings={**SETTINGS, "application_name": name},
+        server_settings={**({} if pooled else SETTINGS), "application_name": name},
         command_timeout=patience,
         timeout=min(patience, _CONNECT_TIMEOUT),
-        # What a connection has prepared it knows for good.
-        statement_cache_size=_STATEMENTS,
+        # What a connection of our own has prepared it knows for good.
+        statement_cache_size=0 if pooled else _STATEMENTS,
         max_cached_statement_lifetime=0,
-    )
-
-
-async def _behind_a_pooler(url: str, connections: int, name: str, patience: float) -> "asyncpg.Pool[asyncpg.Record]":
-    return await asyncpg.create_pool(
-        url,
-        min_size=1,
-        max_size=connections,
-        connection_class=_Connection,
-        server_settings={"application_name": name},
-        command_timeout=patience,
-        timeout=min(patience, _CONNECT_TIMEOUT),
-        statement_cache_size=0,
     )
 
 

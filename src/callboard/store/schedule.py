@@ -169,10 +169,3 @@ async def next_due(tx: Transaction) -> dt.datetime | None:
     """When the next entity becomes due; None when none will."""
     row = await tx.row(_SQL["next_due"])
     return row[0] if row else None
-
-
-async def length(tx: Transaction) -> tuple[int, int]:
-    """How many entities are due now, and how many ever."""
-    row = await tx.row(_SQL["length"], now=tx.now)
-    assert row is not None
-    return row["due"], row["all"]

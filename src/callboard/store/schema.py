@@ -18,8 +18,10 @@ from callboard.store.steps import Migration
 
 _LOOK = 2.0
 
+_THERE = "select to_regclass('migrations') is not null as applied, to_regclass('migration_steps') is not null as begun"
 # As JSON, so that a column more does not disturb whoever has the statement prepared.
-_ROWS = "select to_jsonb(m)::text from {} m order by m.version"
+_APPLIED = "select 'applied' as which, m.version, to_jsonb(m)::text as row from migrations m"
+_BEGUN = "select 'begun', m.version, to_jsonb(m)::text from migration_steps m"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,9 +68,16 @@ async def find(
     connection: "asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]",
 ) -> Found:
     """Read what the database says."""
-    # In this order: one that comes to its end meanwhile is seen twice, and not missed.
-    begun = await _rows(connection, "migration_steps")
-    return Found(applied=await _rows(connection, "migrations"), begun=begun)
+    there = await connection.fetchrow(_THERE)
+    assert there is not None
+    if not there["applied"]:
+        return Found(applied=(), begun=())
+    # In one statement: a migration that comes to its end meanwhile is in either table, and not overlooked.
+    found = await connection.fetch(f"{_APPLIED} union all {_BEGUN} order by 2" if there["begun"] else _APPLIED)
+    rows: dict[str, list[Mapping[str, Any]]] = {"applied": [], "begun": []}
+    for row in found:
+        rows[row["which"]].append(json.loads(row["row"]))
+    return Found(**rows)
 
 
 async def check(database: Database) -> None:
@@ -76,12 +85,6 @@ async def check(database: Database) -> None:
     async with database.transaction() as tx:
         found = await find(tx.connection)
     found.check()
-
-
-async def _rows(connection: Any, table: str) -> list[Mapping[str, Any]]:
-    if await connection.fetchval("select to_regclass($1)", table) is None:
-        return []
-    return [json.loads(row[0]) for row in await connection.fetch(_ROWS.format(table))]
 
 
 @dataclass(slots=True)

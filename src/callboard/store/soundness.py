@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from callboard.model import json
 from callboard.model.causes import Because, Reason
 from callboard.model.json import JsonValue
-from callboard.store import claims, epochs, publication, queries, relations, schedule, stitch_queue
+from callboard.store import claims, epochs, publication, queries, refresh_keys, relations, schedule, stitch_queue
 from callboard.store.claims import ClaimKey
 from callboard.store.database import Transaction
 from callboard.store.queries import Query
@@ -114,9 +114,9 @@ async def _retract(tx: Transaction, refs: Sequence[str]) -> None:
     await publication.retract(tx, dict.fromkeys(refs, _REASON))
 
 
-def _deleting(name: str) -> Repair:
+def _by(removal: Query) -> Repair:
     async def delete(tx: Transaction, refs: Sequence[str]) -> None:
-        await tx.run(_SQL[name], refs=list(refs))
+        await tx.run(removal, refs=list(refs))
 
     return delete
 
@@ -152,7 +152,7 @@ RULES: Sequence[Rule] = (
         name="due_and_not_there",
         broken="entries of the schedule for entities that do not exist",
         advice="delete them",
-        repair=_deleting("forget_due"),
+        repair=_by(schedule.REMOVE),
     ),
     Rule(
         name="relations_by_nobody",
@@ -164,7 +164,7 @@ RULES: Sequence[Rule] = (
         name="keys_of_nobody",
         broken="refresh keys of entities that do not exist",
         advice="delete them",
-        repair=_deleting("forget_keys"),
+        repair=_by(refresh_keys.REMOVE),
     ),
     Rule(
         name="visible_and_not_there",

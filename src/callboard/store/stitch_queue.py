@@ -115,10 +115,3 @@ async def next_due(tx: Transaction) -> dt.datetime | None:
     """When the next request becomes due; None when there is none."""
     row = await tx.row(_SQL["next_due"])
     return row[0] if row else None
-
-
-async def length(tx: Transaction) -> int:
-    """How many requests wait."""
-    row = await tx.row(_SQL["length"])
-    assert row is not None
-    return int(row[0])

@@ -79,6 +79,3 @@ delete from schedule where ref = any(:refs::text[]);
 
 -- name: next_due
 select min(due_at) from schedule where leased_until is null and due_at < 'infinity';
-
--- name: length
-select count(*) filter (where due_at <= :now) as due, count(*) as all from schedule where due_at < 'infinity';

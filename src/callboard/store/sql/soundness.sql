@@ -103,9 +103,6 @@ select ref from stitch_queue where due_at <= :since and coalesce(leased_until, d
 -- name: dead_subscriptions
 select name as ref from subscriptions where state = 'dead';
 
--- name: forget_due
-delete from schedule s using unnest(:refs::text[]) as gone (ref) where s.ref = gone.ref;
-
 -- name: release_due
 with held as materialized (
     select s.ref from schedule s join unnest(:refs::text[]) as wanted (ref) on wanted.ref = s.ref
@@ -138,9 +135,6 @@ delete from history_partitions where starts_at = :starts_at;
 
 -- name: extend_from
 update stream set history_until = :starts_at;
-
--- name: forget_keys
-delete from refresh_keys k using unnest(:refs::text[]) as gone (ref) where k.ref = gone.ref;
 
 -- name: claims_of_these
 select source, target_ref, location_key from claims where source = any(:refs::text[]);

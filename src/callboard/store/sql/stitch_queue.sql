@@ -74,9 +74,6 @@ from work where q.ref = work.ref and q.lease = work.lease and q.ticket <> work.t
 -- name: next_due
 select min(due_at) from stitch_queue where leased_until is null;
 
--- name: length
-select count(*) from stitch_queue;
-
 -- name: watermark
 -- Every wish that is committed by now has a ticket up to this one.
 select last_value from tickets;
