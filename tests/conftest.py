@@ -48,13 +48,13 @@ def template(postgres: str, spare_databases: list[str]) -> Iterator[str]:
     name = f"callboard_template_{uuid.uuid4().hex[:8]}"
 
     async def make() -> None:
-        await _execute(postgres, f'create database "{name}"')
+        await execute(postgres, f'create database "{name}"')
         await migrations.apply(with_database(postgres, name))
 
     asyncio.run(make())
     yield name
     for left in [name, *spare_databases]:
-        asyncio.run(_execute(postgres, f'drop database "{left}" with (force)'))
+        asyncio.run(execute(postgres, f'drop database "{left}" with (force)'))
 
 
 @pytest.fixture(scope="session")
@@ -74,6 +74,15 @@ async def database_url(postgres: str, template: str, spare_databases: list[str])
 def pooled_url(bouncer: Bouncer, database_url: str) -> str:
     """The URL of the same database, behind a transaction pooler."""
     return bouncer.url(urllib.parse.urlsplit(database_url).path.strip("/"))
+
+
+@pytest.fixture
+async def blank_database_url(postgres: str) -> AsyncIterator[str]:
+    """The URL of a database without a schema, which is gone afterwards."""
+    name = f"callboard_blank_{uuid.uuid4().hex[:8]}"
+    await execute(postgres, f'create database "{name}"')
+    yield with_database(postgres, name)
+    await execute(postgres, f'drop database "{name}" with (force)')
 
 
 @pytest.fixture
@@ -113,7 +122,7 @@ async def _taken(postgres: str, template: str, spare: list[str]) -> str:
     if spare:
         return spare.pop()
     name = f"callboard_test_{uuid.uuid4().hex[:8]}"
-    await _execute(postgres, f'create database "{name}" template "{template}"')
+    await execute(postgres, f'create database "{name}" template "{template}"')
     return name
 
 
@@ -208,7 +217,8 @@ def with_database(url: str, name: str) -> str:
     return f"{start.rsplit('/', 1)[0]}/{name}" + (f"?{query}" if query else "")
 
 
-async def _execute(url: str, statement: str) -> None:
+async def execute(url: str, statement: str) -> None:
+    """Run a statement in a database."""
     connection = await asyncpg.connect(url)
     try:
         await connection.execute(statement)

@@ -1,44 +1,28 @@
 """`callboard migrate`, and what the other commands say to a schema that is not theirs."""
 
-import uuid
-from collections.abc import AsyncIterator
 from pathlib import Path
 
-import asyncpg
 import pytest
 
 from callboard import __version__
 from callboard.store.steps import available
 from tests.cli.conftest import Run
-from tests.conftest import with_database
+from tests.conftest import execute
 
 HEAD = f"{available()[-1].version:04}"
 
 
 @pytest.fixture
-async def blank(postgres: str) -> AsyncIterator[str]:
-    """The URL of a database without a schema."""
-    name = f"callboard_migrate_{uuid.uuid4().hex[:8]}"
-    connection = await asyncpg.connect(postgres)
-    await connection.execute(f'create database "{name}"')
-    yield with_database(postgres, name)
-    await connection.execute(f'drop database "{name}" with (force)')
-    await connection.close()
-
-
-@pytest.fixture
-def config(blank: str, tmp_path: Path) -> Path:
+def config(blank_database_url: str, tmp_path: Path) -> Path:
     """A configuration with that database."""
     file = tmp_path / "app-config.yaml"
-    file.write_text(f"backend:\n  database:\n    client: pg\n    connection: {blank}\n")
+    file.write_text(f"backend:\n  database:\n    client: pg\n    connection: {blank_database_url}\n")
     return file
 
 
 async def from_the_future(url: str) -> None:
     """Let a newer release have been there."""
-    connection = await asyncpg.connect(url)
-    await connection.execute("insert into migrations values (9999, 'from_the_future', 'x')")
-    await connection.close()
+    await execute(url, "insert into migrations values (9999, 'from_the_future', 'x')")
 
 
 @pytest.mark.slow
@@ -65,10 +49,10 @@ def test_a_migration_tells_what_it_does_and_a_second_one_has_nothing_to_do(callb
 
 @pytest.mark.slow
 async def test_an_older_release_refuses_a_newer_schema_in_one_line(
-    callboard: Run, config: Path, blank: str, tmp_path: Path
+    callboard: Run, config: Path, blank_database_url: str, tmp_path: Path
 ) -> None:
     callboard("migrate", "--config", config)
-    await from_the_future(blank)
+    await from_the_future(blank_database_url)
 
     for command in ("engine", "api", "migrate", "serve"):
         flags = ["--data-dir", tmp_path / "data"] if command == "serve" else []

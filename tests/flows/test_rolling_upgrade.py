@@ -1,17 +1,13 @@
 """A newer release migrates the database while an older one runs."""
 
 import asyncio
-import uuid
-from collections.abc import AsyncIterator
 from pathlib import Path
 
-import asyncpg
 import pytest
 
 from callboard.errors import WrongSchema
 from callboard.store import migrations
 from callboard.store.steps import Migration, available
-from tests.conftest import with_database
 from tests.flows import stories
 from tests.flows.started import started
 from tests.harness import plain
@@ -28,30 +24,19 @@ OPEN = Migration(HEAD + 1, "wider", f"-- works with: {HEAD:04}\n{_WIDER}")
 CLOSED = Migration(HEAD + 2, "other", "alter table claims rename column later to last;")
 
 
-@pytest.fixture
-async def own_database_url(postgres: str) -> AsyncIterator[str]:
-    """The URL of a database whose schema nobody else will need."""
-    name = f"callboard_rolling_{uuid.uuid4().hex[:8]}"
-    connection = await asyncpg.connect(postgres)
-    await connection.execute(f'create database "{name}"')
-    yield with_database(postgres, name)
-    await connection.execute(f'drop database "{name}" with (force)')
-    await connection.close()
-
-
 async def test_an_older_release_goes_on_beside_what_it_can_work_with_and_ends_before_what_it_can_not(
-    tmp_path: Path, own_database_url: str
+    tmp_path: Path, blank_database_url: str
 ) -> None:
-    with started(tmp_path, own_database_url, engines=1) as server:
+    with started(tmp_path, blank_database_url, engines=1) as server:
         async with stories.story(server) as story:
             await story.catalog.push_entities("ci", [plain("payments")], wait=60)
-            await migrations.apply(own_database_url, release=[*RELEASE, OPEN])
+            await migrations.apply(blank_database_url, release=[*RELEASE, OPEN])
 
             await story.catalog.push_entities("ci", [plain("payments"), plain("orders")], wait=60)
 
             assert await story.refs() == {"component:default/payments", "component:default/orders"}
 
-        applied = await migrations.apply(own_database_url, release=[*RELEASE, OPEN, CLOSED])
+        applied = await migrations.apply(blank_database_url, release=[*RELEASE, OPEN, CLOSED])
         code = await asyncio.to_thread(server.process.wait, 30)
 
         assert applied == [CLOSED]

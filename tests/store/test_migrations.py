@@ -1,45 +1,26 @@
 """The schema goes forward, once, and never by guessing."""
 
 import asyncio
-import uuid
-from collections.abc import AsyncIterator
 
 import asyncpg
 import pytest
 
 from callboard.errors import DatabaseUnavailable, WrongSchema
 from callboard.store import migrations
-from tests.conftest import with_database
-
-
-@pytest.fixture
-async def blank_url(postgres: str) -> AsyncIterator[str]:
-    """The URL of a database without a schema."""
-    name = f"callboard_blank_{uuid.uuid4().hex[:8]}"
-    connection = await asyncpg.connect(postgres)
-    await connection.execute(f'create database "{name}"')
-    yield with_database(postgres, name)
-    await connection.execute(f'drop database "{name}" with (force)')
-    await connection.close()
-
-
-async def execute(url: str, statement: str) -> None:
-    connection = await asyncpg.connect(url)
-    await connection.execute(statement)
-    await connection.close()
+from tests.conftest import execute
 
 
 @pytest.mark.slow
-async def test_a_blank_database_gets_every_migration_once(blank_url: str) -> None:
-    applied = await migrations.apply(blank_url)
+async def test_a_blank_database_gets_every_migration_once(blank_database_url: str) -> None:
+    applied = await migrations.apply(blank_database_url)
 
     assert applied == migrations.available()
-    assert await migrations.apply(blank_url) == []
+    assert await migrations.apply(blank_database_url) == []
 
 
 @pytest.mark.slow
-async def test_processes_that_start_together_wait_for_one_another(blank_url: str) -> None:
-    applied = await asyncio.gather(*(migrations.apply(blank_url) for _ in range(3)))
+async def test_processes_that_start_together_wait_for_one_another(blank_database_url: str) -> None:
+    applied = await asyncio.gather(*(migrations.apply(blank_database_url) for _ in range(3)))
 
     assert sorted(map(len, applied)) == [0, 0, len(migrations.available())]
 
@@ -70,28 +51,28 @@ async def test_a_server_that_is_not_there_is_named_as_the_trouble() -> None:
 
 
 @pytest.mark.slow
-async def test_what_an_older_release_has_stored_is_told_where_it_comes_from(blank_url: str) -> None:
+async def test_what_an_older_release_has_stored_is_told_where_it_comes_from(blank_database_url: str) -> None:
     content = (
         '{"metadata":{"annotations":{"backstage.io/managed-by-origin-location":"url:https://host/a"},"odd":"\\u0000"}}'
     )
-    await migrate_before(blank_url, 2)
-    connection = await asyncpg.connect(blank_url)
+    await migrate_before(blank_database_url, 2)
+    connection = await asyncpg.connect(blank_database_url)
     await connection.execute("insert into entities (ref, uid, discovered_at) values ('a', gen_random_uuid(), now())")
     await connection.execute(
         "insert into claims (source, target_ref, content, content_hash, changed) values ('provider:x', 'a', $1, '', 1)",
         content,
     )
 
-    await migrations.apply(blank_url)
+    await migrations.apply(blank_database_url)
 
     assert await connection.fetchval("select origin from claims") == "url:https://host/a"
     await connection.close()
 
 
 @pytest.mark.slow
-async def test_the_causes_of_earlier_removals_are_told_under_the_name_of_today(blank_url: str) -> None:
-    await migrate_before(blank_url, 5)
-    connection = await asyncpg.connect(blank_url)
+async def test_the_causes_of_earlier_removals_are_told_under_the_name_of_today(blank_database_url: str) -> None:
+    await migrate_before(blank_database_url, 5)
+    connection = await asyncpg.connect(blank_database_url)
     await connection.execute(
         """insert into history ("offset", type, ref, uid, cause, at) values
         (1, 'removed', 'a', gen_random_uuid(), '{"reason":"deleted"}', now()),
@@ -99,7 +80,7 @@ async def test_the_causes_of_earlier_removals_are_told_under_the_name_of_today(b
         (3, 'updated', 'c', gen_random_uuid(), null, now())"""
     )
 
-    await migrations.apply(blank_url)
+    await migrations.apply(blank_database_url)
 
     causes = [row["cause"] for row in await connection.fetch('select cause from history order by "offset"')]
     assert causes == ['{"because":"deleted"}', '{"source":"provider:p"}', None]
@@ -107,9 +88,9 @@ async def test_the_causes_of_earlier_removals_are_told_under_the_name_of_today(b
 
 
 @pytest.mark.slow
-async def test_an_earlier_history_is_in_partitions_afterwards(blank_url: str) -> None:
-    await migrate_before(blank_url, 6)
-    connection = await asyncpg.connect(blank_url)
+async def test_an_earlier_history_is_in_partitions_afterwards(blank_database_url: str) -> None:
+    await migrate_before(blank_database_url, 6)
+    connection = await asyncpg.connect(blank_database_url)
     await connection.execute(
         """insert into history ("offset", type, ref, uid, body, previous_offset, at) values
         (1, 'added', 'a', md5('a')::uuid, '1', null, now()),
@@ -118,7 +99,7 @@ async def test_an_earlier_history_is_in_partitions_afterwards(blank_url: str) ->
         update stream set head = 5, history_floor = 3"""
     )
 
-    await migrations.apply(blank_url)
+    await migrations.apply(blank_database_url)
 
     assert [row[0] for row in await connection.fetch('select "offset" from kept_versions')] == [1]
     assert [row[0] for row in await connection.fetch('select "offset" from history_1 order by 1')] == [4, 5]

@@ -1,8 +1,7 @@
 """A migration goes step by step, keeps nobody waiting for long, and goes on where it was."""
 
 import asyncio
-import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 
 import asyncpg
 import pytest
@@ -12,7 +11,7 @@ from callboard.errors import DatabaseUnavailable, WrongSchema
 from callboard.store import migrations, schema
 from callboard.store.migrations import Progress
 from callboard.store.steps import Batches, Concurrently, InTransaction, Migration, available, summary
-from tests.conftest import with_database
+from tests.conftest import execute
 
 ROWS = 25
 
@@ -29,26 +28,14 @@ class Told(SystemClock):
 
 
 @pytest.fixture
-async def database(postgres: str) -> AsyncIterator[str]:
+async def database(blank_database_url: str) -> str:
     """The URL of a database with one table, `things`, of some rows."""
-    name = f"callboard_online_{uuid.uuid4().hex[:8]}"
-    outside = await asyncpg.connect(postgres)
-    await outside.execute(f'create database "{name}"')
-    url = with_database(postgres, name)
     await execute(
-        url,
+        blank_database_url,
         f"""create table things (kind text, number bigint, doubled bigint, primary key (kind, number));
         insert into things select 'k' || n % 2, n from generate_series(1, {ROWS}) n""",
     )
-    yield url
-    await outside.execute(f'drop database "{name}" with (force)')
-    await outside.close()
-
-
-async def execute(url: str, statement: str) -> None:
-    connection = await asyncpg.connect(url)
-    await connection.execute(statement)
-    await connection.close()
+    return blank_database_url
 
 
 async def value(url: str, query: str) -> object:
