@@ -12,11 +12,10 @@ from rich.progress import Progress
 from benchmarks import tables, wire
 from benchmarks.follow import Form
 from benchmarks.launch import CLOCK
+from benchmarks.loads import changed
 from benchmarks.servers import Server
 from benchmarks.wire import Ask, Wire
-from callboard.model import json
 from callboard.store import claims, publication
-from callboard.store.publication import FinalEntity
 
 _SECONDS = 10
 _STEP = 0.02
@@ -129,7 +128,7 @@ async def _published(server: Server, uids: Mapping[str, str], rate: int, ages: _
         await CLOCK.sleep(max(0.0, due - time.perf_counter()))
         chosen = [refs[(number + each) % len(refs)] for each in range(min(count, len(refs)))]
         async with server.database.transaction() as tx:
-            head = await publication.publish(tx, [_entity(ref, uids[ref], number) for ref in chosen])
+            head = await publication.publish(tx, [changed(ref, uids[ref], number) for ref in chosen])
         committed = time.perf_counter()
         assert head is not None
         ages.committed |= dict.fromkeys(range(head - len(chosen) + 1, head + 1), committed)
@@ -137,20 +136,6 @@ async def _published(server: Server, uids: Mapping[str, str], rate: int, ages: _
         if committed - started > 2 * _SECONDS:
             break
     return number
-
-
-def _entity(ref: str, uid: str, number: int) -> FinalEntity:
-    name = ref.rpartition("/")[2]
-    body = {
-        "apiVersion": "backstage.io/v1alpha1",
-        "kind": "Component",
-        "metadata": {"name": name, "namespace": "default", "uid": uid, "etag": str(number)},
-        "spec": {"type": "service", "lifecycle": "production", "owner": "team"},
-        "relations": [],
-    }
-    return FinalEntity(
-        ref=ref, uid=uid, body=json.encode(body).decode(), hash=str(number).encode(), cause='{"source":"provider:live"}'
-    )
 
 
 def show(console: Console, result: Live) -> None:

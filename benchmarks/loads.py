@@ -86,7 +86,7 @@ class Load:
         async with self.database.transaction() as tx:
             await claims.lock_targets(tx, [], create=list(refs))
             found = await tx.connection.fetch("select ref, uid::text from entities where ref = any($1)", list(refs))
-            await publication.publish(tx, [_entity(row["ref"], row["uid"], number) for row in found])
+            await publication.publish(tx, [changed(row["ref"], row["uid"], number) for row in found])
         self.changes += len(found)
 
     async def _retract(self, refs: Sequence[str]) -> None:
@@ -100,7 +100,8 @@ class Load:
         self.changes += len(refs)
 
 
-def _entity(ref: str, uid: str, number: int) -> FinalEntity:
+def changed(ref: str, uid: str, number: int) -> FinalEntity:
+    """A component that is another one with each *number*."""
     body = {
         "apiVersion": "backstage.io/v1alpha1",
         "kind": "Component",
