@@ -1,12 +1,13 @@
 """The REST API in front of a catalog that a test drives by hand."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import httpx2
 import pytest
+from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
 from callboard.access.authentication import Authenticator
@@ -70,6 +71,7 @@ def app_of(
     authorizer: Authorizer | None = None,
     added: Plugins | None = None,
     metrics: Metrics | None = None,
+    pages: Sequence[BaseRoute] = (),
 ) -> ASGIApp:
     """The application of one process, made of the parts of *catalog* where nothing else is given."""
     return application(
@@ -84,7 +86,8 @@ def app_of(
             authenticator=authenticator,
             authorizer=authorizer or Unrestricted(),
             added=added or Plugins(),
-        )
+        ),
+        pages,
     )
 
 

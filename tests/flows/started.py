@@ -158,15 +158,19 @@ def started(
     engines: int = 2,
     environment: Mapping[str, str] | None = None,
     port: int | None = None,
+    example: Path | None = None,
 ) -> Iterator[Server]:
     """A server on that database, stopped in order at the end; on a free *port*, if none is given.
 
-    *configuration* is laid over the usual one, as a second file of `--config` is, and *environment* over this one.
+    *configuration* is laid over the file of an *example*, and this over the usual one, as with several files of
+    `--config`, and *environment* over this one.
     """
     files = [folder / "usual.yaml", folder / "other.yaml"]
     for file, content in zip(files, (_USUAL, dict(configuration or {})), strict=True):
         # JSON is YAML as well.
         file.write_bytes(json.encode(content))
+    if example is not None:
+        files.insert(1, example)
     port = port or free_port()
     process = subprocess.Popen(
         [

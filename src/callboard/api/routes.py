@@ -1,10 +1,12 @@
 """The table of routes, to be read from top to bottom."""
 
+from collections.abc import Sequence
+
 from starlette.applications import Starlette
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Mount
+from starlette.routing import BaseRoute, Mount
 from starlette.types import ASGIApp
 
 from callboard.api import (
@@ -104,10 +106,13 @@ ROOT = [
 ]
 
 
-def application(read_side: ReadSide) -> ASGIApp:
-    """The ASGI application of one process."""
+def application(read_side: ReadSide, pages: Sequence[BaseRoute] = ()) -> ASGIApp:
+    """The ASGI application of one process: the API, and *pages* beside it.
+
+    What the pages ask the API is in `app.state.api`: all of it but what surrounds a request from outside.
+    """
     app = Starlette(
-        routes=ROOT,
+        routes=[*ROOT, *pages],
         exception_handlers={404: _nothing_here, 405: _nothing_here, Exception: _failed, CallboardError: _failed},
     )
     app.router.redirect_slashes = False
@@ -115,6 +120,7 @@ def application(read_side: ReadSide) -> ASGIApp:
     inner: ASGIApp = Dispatch(app, CATALOG, mount=MOUNT, on_error=_failed)
     if read_side.authenticator is not None:
         inner = Door(inner, read_side.authenticator)
+    app.state.api = inner
     context = Context(read_side, Gauges(read_side.database, read_side.clock))
     return shared_with_pages(Surroundings(inner, context), read_side.settings.backend.cors)
 

@@ -4,10 +4,11 @@ import asyncio
 import contextlib
 import resource
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import structlog
 import uvicorn
+from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -59,11 +60,16 @@ def allow_open_files() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
-async def serve(read_side: ReadSide, stop: asyncio.Event, *, inherited: int | None) -> None:
-    """Answer requests until *stop* is set, on the *inherited* socket or on the configured address."""
+async def serve(
+    read_side: ReadSide, stop: asyncio.Event, *, inherited: int | None, pages: Sequence[BaseRoute] = ()
+) -> None:
+    """Answer requests, also those for *pages*, until *stop* is set.
+
+    That is on the *inherited* socket, or on the configured address.
+    """
     allow_open_files()
     listen = read_side.settings.backend.listen
-    server = Quiet(configured(application(read_side), host=listen.host, port=listen.port))
+    server = Quiet(configured(application(read_side, pages), host=listen.host, port=listen.port))
     sockets = [socket.socket(fileno=inherited)] if inherited is not None else None
     following = asyncio.create_task(read_side.run(stop))
     serving = asyncio.create_task(server.serve(sockets))

@@ -30,6 +30,7 @@ async def _run(settings: Settings) -> None:
     from callboard.cli.roles import database_url
     from callboard.metrics import Metrics
     from callboard.server import LISTEN_SOCKET, until_told
+    from callboard.ui.routes import PAGES
 
     inherited = os.environ.get(LISTEN_SOCKET)
     with tracing.started(os.environ, "api") as spans:
@@ -37,4 +38,5 @@ async def _run(settings: Settings) -> None:
             until_told(os.environ) as stop,
             app.read_side(settings, database_url(settings), CommonClock(), Metrics(tracing=spans)) as read_side,
         ):
-            await serve(read_side, stop, inherited=int(inherited) if inherited else None)
+            pages = PAGES if settings.callboard.ui.enabled else ()
+            await serve(read_side, stop, inherited=int(inherited) if inherited else None, pages=pages)

@@ -170,6 +170,14 @@ class MetricsSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UiSettings:
+    """The web page."""
+
+    enabled: bool = True
+    """Whether API processes serve it, at `/`. Where Backstage's own front end is used, it may be left out."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CallboardSettings:
     """What only Callboard has."""
 
@@ -210,6 +218,9 @@ class CallboardSettings:
 
     subscriptions: SubscriptionSettings = field(default_factory=SubscriptionSettings)
     """Subscriptions of the stream."""
+
+    ui: UiSettings = field(default_factory=UiSettings)
+    """The web page."""
 
     auth: BackstageSettings = field(default_factory=BackstageSettings)
     """The Backstage installation whose users and plugins may call."""

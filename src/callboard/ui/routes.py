@@ -1,0 +1,54 @@
+"""The table of pages, to be read from top to bottom."""
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Match
+from starlette.types import Scope
+
+from callboard.api.paths import Route
+from callboard.errors import NotFound
+from callboard.ui import assets, catalog, live, login, overview
+from callboard.ui.visits import Endpoint, Visit, page
+
+_READING = ("GET",)
+_DOING = ("POST",)
+
+
+class Page(Route):
+    """A page, or with `methods=_DOING` what a form on one asks for."""
+
+    def __init__(
+        self, path: str, endpoint: Endpoint, *, methods: tuple[str, ...] = _READING, open_to_all: bool = False
+    ) -> None:
+        super().__init__(path, page(endpoint, open_to_all=open_to_all), methods=[*methods])
+
+
+class Elsewhere(Route):
+    """Whatever a browser asks for that is no page, and no part of the API."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Clients of the API get its own answer to an unknown path."""
+        wanted = next((value for name, value in scope.get("headers", ()) if name == b"accept"), b"")
+        if scope["path"].startswith(("/api", "/.backstage")) or b"text/html" not in wanted:
+            return Match.NONE, {}
+        return super().matches(scope)
+
+
+async def _home(request: Request) -> Response:
+    return RedirectResponse("/catalog", 307)
+
+
+async def _nothing_here(visit: Visit) -> Response:
+    raise NotFound(f"There is no page {visit.request.url.path}")
+
+
+PAGES = [
+    Route("/", _home),
+    Page("/catalog", catalog.index),
+    Page("/catalog/{namespace}/{kind}/{name}", overview.overview),
+    Page("/login", login.login, methods=("GET", "POST"), open_to_all=True),
+    Page("/logout", login.logout, methods=_DOING, open_to_all=True),
+    Route("/live/events", live.events),
+    Route("/assets/{version}/{name}", assets.serve),
+    Elsewhere("/{path:path}", page(_nothing_here, open_to_all=True)),
+]
