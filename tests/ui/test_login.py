@@ -12,7 +12,7 @@ from callboard.ui.routes import PAGES, Page
 from tests.api.conftest import app_of, client_of
 from tests.api.test_door import POLICY, TOKENS, read
 from tests.harness import Catalog, component, offered
-from tests.ui.conftest import Pages, words
+from tests.ui.conftest import Pages, with_metadata, words
 
 _OPEN = ("/login", "/logout")
 
@@ -44,8 +44,7 @@ async def closed(catalog: Catalog, tmp_path: Path) -> AsyncIterator[Pages]:
 @pytest.fixture
 async def limited(catalog: Catalog, tmp_path: Path) -> AsyncIterator[Pages]:
     """Pages of an installation where nobody sees `secret`, on which `open` depends."""
-    secret = component("secret")
-    secret["metadata"] = {"name": "secret", "title": "Hush hush", "description": "Hush hush."}
+    secret = with_metadata(component("secret"), title="Hush hush", description="Hush hush.")
     await catalog.provide("p", Full(offered(component("open", dependsOn=["component:secret"]), secret)))
     await catalog.settle()
     async with httpx2.AsyncClient(transport=catalog.host.transport) as outside:

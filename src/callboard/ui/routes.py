@@ -7,7 +7,7 @@ from starlette.types import Scope
 
 from callboard.api.paths import Route
 from callboard.errors import NotFound
-from callboard.ui import assets, catalog, live, login, overview
+from callboard.ui import assets, catalog, live, login, overview, search
 from callboard.ui.visits import Endpoint, Visit, page
 
 _READING = ("GET",)
@@ -45,6 +45,9 @@ async def _nothing_here(visit: Visit) -> Response:
 PAGES = [
     Route("/", _home),
     Page("/catalog", catalog.index),
+    # No namespace can be called so: these are no pages of entities.
+    Page("/catalog/-/choices/{dimension}", catalog.choices),
+    Page("/search", search.search),
     Page("/catalog/{namespace}/{kind}/{name}", overview.overview),
     Page("/login", login.login, methods=("GET", "POST"), open_to_all=True),
     Page("/logout", login.logout, methods=_DOING, open_to_all=True),

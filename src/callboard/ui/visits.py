@@ -240,6 +240,11 @@ def environment() -> Environment:
         "kind_name": presenting.kind_name,
         "related": presenting.related,
         "with_query": presenting.with_query,
+        "as_ref": presenting.as_ref,
+        "levels_of": presenting.levels_of,
+        "tags_of": presenting.tags_of,
+        "targets_of": presenting.targets_of,
+        "shown": presenting.shown,
         "FIELD": sessions.FIELD,
     }
     environment.filters |= {
