@@ -7,7 +7,7 @@ from starlette.types import Scope
 
 from callboard.api.paths import Route
 from callboard.errors import NotFound
-from callboard.ui import assets, catalog, live, login, overview, relations
+from callboard.ui import assets, catalog, explorer, live, login, overview, relations
 from callboard.ui.visits import Endpoint, Visit, page
 
 _READING = ("GET",)
@@ -47,6 +47,7 @@ PAGES = [
     Page("/catalog", catalog.index),
     Page("/catalog/{namespace}/{kind}/{name}", overview.overview),
     Page("/catalog/{namespace}/{kind}/{name}/relations", relations.relations),
+    Page("/catalog-graph", explorer.explorer),
     Page("/login", login.login, methods=("GET", "POST"), open_to_all=True),
     Page("/logout", login.logout, methods=_DOING, open_to_all=True),
     Route("/live/events", live.events),

@@ -20,7 +20,7 @@ WIDTH, HEIGHT = 208, 44
 _PITCH = 56
 """From one box to the one below it."""
 _MARGIN = 10
-_GAPS = (74, 150)
+_GAPS = (80, 160)
 """The least and the largest room between columns."""
 _LETTER = 5.7
 """How wide a letter of a label is, of the widest of the usual fonts."""
@@ -125,7 +125,7 @@ def draw(found: Neighbourhood, says: str, *, outside: Collection[str] = (), are_
 
 def _gap(edges: Iterable[Edge]) -> float:
     longest = max((_label_width(_shortened(edge.relation, _LONGEST_LABEL)) for edge in edges), default=0.0)
-    return min(max(longest + 44, _GAPS[0]), _GAPS[1])
+    return min(max(longest + 52, _GAPS[0]), _GAPS[1])
 
 
 def _box(
@@ -292,9 +292,9 @@ def _label_place(
     order = curves[::-1] if is_right_quieter else curves
     for curve, place in itertools.product(order, _PLACES):
         x, y = curve.at(place if is_right_quieter else 1 - place)
-        x = min(max(x, curve.x + width / 2 + 4), curve.to_x - width / 2 - 4)
+        x = min(max(x, curve.x + width / 2 + _HEAD + 3), curve.to_x - width / 2 - _HEAD - 3)
         others = taken[curve.x]
-        if curve.to_x - curve.x < width + 8:
+        if curve.to_x - curve.x < width + 2 * _HEAD + 6:
             continue
         if all(abs(y - at_y) >= _LABEL or abs(x - at_x) >= (width + wide) / 2 for at_x, at_y, wide in others):
             others.append((x, y, width))
