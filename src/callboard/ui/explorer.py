@@ -31,7 +31,7 @@ _WHOLES = 300
 _STARTS = 20
 _NOT_ON_ITS_OWN = frozenset({"partOf", "ownedBy", "memberOf", "childOf"})
 """Relations that all parts of a system have to the same few entities."""
-_AROUND_PARTS = Room(at_start=8)
+_AROUND_PARTS = Room(nodes=110, at_start=8)
 
 
 async def explorer(visit: Visit) -> Response:

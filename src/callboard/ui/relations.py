@@ -10,7 +10,7 @@ from callboard.ui import subjects
 from callboard.ui.graphs import drawing, narrowing, neighbourhoods
 from callboard.ui.graphs.choosing import choices
 from callboard.ui.graphs.drawing import Drawing
-from callboard.ui.graphs.narrowing import Direction, Narrowing
+from callboard.ui.graphs.narrowing import Narrowing
 from callboard.ui.graphs.neighbourhoods import Room, Way
 from callboard.ui.graphs.pairs import BACKWARD
 from callboard.ui.presenting import kind_name, kind_of, short, title_of, with_query
@@ -34,7 +34,7 @@ async def relations(visit: Visit) -> Response:
         narrowing=narrowed,
         choices=choices(found, narrowed),
         drawing=drawing.draw(found, f"Relations of {title_of(subject.entity)}"),
-        relations=await _table(visit, subject, narrowed),
+        relations=await _table(visit, found.ways[subject.ref], narrowed),
     )
 
 
@@ -68,9 +68,8 @@ class _Table:
     after: str
 
 
-async def _table(visit: Visit, subject: Subject, narrowed: Narrowing) -> _Table:
-    ways = list(neighbourhoods.ways_from(subject.ref, subject.entity))
-    chosen = [way for way in ways if _is_meant(way, narrowed)]
+async def _table(visit: Visit, ways: list[Way], narrowed: Narrowing) -> _Table:
+    chosen = neighbourhoods.chosen(ways, narrowed)
     asked = visit.text("page", "1")
     last_page = max((len(chosen) - 1) // _A_PAGE + 1, 1)
     page = min(max(int(asked), 1), last_page) if asked.isascii() and asked.isdigit() and len(asked) < 9 else 1
@@ -83,7 +82,7 @@ async def _table(visit: Visit, subject: Subject, narrowed: Narrowing) -> _Table:
         last=(page - 1) * _A_PAGE + len(shown),
         rows=[
             _Row(
-                BACKWARD.get(way.edge.relation, way.edge.relation) if way.is_backward else way.edge.relation,
+                BACKWARD[way.relation] if way.is_backward else way.relation,
                 way.to,
                 title_of(entity) if (entity := entities[way.to]) is not None else short(way.to, kind_of(way.to)),
                 kind_name(kind_of(way.to)),
@@ -94,12 +93,6 @@ async def _table(visit: Visit, subject: Subject, narrowed: Narrowing) -> _Table:
         before=_page(visit, page - 1) if page > 1 else "",
         after=_page(visit, page + 1) if page < last_page else "",
     )
-
-
-def _is_meant(way: Way, narrowed: Narrowing) -> bool:
-    if not narrowed.has_relation(way.edge.relation) or not narrowed.has_kind(kind_of(way.to)):
-        return False
-    return narrowed.direction is Direction.BOTH or (narrowed.direction is Direction.IN) == way.is_backward
 
 
 def _page(visit: Visit, number: int) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from callboard.model.json import JsonObject, JsonValue
 from callboard.ui.asking import Asking
-from callboard.ui.graphs.neighbourhoods import Edge, Neighbourhood, Way, fetch, ways_from
+from callboard.ui.graphs.neighbourhoods import USES, Edge, Neighbourhood, Way, edge_of, fetch, ways_from
 from callboard.ui.presenting import kind_of, ref_of, related
 
 _USES = frozenset({"dependsOn", "consumesApi"})
@@ -39,7 +39,7 @@ async def between(catalog: Asking, systems: Sequence[str], most_parts: int) -> D
     assert isinstance(items, list)
     parts = {ref_of(item): item for item in items if isinstance(item, dict)}
     home = _homes(parts.items(), frozenset(systems))
-    ways = [(ref, way) for ref, part in parts.items() for way in ways_from(ref, part) if way.edge.relation in _USES]
+    ways = [(ref, way) for ref, part in parts.items() for way in ways_from(ref, part) if way.relation in _USES]
     elsewhere = Counter(way.to for _, way in ways if way.to not in home)
     others = [ref for ref, _ in elsewhere.most_common(_OTHERS)]
     home |= _homes((await _with_relations(catalog, others)).items(), None)
@@ -47,7 +47,7 @@ async def between(catalog: Asking, systems: Sequence[str], most_parts: int) -> D
     shown = _nearest(systems, counted)
     graph = Neighbourhood(list(systems), await fetch(catalog, [*systems, *shown], relations=False))
     graph.edges = [
-        Edge(source, target, "uses", count)
+        Edge(source, target, USES, count)
         for (source, target), count in sorted(counted.items())
         if source in graph.entities and target in graph.entities
     ]
@@ -77,11 +77,12 @@ def _homes(parts: Iterable[tuple[str, JsonObject]], among: frozenset[str] | None
 
 def _counted(home: dict[str, str], ways: Iterable[tuple[str, Way]], parts: frozenset[str]) -> Counter[tuple[str, str]]:
     counted: Counter[tuple[str, str]] = Counter()
-    for _, way in ways:
+    for ref, way in ways:
         # Between two parts both say the same, so only what one says of itself counts.
         if way.is_backward and way.to in parts:
             continue
-        source, target = home.get(way.edge.source), home.get(way.edge.target)
+        edge = edge_of(ref, way)
+        source, target = home.get(edge.source), home.get(edge.target)
         if source is not None and target is not None and source != target:
             counted[source, target] += 1
     return counted

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from callboard.model.json import JsonObject, JsonValue
 from callboard.ui.graphs import layout
 from callboard.ui.graphs.layout import Layout, Spot
-from callboard.ui.graphs.neighbourhoods import Edge, Neighbourhood
+from callboard.ui.graphs.neighbourhoods import USES, Edge, Neighbourhood
 from callboard.ui.presenting import kind_name, kind_of, short, title_of
 
 WIDTH, HEIGHT = 208, 44
@@ -208,7 +208,7 @@ def _lines(placed: Layout, boxes: Mapping[str, Box], edges: Iterable[Edge], gap:
         curves = _curves(boxes[left], boxes[right], bends, ports[left, right], gap)
         both = between[frozenset((left, right))]
         heads = {edge.target == right for edge in both}
-        label = _shortened(_label(both), _LONGEST_LABEL)
+        label = _shortened(_label(both, left), _LONGEST_LABEL)
         x, y, room = _label_place(curves, _label_width(label), taken, arriving[right] <= leaving[left])
         yield Line(
             left=boxes[left].number,
@@ -270,12 +270,15 @@ def _head(curves: Sequence[_Curve], *, at_the_right: bool) -> str:
     return f"M{_figure(x)} {_figure(y)}l{back} -4v8z"
 
 
-def _label(edges: Sequence[Edge]) -> str:
-    """What stands at a line: the first of its relations, and that there are more."""
+def _label(edges: Sequence[Edge], left: str) -> str:
+    """What stands at a line: the first of its relations, and that there are more; or how many each way."""
+    if all(edge.relation == USES for edge in edges):
+        there, back = (
+            sum(edge.count for edge in edges if (edge.source == left) == to_right) for to_right in (True, False)
+        )
+        return f"← {back}   {there} →" if there and back else str(there or back)
     names = list(dict.fromkeys(edge.relation for edge in edges))
-    if len(names) > 1:
-        return f"{names[0]} +{len(names) - 1}"
-    return f"{names[0]} ×{edges[0].count}" if edges[0].count > 1 else names[0]
+    return names[0] if len(names) == 1 else f"{names[0]} +{len(names) - 1}"
 
 
 def _label_width(label: str) -> float:

@@ -40,6 +40,12 @@ class Narrowing:
         """Whether entities of this kind are drawn."""
         return not self.kinds or kind in self.kinds
 
+    def has(self, relation: str, kind: str, *, is_backward: bool) -> bool:
+        """Whether a relation of this forward name is followed to an entity of this kind."""
+        if not self.has_relation(relation) or not self.has_kind(kind):
+            return False
+        return self.direction is Direction.BOTH or (self.direction is Direction.IN) == is_backward
+
     @property
     def is_narrow(self) -> bool:
         """Whether anything is left out on purpose."""

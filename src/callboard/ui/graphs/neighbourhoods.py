@@ -1,31 +1,36 @@
 """Neighbourhoods: what there is around some entities, level by level, as much of it as can be looked at."""
 
 import itertools
+import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from callboard.errors import InvalidRef
 from callboard.model.json import JsonObject, JsonValue
-from callboard.model.refs import EntityRef
 from callboard.ui.asking import Asking
-from callboard.ui.graphs.narrowing import Direction, Narrowing
+from callboard.ui.graphs.narrowing import Narrowing
 from callboard.ui.graphs.pairs import forward_name, is_backward
+from callboard.ui.presenting import kind_of
 
 SHOWN: tuple[str, ...] = (
     "kind", "metadata.namespace", "metadata.name", "metadata.title", "spec.type", "spec.profile.displayName",
 )  # fmt: skip
 """What a box says of an entity."""
 
+USES = "uses"
+"""The relation of a drawing that sums up."""
+
 _MOST_LINES = 220
 """Layers of more take longer than a page may, and nobody can tell them apart."""
+_A_REF = re.compile(r"[^:/]+:[^/]+/.")
 
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """How much is drawn at most."""
+    """How much is drawn at most: as much as a page has time for."""
 
-    nodes: int = 120
+    nodes: int = 100
     at_start: int = 40
     """Neighbours of one start along one type of relation."""
     further: int = 12
@@ -52,6 +57,8 @@ class Neighbourhood:
     edges: list[Edge] = field(default_factory=list[Edge])
     more: Counter[str] = field(default_factory=Counter[str])
     """How many neighbours of an entity were left out for want of room."""
+    ways: dict[str, list["Way"]] = field(default_factory=dict[str, list["Way"]])
+    """All relations of the starts, as they have them."""
     relations: Counter[str] = field(default_factory=Counter[str])
     """The forward names of the relations that the starts have, with how often, whatever is drawn of them; those that
     only others have count nothing."""
@@ -81,22 +88,22 @@ async def explore(
     found = Neighbourhood(list(dict.fromkeys(starts))[: room.nodes])
     level = list(found.starts)
     met = set(level)
-    triples: dict[Edge, None] = {}
+    edges: dict[Edge, None] = {}
     for depth in range(narrowing.depth + 1):
         is_last = depth == narrowing.depth
         entities = await fetch(catalog, level, relations=not is_last, known=known if depth == 0 else None)
         found.entities |= entities
         if is_last:
             break
-        ways = {ref: list(ways_from(ref, entity)) for ref, entity in entities.items()}
+        ways = {ref: ways_from(ref, entity) for ref, entity in entities.items()}
         _count(found, ways.values(), is_start=depth == 0)
+        found.ways = found.ways or ways
         level = _next_level(found, ways, narrowing, met, room, room.at_start if depth == 0 else room.further)
-        for way in itertools.chain.from_iterable(ways.values()):
-            if narrowing.has_relation(way.edge.relation) and way.to in met:
-                triples[way.edge] = None
+        for ref, each in ways.items():
+            edges |= {edge_of(ref, way): None for way in each if way.to in met and narrowing.has_relation(way.relation)}
         if not level:
             break
-    _take_edges(found, triples)
+    _take_edges(found, edges)
     return found
 
 
@@ -114,72 +121,74 @@ async def fetch(
     return {ref: answered[ref] if ref in answered else (known or {})[ref] for ref in refs}
 
 
-@dataclass(frozen=True, slots=True)
-class Way:
+class Way(NamedTuple):
     """A relation as one of its ends has it."""
 
     to: str
+    relation: str
+    """Its forward name."""
     is_backward: bool
-    edge: Edge
+    """Whether it is the other end that declares it."""
 
 
-def ways_from(ref: str, entity: JsonObject | None) -> Iterator[Way]:
+def ways_from(ref: str, entity: JsonObject | None) -> list[Way]:
     """The relations of an entity, but for those to itself and those whose target can't be a ref."""
     relations = (entity or {}).get("relations")
+    found = []
     for each in relations if isinstance(relations, list) else ():
-        kind, target = (each.get("type"), _ref(each.get("targetRef"))) if isinstance(each, dict) else (None, None)
-        if not isinstance(kind, str) or target is None or target == ref:
-            continue
-        backward, forward = is_backward(kind), forward_name(kind)
-        yield Way(target, backward, Edge(target, ref, forward) if backward else Edge(ref, target, forward))
+        if isinstance(each, dict):
+            kind, target = each.get("type"), each.get("targetRef")
+            if isinstance(kind, str) and isinstance(target, str) and target != ref and _A_REF.match(target):
+                found.append(Way(target, forward_name(kind), is_backward(kind)))
+    return found
 
 
-def _ref(text: JsonValue) -> str | None:
-    try:
-        return str(EntityRef.parse(text)) if isinstance(text, str) else None
-    except InvalidRef:
-        return None
+def edge_of(ref: str, way: Way) -> Edge:
+    """The relation as it is drawn."""
+    return Edge(way.to, ref, way.relation) if way.is_backward else Edge(ref, way.to, way.relation)
+
+
+def chosen(ways: list[Way], narrowing: Narrowing) -> list[Way]:
+    """Those of *ways* that somebody follows who wants to see this much."""
+    if not narrowing.is_narrow and not narrowing.without:
+        return ways
+    return [way for way in ways if narrowing.has(way.relation, kind_of(way.to), is_backward=way.is_backward)]
 
 
 def _count(found: Neighbourhood, ways: Iterable[list[Way]], *, is_start: bool) -> None:
-    for way in itertools.chain.from_iterable(ways):
-        found.relations[way.edge.relation] += is_start
-        found.kinds[way.to.partition(":")[0]] += is_start
+    for each in ways:
+        relations, kinds = [way.relation for way in each], [kind_of(way.to) for way in each]
+        # The names alone are enough of those further away.
+        found.relations.update(relations if is_start else dict.fromkeys(relations, 0))
+        found.kinds.update(kinds if is_start else dict.fromkeys(kinds, 0))
 
 
 def _next_level(
     found: Neighbourhood, ways: Mapping[str, list[Way]], narrowing: Narrowing, met: set[str], room: Room, fan: int
 ) -> list[str]:
     """The neighbours for which there is room: of each entity in turn one, so that no hub takes all of it."""
-    queues, wanted = [], {}
-    for ref, all_ways in ways.items():
-        along: Counter[str] = Counter()
-        queue = []
-        wanted[ref] = {way.to for way in all_ways if _is_wanted(way, narrowing)}
-        for way in all_ways:
-            if _is_wanted(way, narrowing) and way.to not in met and along[_along(way)] < fan:
-                along[_along(way)] += 1
-                queue.append(way.to)
-        queues.append(queue)
+    wanted = {ref: chosen(all_ways, narrowing) for ref, all_ways in ways.items()}
+    queues = [_first_along([way for way in each if way.to not in met], fan) for each in wanted.values()]
     level: dict[str, None] = {}
     for target in itertools.chain.from_iterable(itertools.zip_longest(*queues)):
         if target is not None and target not in level and len(met) < room.nodes:
             level[target] = None
             met.add(target)
-    for ref, targets in wanted.items():
-        if hidden := len(targets - met):
+    for ref, all_wanted in wanted.items():
+        if hidden := len({way.to for way in all_wanted} - met):
             found.more[ref] = hidden
     return list(level)
 
 
-def _along(way: Way) -> str:
-    return f"{way.edge.relation} {way.is_backward}"
-
-
-def _is_wanted(way: Way, narrowing: Narrowing) -> bool:
-    if not narrowing.has_relation(way.edge.relation) or not narrowing.has_kind(way.to.partition(":")[0]):
-        return False
-    return narrowing.direction is Direction.BOTH or (narrowing.direction is Direction.IN) == way.is_backward
+def _first_along(ways: Iterable[Way], fan: int) -> list[str]:
+    """The first *fan* neighbours along each type of relation."""
+    along: Counter[tuple[str, bool]] = Counter()
+    first = []
+    for to, relation, backward in ways:
+        along[relation, backward] += 1
+        if along[relation, backward] <= fan:
+            first.append(to)
+    return first
 
 
 def _take_edges(found: Neighbourhood, edges: Iterable[Edge]) -> None:
