@@ -276,7 +276,7 @@ def _label(edges: Sequence[Edge], left: str) -> str:
         there, back = (
             sum(edge.count for edge in edges if (edge.source == left) == to_right) for to_right in (True, False)
         )
-        return f"← {back}   {there} →" if there and back else str(there or back)
+        return f"← {back} · {there} →" if there and back else str(there or back)
     names = list(dict.fromkeys(edge.relation for edge in edges))
     return names[0] if len(names) == 1 else f"{names[0]} +{len(names) - 1}"
 
