@@ -77,8 +77,7 @@ async def _whole(visit: Visit) -> Response:
         boxes=boxes,
         total=total,
         all_systems=all_systems,
-        after=with_query(HERE, {"cursor": after}),
-        has_more=bool(after),
+        after=with_query(HERE, {"cursor": after}) if after else "",
         drawing=_drawn(drawn, "Which systems use which"),
         looked_at=drawn,
         loose_systems=await domains.count(visit.catalog, domains.NO_DOMAIN),
@@ -96,7 +95,7 @@ def _drawn(found: Dependencies | None, says: str) -> Drawing | None:
 
 async def _missing_wholes(visit: Visit) -> list[_Missing]:
     named = await domains.counted_wholes(visit.catalog, {"relations.partOf": {"$exists": True}}, _WHOLES)
-    wholes = [ref for ref in named if kind_of(ref) in ("domain", "system")]
+    wholes = [ref for ref in named if kind_of(ref) in ("domain", "system") and neighbourhoods.is_ref(ref)]
     entities = await neighbourhoods.fetch(visit.catalog, wholes, relations=False)
     return [
         _Missing(ref, with_query(HERE, {kind_of(ref): ref}), named[ref])
@@ -121,7 +120,7 @@ async def _domain(visit: Visit, domain: str) -> Response:
     entity, within = None, list[str]()
     query = domains.NO_DOMAIN
     if domain != NONE:
-        entity, within = await domains.systems_below(visit.catalog, domain)
+        entity, within = await domains.tree_of(visit.catalog, domain)
         query = {"$all": [{"kind": "system"}, {"relations.partOf": {"$in": [*within]}}]}
     systems, total, after = await domains.listed(
         visit.catalog, query, _SYSTEMS, visit.text("cursor"), fields=("metadata.description", "relations")

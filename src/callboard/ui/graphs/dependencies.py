@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from callboard.model.json import JsonObject, JsonValue
 from callboard.ui.asking import Asking
-from callboard.ui.graphs.neighbourhoods import USES, Edge, Neighbourhood, Way, edge_of, fetch, ways_from
+from callboard.ui.graphs.neighbourhoods import USES, Edge, Neighbourhood, Way, edge_of, fetch, take_edges, ways_from
 from callboard.ui.presenting import kind_of, ref_of, related
 
 _USES = frozenset({"dependsOn", "consumesApi"})
@@ -46,11 +46,14 @@ async def between(catalog: Asking, systems: Sequence[str], most_parts: int) -> D
     counted = _counted(home, ways, frozenset(parts))
     shown = _nearest(systems, counted)
     graph = Neighbourhood(list(systems), await fetch(catalog, [*systems, *shown], relations=False))
-    graph.edges = [
-        Edge(source, target, USES, count)
-        for (source, target), count in sorted(counted.items())
-        if source in graph.entities and target in graph.entities
-    ]
+    take_edges(
+        graph,
+        [
+            Edge(source, target, USES, count)
+            for (source, target), count in counted.most_common()
+            if source in graph.entities and target in graph.entities
+        ],
+    )
     total = asked["totalItems"]
     return Dependencies(graph, len(parts), total if isinstance(total, int) else len(parts))
 

@@ -42,8 +42,9 @@ class DomainBox:
     inner: Sequence["DomainBox"]
 
 
-async def boxes_of(catalog: Asking, tops: Iterable[JsonObject], listed: int = _SYSTEMS_OF_ONE) -> list[DomainBox]:
-    """The boxes of these domains: a question a level, one for all systems, one for their sizes."""
+async def boxes_of(catalog: Asking, tops: Iterable[JsonObject], most: int = _SYSTEMS_OF_ONE) -> list[DomainBox]:
+    """The boxes of these domains, with *most* systems in each: a question a level, one for all systems, one for their
+    sizes."""
     domains = {ref_of(top): top for top in tops}
     roots = list(domains)
     level = _parts_of(domains.values(), "domain", domains)
@@ -53,14 +54,14 @@ async def boxes_of(catalog: Asking, tops: Iterable[JsonObject], listed: int = _S
         found = {ref: each for ref, each in (await fetch(catalog, level)).items() if each is not None}
         domains |= found
         level = _parts_of(found.values(), "domain", domains)
-    wanted = [ref for domain in domains.values() for ref in _of_kind(domain, "system")[:listed]]
+    wanted = [ref for domain in domains.values() for ref in _of_kind(domain, "system")[:most]]
     systems = await fetch(catalog, list(dict.fromkeys(wanted)), relations=False)
     sizes = await sizes_of(catalog, list(systems))
     met: set[str] = set()
-    return [_box(ref, domains, systems, sizes, listed, met) for ref in roots]
+    return [_box(ref, domains, systems, sizes, most, met) for ref in roots]
 
 
-async def systems_below(catalog: Asking, domain: str) -> tuple[JsonObject | None, list[str]]:
+async def tree_of(catalog: Asking, domain: str) -> tuple[JsonObject | None, list[str]]:
     """A domain, if there is one, with the refs of it and of all domains in it."""
     entity = (await fetch(catalog, [domain]))[domain]
     met: dict[str, None] = {domain: None}
@@ -138,7 +139,7 @@ def _box(
     domains: Mapping[str, JsonObject],
     systems: Mapping[str, JsonObject | None],
     sizes: Mapping[str, int],
-    listed: int,
+    most: int,
     met: set[str],
 ) -> DomainBox:
     # Domains may be parts of each other in a circle; each is drawn once.
@@ -152,9 +153,9 @@ def _box(
         ref=ref,
         title=title_of(entity),
         description=description if isinstance(description, str) else "",
-        systems=[system_box(each, systems.get(each), sizes) for each in of_it[:listed]],
-        more=max(len(of_it) - listed, 0),
-        inner=[_box(each, domains, systems, sizes, listed, met) for each in inner if each not in met],
+        systems=[system_box(each, systems.get(each), sizes) for each in of_it[:most]],
+        more=max(len(of_it) - most, 0),
+        inner=[_box(each, domains, systems, sizes, most, met) for each in inner if each not in met],
     )
 
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from callboard.model.json import JsonObject, JsonValue
 from callboard.ui.asking import Asking
 from callboard.ui.graphs.narrowing import Narrowing
-from callboard.ui.graphs.pairs import forward_name, is_backward
+from callboard.ui.graphs.pairs import DECLARED_AS
 from callboard.ui.presenting import kind_of
 
 SHOWN: tuple[str, ...] = (
@@ -86,24 +86,22 @@ async def explore(
     """
     room = room or Room()
     found = Neighbourhood(list(dict.fromkeys(starts))[: room.nodes])
-    level = list(found.starts)
-    met = set(level)
-    edges: dict[Edge, None] = {}
+    level, met = list(found.starts), set(found.starts)
+    ways: dict[str, list[Way]] = {}
     for depth in range(narrowing.depth + 1):
-        is_last = depth == narrowing.depth
-        entities = await fetch(catalog, level, relations=not is_last, known=known if depth == 0 else None)
+        is_first, is_last = depth == 0, depth == narrowing.depth
+        entities = await fetch(catalog, level, relations=not is_last, known=known if is_first else None)
         found.entities |= entities
         if is_last:
             break
-        ways = {ref: ways_from(ref, entity) for ref, entity in entities.items()}
-        _count(found, ways.values(), is_start=depth == 0)
-        found.ways = found.ways or ways
-        level = _next_level(found, ways, narrowing, met, room, room.at_start if depth == 0 else room.further)
-        for ref, each in ways.items():
-            edges |= {edge_of(ref, way): None for way in each if way.to in met and narrowing.has_relation(way.relation)}
+        here = {ref: ways_from(ref, entity) for ref, entity in entities.items()}
+        _count(found, here.values(), is_start=is_first)
+        ways |= here
+        level = _next_level([chosen(each, narrowing) for each in here.values()], met, room, is_first)
         if not level:
             break
-    _take_edges(found, edges)
+    found.ways = {ref: ways[ref] for ref in found.starts if ref in ways}
+    _connect(found, ways, narrowing)
     return found
 
 
@@ -135,12 +133,19 @@ def ways_from(ref: str, entity: JsonObject | None) -> list[Way]:
     """The relations of an entity, but for those to itself and those whose target can't be a ref."""
     relations = (entity or {}).get("relations")
     found = []
+    # A hub has thousands of them.
     for each in relations if isinstance(relations, list) else ():
         if isinstance(each, dict):
             kind, target = each.get("type"), each.get("targetRef")
-            if isinstance(kind, str) and isinstance(target, str) and target != ref and _A_REF.match(target):
-                found.append(Way(target, forward_name(kind), is_backward(kind)))
+            if isinstance(kind, str) and isinstance(target, str) and target != ref and is_ref(target):
+                declared = DECLARED_AS.get(kind)
+                found.append(Way(target, declared or kind, declared is not None))
     return found
+
+
+def is_ref(text: str) -> bool:
+    """Whether *text* names an entity; what a plugin says of relations is not always looked at."""
+    return _A_REF.match(text) is not None
 
 
 def edge_of(ref: str, way: Way) -> Edge:
@@ -157,26 +162,22 @@ def chosen(ways: list[Way], narrowing: Narrowing) -> list[Way]:
 
 def _count(found: Neighbourhood, ways: Iterable[list[Way]], *, is_start: bool) -> None:
     for each in ways:
-        relations, kinds = [way.relation for way in each], [kind_of(way.to) for way in each]
+        relations = Counter([way.relation for way in each])
+        kinds = Counter([kind_of(way.to) for way in each])
         # The names alone are enough of those further away.
         found.relations.update(relations if is_start else dict.fromkeys(relations, 0))
         found.kinds.update(kinds if is_start else dict.fromkeys(kinds, 0))
 
 
-def _next_level(
-    found: Neighbourhood, ways: Mapping[str, list[Way]], narrowing: Narrowing, met: set[str], room: Room, fan: int
-) -> list[str]:
+def _next_level(ways: Iterable[list[Way]], met: set[str], room: Room, is_first: bool) -> list[str]:
     """The neighbours for which there is room: of each entity in turn one, so that no hub takes all of it."""
-    wanted = {ref: chosen(all_ways, narrowing) for ref, all_ways in ways.items()}
-    queues = [_first_along([way for way in each if way.to not in met], fan) for each in wanted.values()]
+    fan = room.at_start if is_first else room.further
+    queues = [_first_along((way for way in each if way.to not in met), fan) for each in ways]
     level: dict[str, None] = {}
     for target in itertools.chain.from_iterable(itertools.zip_longest(*queues)):
         if target is not None and target not in level and len(met) < room.nodes:
             level[target] = None
             met.add(target)
-    for ref, all_wanted in wanted.items():
-        if hidden := len({way.to for way in all_wanted} - met):
-            found.more[ref] = hidden
     return list(level)
 
 
@@ -191,7 +192,20 @@ def _first_along(ways: Iterable[Way], fan: int) -> list[str]:
     return first
 
 
-def _take_edges(found: Neighbourhood, edges: Iterable[Edge]) -> None:
+def _connect(found: Neighbourhood, ways: Mapping[str, list[Way]], narrowing: Narrowing) -> None:
+    """Draw the relations between what was found, and say how much was left out."""
+    edges: dict[Edge, None] = {}
+    for ref, each in ways.items():
+        if hidden := len({way.to for way in chosen(each, narrowing)} - found.entities.keys()):
+            found.more[ref] = hidden
+        for way in each:
+            if way.to in found.entities and narrowing.has_relation(way.relation):
+                edges[edge_of(ref, way)] = None
+    take_edges(found, edges)
+
+
+def take_edges(found: Neighbourhood, edges: Iterable[Edge]) -> None:
+    """Let *found* have as many of *edges* as can be drawn, the first ones first."""
     pairs: dict[frozenset[str], None] = {}
     for edge in edges:
         pair = frozenset((edge.source, edge.target))

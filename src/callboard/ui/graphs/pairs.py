@@ -7,19 +7,20 @@ from typing import Final
 FORWARD: Final = ("dependsOn", "consumesApi", "providesApi", "partOf", "ownedBy", "memberOf", "childOf")
 """Each as the entity says it that declares it, in the order in which people look for them."""
 
-_SEEN_FROM_BEHIND: Final = {
-    "dependencyOf": "dependsOn",
-    "apiConsumedBy": "consumesApi",
-    "apiProvidedBy": "providesApi",
-    "hasPart": "partOf",
-    "ownerOf": "ownedBy",
-    "hasMember": "memberOf",
-    "parentOf": "childOf",
-}
-
-BACKWARD: Final[Mapping[str, str]] = MappingProxyType(
-    {forward: backward for backward, forward in _SEEN_FROM_BEHIND.items()}
+DECLARED_AS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "dependencyOf": "dependsOn",
+        "apiConsumedBy": "consumesApi",
+        "apiProvidedBy": "providesApi",
+        "hasPart": "partOf",
+        "ownerOf": "ownedBy",
+        "hasMember": "memberOf",
+        "parentOf": "childOf",
+    }
 )
+"""The forward name of each type that says what the entity at its target declares."""
+
+BACKWARD: Final[Mapping[str, str]] = MappingProxyType({forward: backward for backward, forward in DECLARED_AS.items()})
 """The other name of each forward type."""
 
 
@@ -29,12 +30,7 @@ def forward_name(relation: str) -> str:
     >>> forward_name("ownerOf"), forward_name("ownedBy"), forward_name("mirrors")
     ('ownedBy', 'ownedBy', 'mirrors')
     """
-    return _SEEN_FROM_BEHIND.get(relation, relation)
-
-
-def is_backward(relation: str) -> bool:
-    """Whether a type says what the entity at its target declares."""
-    return relation in _SEEN_FROM_BEHIND
+    return DECLARED_AS.get(relation, relation)
 
 
 def both_names(relation: str) -> str:
