@@ -17,7 +17,7 @@ from callboard.ui.presenting import kind_name, kind_of, short, title_of, with_qu
 from callboard.ui.subjects import Subject
 from callboard.ui.visits import Visit
 
-_A_PAGE = 100
+_A_PAGE = 50
 _ON_A_CARD = Room(nodes=25, at_start=6)
 
 

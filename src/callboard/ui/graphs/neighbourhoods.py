@@ -31,7 +31,7 @@ class Room:
     """How much is drawn at most: as much as a page has time for."""
 
     nodes: int = 100
-    at_start: int = 40
+    at_start: int = 24
     """Neighbours of one start along one type of relation."""
     further: int = 12
     """Those of any other entity."""
