@@ -7,7 +7,16 @@ from starlette.types import Scope
 
 from callboard.api.paths import Route
 from callboard.errors import NotFound
-from callboard.ui import assets, catalog, live, login, overview, search
+from callboard.ui import (
+    assets,
+    catalog,
+    explorer,
+    live,
+    login,
+    overview,
+    relations,
+    search,
+)
 from callboard.ui.visits import Endpoint, Visit, page
 
 _READING = ("GET",)
@@ -49,6 +58,8 @@ PAGES = [
     Page("/catalog/-/choices/{dimension}", catalog.choices),
     Page("/search", search.search),
     Page("/catalog/{namespace}/{kind}/{name}", overview.overview),
+    Page("/catalog/{namespace}/{kind}/{name}/relations", relations.relations),
+    Page("/catalog-graph", explorer.explorer),
     Page("/login", login.login, methods=("GET", "POST"), open_to_all=True),
     Page("/logout", login.logout, methods=_DOING, open_to_all=True),
     Route("/live/events", live.events),
