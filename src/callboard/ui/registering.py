@@ -127,7 +127,7 @@ async def _preview(visit: Visit, url: str) -> Response:
             return await _page(visit, "register/start.html", 403, given=url, problem=refused.message)
         if refused.status != 400:
             raise
-        told = problems.all_of(refused.error.get("errors")) or [Problem(message=refused.message)]
+        told = problems.all_of(refused.error.get("errors")) or [Problem(message=_advised(refused.message))]
         count = refused.error.get("errorCount", len(told))
         return await _page(visit, "register/wrong.html", given=url, problems=told, count=count)
     location = _object(found["location"])
@@ -148,6 +148,15 @@ async def _preview(visit: Visit, url: str) -> Response:
         total=len(rows),
         counts=counts,
     )
+
+
+def _advised(message: str) -> str:
+    """What the catalog says, and what that comes from where its words do not tell."""
+    if message.startswith("Duplicate nested entity"):
+        return (
+            f"{message}. Two files, or one of them twice, have an entity of that name; or a Location leads to itself."
+        )
+    return message
 
 
 async def _rows(visit: Visit, entities: Sequence[JsonObject]) -> list[Row]:
@@ -234,10 +243,11 @@ async def settling(visit: Visit) -> Response:
         {
             "query": {f"metadata.annotations.{MANAGED_BY_ORIGIN_LOCATION}": origin},
             "fields": ["kind", "metadata.name", "metadata.namespace", "metadata.title"],
+            "orderBy": [{"field": "kind", "order": "asc"}],
             "limit": _SHOWN,
         },
     )
-    refs = [ref_of(entity) for entity in _objects(arrived["items"])]
+    refs = sorted(ref_of(entity) for entity in _objects(arrived["items"]))
     return visit.page(
         "register/settling.html",
         location=location,

@@ -64,7 +64,11 @@ class Plan:
     @property
     def sentences(self) -> list[str]:
         """The plan in words."""
-        told = [_counted(len(self.removed), "goes", "go")] if self.removed else ["Nothing goes that you can see."]
+        told = (
+            [_counted(len(self.removed), "entity goes", "entities go")]
+            if self.removed
+            else ["Nothing goes that you can see."]
+        )
         if self.kept:
             told.append(_counted(len(self.kept), "stays", "stay", ", because something else has ", "it", "them"))
         if self.orphans:
@@ -149,7 +153,15 @@ async def _remove(visit: Visit, removal: Removal) -> Response:
             return visit.go(address, _said(removal, plan, back))
     status = 409 if problem else 200
     return visit.page(
-        "removal/ask.html", status, removal=removal, subject=removal.subject, plan=plan, problem=problem, cut=_SHOWN
+        "removal/ask.html",
+        status,
+        removal=removal,
+        subject=removal.subject,
+        # Only such locations can be registered.
+        from_url=str(removal.subject.annotations.get(MANAGED_BY_ORIGIN_LOCATION)).startswith("url:"),
+        plan=plan,
+        problem=problem,
+        cut=_SHOWN,
     )
 
 
