@@ -33,8 +33,9 @@ async def refreshed(shop: Pages) -> str:
     answer = await shop.send(page_of(CART, "refresh"))
     assert answer.status_code == 303
     page = await shop.get(answer.headers["location"])
-    [address] = re.findall(r'data-follow="([^"]+)"', page)
-    return address
+    followed = re.search(r'data-follow="([^"]+)"', page)
+    assert followed is not None
+    return followed[1]
 
 
 async def test_a_page_has_a_button_to_read_its_entity_again(shop: Pages) -> None:
@@ -84,7 +85,7 @@ async def test_a_refresh_tells_what_is_wrong_and_where(shop: Pages) -> None:
     told = words(await shop.get(address))
 
     assert "an error, and 1 change" in told
-    assert f"/spec/owner must be string - type: string {URL}, line 11 /spec/owner" in told
+    assert f"/spec/owner must be string - type: string In {URL}, line 11 , at /spec/owner" in told
 
 
 async def test_a_file_that_can_not_be_read_is_an_error_of_the_refresh(shop: Pages) -> None:

@@ -93,7 +93,7 @@ async def test_a_long_preview_is_cut_and_counted(pages: Pages) -> None:
 
     assert "205 entities would come in" in words(page)
     assert "and 5 more entities" in words(page)
-    assert page.count('<td class="nowrap">') == 200
+    assert page.count('<td class="kind nowrap">') == 200
 
 
 async def test_what_is_wrong_is_told_with_file_and_line(pages: Pages) -> None:
@@ -102,7 +102,7 @@ async def test_what_is_wrong_is_told_with_file_and_line(pages: Pages) -> None:
     page = await told_about(pages, URL)
 
     assert "One thing is wrong" in page
-    assert f"/spec/owner must be string - type: string {URL}, line 10 /spec/owner" in page
+    assert f"/spec/owner must be string - type: string In {URL}, line 10 , at /spec/owner" in page
     assert "Register " not in page.partition("One thing is wrong")[2]
 
 
@@ -110,7 +110,7 @@ async def test_what_is_wrong_is_told_with_file_and_line(pages: Pages) -> None:
     ("content", "problem"),
     [
         (None, f"nothing was found at {URL} (404 Not Found)"),
-        ("kind: [", f"{URL}, line 2, column 1"),
+        ("kind: [", f"{URL}, line 2"),
         (f"{component_yaml('a')}---\n{component_yaml('a')}", "Duplicate nested entity: component:default/a"),
         (location_yaml("shop", ["https://elsewhere/a.yaml"]), "add the host to 'backend.reading.allow'"),
         ("", "nothing in it"),
@@ -179,11 +179,11 @@ async def test_a_registration_is_followed_until_it_has_settled(pages: Pages) -> 
 
     assert f'data-follow="{address}"' in before
     assert "Reading: 0 of 1 is done." in words(before)
-    offset = pages.catalog.follower.view.offset
+    told = words(after)
     assert (
-        f"Settled at offset {offset}: 2 entities are in the catalog. In the catalog component:cart component:till"
-        in (words(after))
+        f"Settled at offset {pages.catalog.follower.view.offset}: 2 entities are in the catalog because of it." in told
     )
+    assert "In the catalog 2 component:cart component:till" in told
     assert 'data-follow=""' in after
 
 
@@ -196,8 +196,8 @@ async def test_what_fails_after_a_registration_is_told_with_file_and_line(pages:
     await pages.catalog.settle()
     page = words(await pages.get(answer.headers["location"]))
 
-    assert "1 entity is in the catalog, 1 could not be taken in." in page
-    assert f"{URL}, line 10 /spec/owner" in page
+    assert "1 entity is in the catalog because of it, 1 could not be taken in." in page
+    assert f"{URL}, line 10 , at /spec/owner" in page
 
 
 async def test_what_is_registered_already_can_be_refreshed(pages: Pages) -> None:

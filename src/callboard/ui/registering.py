@@ -14,7 +14,7 @@ from callboard.model.notation import as_yaml
 from callboard.ui import problems
 from callboard.ui.asking import Refused, path_of
 from callboard.ui.presenting import ref_of, title_of, with_query
-from callboard.ui.problems import Problem
+from callboard.ui.shapes import mapping, mappings
 from callboard.ui.visits import Visit
 
 _SHOWN = 200
@@ -51,7 +51,7 @@ async def register(visit: Visit) -> Response:
         if refused.status != 409:
             raise
         return visit.go(with_query("/catalog-import", {"url": given, "as": "file"}), "It is registered already.")
-    return visit.go("/catalog-import" + path_of("settling", str(_object(made["location"])["id"])))
+    return visit.go("/catalog-import" + path_of("settling", str(mapping(made["location"])["id"])))
 
 
 def _checked(text: str) -> SplitResult:
@@ -127,12 +127,12 @@ async def _preview(visit: Visit, url: str) -> Response:
             return await _page(visit, "register/start.html", 403, given=url, problem=refused.message)
         if refused.status != 400:
             raise
-        told = problems.all_of(refused.error.get("errors")) or [Problem(message=_advised(refused.message))]
+        told = [(str(each.get("entityRef") or ""), problems.of_error(each)) for each in _errors(refused)]
         count = refused.error.get("errorCount", len(told))
         return await _page(visit, "register/wrong.html", given=url, problems=told, count=count)
-    location = _object(found["location"])
+    location = mapping(found["location"])
     # The first one only stands for the registration.
-    entities = _objects(found["entities"])[1:]
+    entities = mappings(found["entities"])[1:]
     rows = await _rows(visit, entities)
     states = [row.state for row in rows]
     counts = {state: states.count(state) for state in ("new", "known", "orphan", "taken")}
@@ -150,13 +150,14 @@ async def _preview(visit: Visit, url: str) -> Response:
     )
 
 
-def _advised(message: str) -> str:
-    """What the catalog says, and what that comes from where its words do not tell."""
+def _errors(refused: Refused) -> list[JsonObject]:
+    """What is wrong: with the entities, one by one, or with all of it."""
+    if found := mappings(refused.error.get("errors")):
+        return found
+    message = refused.message
     if message.startswith("Duplicate nested entity"):
-        return (
-            f"{message}. Two files, or one of them twice, have an entity of that name; or a Location leads to itself."
-        )
-    return message
+        message += ". Two files, or one of them twice, have an entity of that name; or a Location leads to itself."
+    return [{"name": refused.name, "message": message}]
 
 
 async def _rows(visit: Visit, entities: Sequence[JsonObject]) -> list[Row]:
@@ -172,7 +173,7 @@ async def _rows(visit: Visit, entities: Sequence[JsonObject]) -> list[Row]:
 
 
 def _row(ref: str, entity: JsonObject, there: JsonObject | None) -> Row:
-    owner = _object(entity.get("spec")).get("owner")
+    owner = mapping(entity.get("spec")).get("owner")
     here, other = _annotations(entity).get(MANAGED_BY_LOCATION), ""
     if there is None:
         state = "new"
@@ -187,7 +188,7 @@ def _row(ref: str, entity: JsonObject, there: JsonObject | None) -> Row:
 
 def _complete(entity: JsonObject) -> JsonObject:
     """*entity* with its namespace, which processing does not put in."""
-    return {**entity, "metadata": {"namespace": "default", **_object(entity.get("metadata"))}}
+    return {**entity, "metadata": {"namespace": "default", **mapping(entity.get("metadata"))}}
 
 
 def _by_file(entities: Sequence[JsonObject], rows: Sequence[Row]) -> list[File]:
@@ -216,12 +217,12 @@ async def _analyzed(visit: Visit, url: str) -> Response:
         return await _page(visit, "register/start.html", given=url, problem="Give the URL of a file: it ends in .yaml.")
     asked: JsonObject = {"location": {"type": "url", "target": url}}
     found = await visit.catalog.post_object("/analyze-location", asked)
-    existing = _objects(found["existingEntityFiles"])
-    generated = [as_yaml(_object(each["entity"])) for each in _objects(found["generateEntities"])]
+    existing = mappings(found["existingEntityFiles"])
+    generated = [as_yaml(mapping(each["entity"])) for each in mappings(found["generateEntities"])]
     files: dict[str, list[str]] = {}
     for each in existing:
-        target = str(_object(each["location"])["target"])
-        files.setdefault(target, []).append(ref_of(_object(each["entity"])))
+        target = str(mapping(each["location"])["target"])
+        files.setdefault(target, []).append(ref_of(mapping(each["entity"])))
     return await _page(
         visit,
         "register/repository.html",
@@ -237,39 +238,40 @@ async def settling(visit: Visit) -> Response:
     location_id = visit.request.path_params["id"]
     location = await visit.catalog.get_object(path_of("locations", location_id))
     status = await visit.catalog.get_object(path_of("locations", location_id, "status"))
-    origin = f"{location['type']}:{location['target']}"
     arrived = await visit.catalog.post_object(
         "/entities/by-query",
         {
-            "query": {f"metadata.annotations.{MANAGED_BY_ORIGIN_LOCATION}": origin},
-            "fields": ["kind", "metadata.name", "metadata.namespace", "metadata.title"],
+            "query": _arrived_from(location),
+            "fields": ["kind", "metadata.name", "metadata.namespace"],
             "orderBy": [{"field": "kind", "order": "asc"}],
             "limit": _SHOWN,
         },
     )
-    refs = sorted(ref_of(entity) for entity in _objects(arrived["items"]))
+    failures = [(str(each["entityRef"]), each) for each in mappings(status["failures"])]
+    # The Location entity itself is among those that have settled, or failed.
+    settled = _number(status["settled"]) - (location["entityRef"] not in dict(failures))
+    count = _number(arrived["totalItems"])
     return visit.page(
         "register/settling.html",
         location=location,
         status=status,
-        refs=[ref for ref in refs if ref != location["entityRef"]],
-        failures=[_failure(each) for each in _objects(status["failures"])],
-        total=arrived["totalItems"],
+        refs=sorted(ref_of(entity) for entity in mappings(arrived["items"])),
+        count=count,
+        elsewhere=max(settled - count, 0),
+        problems=[(ref, problems.of_error(error)) for ref, each in failures for error in mappings(each["errors"])],
     )
 
 
-def _failure(told: JsonObject) -> tuple[str, list[Problem]]:
-    ref = str(told["entityRef"])
-    return ref, problems.all_of(told.get("errors"))
+def _arrived_from(location: JsonObject) -> JsonObject:
+    """What holds for the entities whose chain begins at a location, but for the one that stands for it."""
+    origin, own = f"{location['type']}:{location['target']}", str(location["entityRef"]).partition("/")[2]
+    key = f"metadata.annotations.{MANAGED_BY_ORIGIN_LOCATION}"
+    return {"$all": [{key: origin}, {"$not": {"kind": "location", "metadata.name": own}}]}
+
+
+def _number(value: JsonValue) -> int:
+    return value if isinstance(value, int) else 0
 
 
 def _annotations(entity: JsonObject) -> JsonObject:
-    return _object(_object(entity.get("metadata")).get("annotations"))
-
-
-def _object(value: JsonValue) -> JsonObject:
-    return value if isinstance(value, dict) else {}
-
-
-def _objects(value: JsonValue) -> list[JsonObject]:
-    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+    return mapping(mapping(entity.get("metadata")).get("annotations"))

@@ -11,10 +11,11 @@ from urllib.parse import unquote
 from starlette.responses import Response
 
 from callboard.model.annotations import MANAGED_BY_ORIGIN_LOCATION
-from callboard.model.json import JsonObject, JsonValue
+from callboard.model.json import JsonObject
 from callboard.ui import subjects
 from callboard.ui.asking import path_of
 from callboard.ui.presenting import number, with_query
+from callboard.ui.shapes import mapping, mappings
 from callboard.ui.subjects import Subject
 from callboard.ui.visits import Visit
 
@@ -136,13 +137,13 @@ def _named(subject: Subject) -> tuple[str, str, str]:
 async def _providers(visit: Visit, subject: Subject) -> list[str]:
     """The providers at the beginning of the chains to an entity."""
     explained = await visit.catalog.find("/entities/by-name" + path_of(*_named(subject), "explain"))
-    nodes = _objects(_object(_object(explained).get("chains")).get("nodes"))
+    nodes = mappings(mapping(mapping(explained).get("chains")).get("nodes"))
     return [source for node in nodes if (source := str(node["source"])).startswith("provider:")]
 
 
 async def _remove(visit: Visit, removal: Removal) -> Response:
     """Show what would go, or let it go if that is what was shown."""
-    plan = _plan(_object((await visit.catalog.ask("DELETE", removal.path, dryRun="true")).body))
+    plan = _plan(mapping((await visit.catalog.ask("DELETE", removal.path, dryRun="true")).body))
     problem = ""
     if visit.request.method == "POST":
         problem = removal.refusal or _objection(visit, plan)
@@ -212,26 +213,18 @@ def _sources_in(header: str) -> list[str]:
 
 
 def _plan(told: JsonObject) -> Plan:
-    kept = [_held(each) for each in _objects(told.get("kept"))]
-    orphans = [str(each["entityRef"]) for each in _objects(told.get("kept")) if each.get("orphan") is True]
+    kept = [_held(each) for each in mappings(told.get("kept"))]
+    orphans = [str(each["entityRef"]) for each in mappings(told.get("kept")) if each.get("orphan") is True]
     hidden = told.get("hidden")
     return Plan(
-        removed=[str(each["entityRef"]) for each in _objects(told.get("removed"))],
+        removed=[str(each["entityRef"]) for each in mappings(told.get("removed"))],
         kept=[held for held in kept if held.ref not in set(orphans)],
         orphans=orphans,
-        returns=[_held(each) for each in _objects(told.get("returns"))],
+        returns=[_held(each) for each in mappings(told.get("returns"))],
         hidden=hidden if isinstance(hidden, int) else 0,
     )
 
 
 def _held(told: JsonObject) -> Held:
-    sources = list(dict.fromkeys(str(each["source"]) for each in _objects(told.get("because"))))
+    sources = list(dict.fromkeys(str(each["source"]) for each in mappings(told.get("because"))))
     return Held(ref=str(told["entityRef"]), sources=sources)
-
-
-def _object(value: JsonValue) -> JsonObject:
-    return value if isinstance(value, dict) else {}
-
-
-def _objects(value: JsonValue) -> list[JsonObject]:
-    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []

@@ -1,16 +1,17 @@
 """Settling: how far something that was asked for has come, told until it is done."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from starlette.responses import Response
 
 from callboard.errors import InvalidInput
-from callboard.model.json import JsonObject, JsonValue
+from callboard.model.json import JsonObject
 from callboard.model.refs import EntityRef
 from callboard.ui import problems
 from callboard.ui.asking import path_of
 from callboard.ui.problems import Problem
+from callboard.ui.shapes import mapping, mappings
 from callboard.ui.visits import Visit
 
 _MOST_ABOVE = 10
@@ -33,7 +34,8 @@ class Progress:
     """The offset of the view that has all of it."""
     changes: int = 0
     """How often the entity has changed meanwhile."""
-    problems: list[Problem] = field(default_factory=list[Problem])
+    problems: Sequence[tuple[str, Problem]] = ()
+    """What is wrong, each with the entity that it is wrong with."""
 
 
 async def entity(visit: Visit) -> Response:
@@ -77,10 +79,10 @@ async def _look(visit: Visit, ref: str) -> Progress:
         waiting=waiting,
         offset=seen,
         problems=[
-            problem
+            (each, problems.of_error(error))
             for each, found in explained
             if found is not None
-            for problem in problems.all_of(found["errors"], each)
+            for error in mappings(found["errors"])
         ],
     )
 
@@ -94,31 +96,24 @@ async def _explained(visit: Visit, ref: str) -> JsonObject | None:
 
 def _above(explained: JsonObject, ref: str) -> list[str]:
     """The Locations on the way to the entity, which a refresh is about as well, the farthest first."""
-    nodes = _object(explained["chains"])["nodes"]
-    assert isinstance(nodes, list)
-    named = [str(_object(node)["source"]) for node in nodes]
+    named = [str(node["source"]) for node in mappings(mapping(explained["chains"])["nodes"])]
     above = [source.removeprefix(_OF_ENTITY) for source in named if source.startswith(f"{_OF_ENTITY}location:")]
     return [each for each in above if each != ref][:_MOST_ABOVE][::-1]
 
 
 def _is_due(explained: JsonObject) -> bool:
-    processing, stitching = _object(explained["processing"]), _object(explained["stitching"])
+    processing, stitching = mapping(explained["processing"]), mapping(explained["stitching"])
     return any((processing["waiting"], processing["heldUntil"], stitching["next"], stitching["heldUntil"]))
 
 
 def _last_offset(explained: JsonObject) -> int:
-    last = _object(explained["offsets"]).get("last")
+    last = mapping(explained["offsets"]).get("last")
     return last if isinstance(last, int) else 0
 
 
 async def _changes(visit: Visit, ref: str, since: int) -> int:
     parsed = EntityRef.parse(ref)
     path = path_of("entities", "by-name", parsed.kind, parsed.namespace, parsed.name, "history")
-    found = _object(await visit.catalog.find(path, limit=_MOST_CHANGES)).get("items")
-    items = found if isinstance(found, list) else []
-    offsets = [_object(item).get("offset") for item in items]
+    found = mapping(await visit.catalog.find(path, limit=_MOST_CHANGES))
+    offsets = [item.get("offset") for item in mappings(found.get("items"))]
     return sum(isinstance(offset, int) and offset > since for offset in offsets)
-
-
-def _object(value: JsonValue) -> JsonObject:
-    return value if isinstance(value, dict) else {}

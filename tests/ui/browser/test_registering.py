@@ -46,7 +46,9 @@ def test_a_location_is_looked_at_mended_registered_refreshed_and_unregistered(
 
         # It is registered, and watched until it has settled.
         page.get_by_role("button", name="Register", exact=True).click()
-        expect(page.get_by_text("Settled at offset")).to_contain_text("1 is in conflict with another source")
+        expect(page.get_by_text("Settled at offset")).to_contain_text(
+            "1 more is there because of another source as well, 1 is in conflict."
+        )
         window.check_accessible()
 
         # What has changed is read again.
