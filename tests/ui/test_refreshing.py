@@ -53,7 +53,7 @@ async def test_a_refresh_is_followed_until_it_has_settled(shop: Pages) -> None:
     await shop.catalog.settle()
     after = await shop.get(address)
 
-    assert "Reading it again. Not done yet: location:generated-" in words(before)
+    assert "Reading it again. Not done yet: generated-" in words(before)
     assert f"Settled at offset {shop.catalog.follower.view.offset}: 1 change . Show it" in words(after)
     assert 'data-follow=""' in after
 

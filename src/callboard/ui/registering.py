@@ -32,8 +32,7 @@ async def start(visit: Visit) -> Response:
     try:
         url = _checked(given)
     except InvalidInput as error:
-        # It may hold a password, so it is not repeated.
-        return await _page(visit, "register/start.html", 400, problem=str(error))
+        return await _page(visit, "register/start.html", 400, given=_repeatable(given), problem=str(error))
     if _names_a_file(url) or visit.text("as") == "file":
         return await _preview(visit, given)
     return await _analyzed(visit, given)
@@ -46,7 +45,7 @@ async def register(visit: Visit) -> Response:
         _checked(given)
         made = await visit.catalog.post_object("/locations", {"type": "url", "target": given}, onConflict="reject")
     except InvalidInput as error:
-        return await _page(visit, "register/start.html", 400, problem=str(error))
+        return await _page(visit, "register/start.html", 400, given=_repeatable(given), problem=str(error))
     except Refused as refused:
         if refused.status != 409:
             raise
@@ -71,6 +70,11 @@ def _checked(text: str) -> SplitResult:
     if len(text) > _LONGEST_URL or not text.isprintable() or " " in text:
         raise InvalidInput("This is not a URL: it is too long, or has spaces in it.")
     return url
+
+
+def _repeatable(text: str) -> str:
+    """*text* for the form to show again, unless there may be a password in it."""
+    return "" if "@" in text else text
 
 
 def _names_a_file(url: SplitResult) -> bool:
