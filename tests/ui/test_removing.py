@@ -5,36 +5,19 @@ import re
 import httpx2
 import pytest
 
-from callboard.access.decisions import Allowed, Conditional, Decision, Denied
-from callboard.access.permissions import ENTITY_READ, LOCATION_DELETE, Permission
-from callboard.access.principals import Principal
 from callboard.extend import Full
 from callboard.ingestion import locations
-from callboard.model.predicates import Equals
 from callboard.model.refs import LocationRef
 from callboard.settings import Settings
 from callboard.ui.presenting import page_of
 from callboard.ui.routes import PAGES
 from tests.api.conftest import app_of, client_of
+from tests.api.test_removals import NoUnregistering, OnlyComponents
 from tests.harness import component, component_yaml, location_yaml, offered
 from tests.ui.conftest import Pages, words
 
 URL = "https://host/shop.yaml"
 CART, SHARED = "component:default/cart", "component:default/shared"
-
-
-class OnlyComponents:
-    """Lets everybody see components, and do everything."""
-
-    async def decide(self, principal: Principal, permission: Permission) -> Decision:
-        return Conditional(Equals("kind", "component")) if permission == ENTITY_READ else Allowed()
-
-
-class NoUnregistering:
-    """Lets everybody do everything but unregister locations."""
-
-    async def decide(self, principal: Principal, permission: Permission) -> Decision:
-        return Denied() if permission == LOCATION_DELETE else Allowed()
 
 
 @pytest.fixture
