@@ -107,9 +107,9 @@ def serve_example(
 
 
 def _execute(postgres: str, statement: str) -> None:
-    # In another thread: in this one the loop of a browser may be running.
-    with ThreadPoolExecutor(1) as elsewhere:
-        elsewhere.submit(asyncio.run, execute(postgres, statement)).result()
+    """Run a statement, while the loop of an open browser has this thread."""
+    with ThreadPoolExecutor(1) as threads:
+        threads.submit(lambda: asyncio.run(execute(postgres, statement))).result()
 
 
 def _wait_until_settled(server: Server) -> None:
