@@ -14,13 +14,18 @@ from callboard.ui import (
     live,
     login,
     overview,
+    refreshing,
+    registering,
     relations,
+    removing,
     search,
+    settling,
 )
 from callboard.ui.visits import Endpoint, Visit, page
 
 _READING = ("GET",)
 _DOING = ("POST",)
+_ASKING = ("GET", "POST")
 
 
 class Page(Route):
@@ -60,6 +65,13 @@ PAGES = [
     Page("/catalog/{namespace}/{kind}/{name}", overview.overview),
     Page("/catalog/{namespace}/{kind}/{name}/relations", relations.relations),
     Page("/catalog-graph", explorer.explorer),
+    Page("/catalog/{namespace}/{kind}/{name}/refresh", refreshing.refresh, methods=_DOING),
+    Page("/catalog/{namespace}/{kind}/{name}/settling", settling.entity),
+    Page("/catalog/{namespace}/{kind}/{name}/unregister", removing.unregister, methods=_ASKING),
+    Page("/catalog/{namespace}/{kind}/{name}/delete", removing.delete, methods=_ASKING),
+    Page("/catalog-import", registering.start),
+    Page("/catalog-import", registering.register, methods=_DOING),
+    Page("/catalog-import/settling/{id}", registering.settling),
     Page("/login", login.login, methods=("GET", "POST"), open_to_all=True),
     Page("/logout", login.logout, methods=_DOING, open_to_all=True),
     Route("/live/events", live.events),

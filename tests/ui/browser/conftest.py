@@ -20,7 +20,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
 from callboard.model.json import JsonValue
 from tests.conftest import execute, with_database
-from tests.flows.started import Server, started
+from tests.flows.started import Record, Server, started
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "acme" / "app-config.yaml"
 
@@ -113,8 +113,14 @@ def _execute(postgres: str, statement: str) -> None:
 
 
 def _wait_until_settled(server: Server) -> None:
+    # Before that nobody knows of the provider.
+    server.log.wait_for(lambda records: any(map(_is_configuration, records)), "what the configuration names")
     status = httpx2.get(f"{server.url}/api/catalog/providers/config/status", params={"wait": "60"}, timeout=90)
     assert status.json()["state"] == "settled"
+
+
+def _is_configuration(record: Record) -> bool:
+    return record["event"] == "ingestion.applied" and record.get("provider") == "config"
 
 
 @pytest.fixture(scope="session")
