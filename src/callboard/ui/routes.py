@@ -7,7 +7,7 @@ from starlette.types import Scope
 
 from callboard.api.paths import Route
 from callboard.errors import NotFound
-from callboard.ui import assets, catalog, live, login, overview
+from callboard.ui import assets, catalog, definition, live, login, overview
 from callboard.ui.visits import Endpoint, Visit, page
 
 _READING = ("GET",)
@@ -46,6 +46,7 @@ PAGES = [
     Route("/", _home),
     Page("/catalog", catalog.index),
     Page("/catalog/{namespace}/{kind}/{name}", overview.overview),
+    Page("/catalog/{namespace}/{kind}/{name}/definition", definition.definition),
     Page("/login", login.login, methods=("GET", "POST"), open_to_all=True),
     Page("/logout", login.logout, methods=_DOING, open_to_all=True),
     Route("/live/events", live.events),
