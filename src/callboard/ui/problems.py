@@ -46,10 +46,14 @@ def of_status(item: JsonObject) -> Problem:
 
 def of_error(error: JsonObject, level: str = "error") -> Problem:
     """The problem that an error, as the API describes one, tells of."""
+    alone = _alone(error, level, ())
     causes: list[Problem] = []
     cause = error.get("cause")
     while isinstance(cause, dict) and len(causes) < _MOST_CAUSES:
-        causes.append(_alone(cause, level, ()))
+        led = _alone(cause, level, ())
+        # Most messages end with those of their causes. One that was found elsewhere still says where.
+        if led.message not in alone.message or led.where not in (None, alone.where):
+            causes.append(led)
         cause = cause.get("cause")
     return _alone(error, level, causes)
 

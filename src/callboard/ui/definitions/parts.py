@@ -133,8 +133,8 @@ class Definition:
         return any(each.details is None for each in operations) or any(each.node is None for each in self.schemas)
 
 
-MOST_ROWS = 1_200
-"""Rows of a page, properties and parameters and responses together: some 50 KB compressed, and 30 ms."""
+MOST_ROWS = 800
+"""Rows of a page, properties and parameters and responses together: some 10 KB compressed, and 25 ms."""
 
 MOST_LISTED = 2_000
 """Operations, and schemas, that are named at all."""
