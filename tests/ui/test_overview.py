@@ -12,36 +12,15 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from callboard.extend import Full
-from callboard.model.annotations import EDIT_URL, MANAGED_BY_LOCATION, SOURCE_LOCATION, VIEW_URL
+from callboard.model.annotations import EDIT_URL, SOURCE_LOCATION, VIEW_URL
 from callboard.model.json import JsonObject, JsonValue
 from callboard.store.database import Database
 from callboard.stream.following import Follower
 from callboard.ui.routes import PAGES
 from tests.api.conftest import app_of, client_of
-from tests.harness import Catalog, component, component_yaml, location_yaml, offered
+from tests.harness import component, component_yaml, location_yaml
 from tests.ui.conftest import Pages, words
-
-PLACE = "url:https://host/a.yaml"
-
-
-def entity(kind: str, name: str, spec: JsonValue = None, **metadata: JsonValue) -> JsonObject:
-    """An entity of any kind, as a provider delivers it."""
-    annotations: JsonObject = {MANAGED_BY_LOCATION: PLACE, "backstage.io/managed-by-origin-location": PLACE}
-    own = metadata.pop("annotations", {})
-    assert isinstance(own, dict)
-    return {
-        "apiVersion": "backstage.io/v1alpha1",
-        "kind": kind,
-        "metadata": {"name": name, **metadata, "annotations": {**annotations, **own}},
-        **({} if spec is None else {"spec": spec}),
-    }
-
-
-async def fill(catalog: Catalog, *entities: JsonObject, provider: str = "p") -> None:
-    """Let these be all that *provider* has."""
-    await catalog.provide(provider, Full(offered(*entities, key=provider)))
-    await catalog.settle()
+from tests.ui.entities import entity, fill
 
 
 def links(page: str) -> Iterator[str]:

@@ -16,6 +16,9 @@ MOST_YAML: Final = 1_000_000
 
 MOST_JSON: Final = 10_000_000
 
+_MOST_VALUES: Final = 200_000
+"""In a document of MOST_YAML; aliases can say more."""
+
 _MOST_STEPS: Final = 20
 """References that lead to references, of which some lead round in a circle."""
 
@@ -80,7 +83,7 @@ def _json(text: str) -> JsonValue:
 
 def _yaml(text: str) -> JsonValue:
     try:
-        documents = parse_documents(text, merge_keys=True, max_bytes=MOST_YAML)
+        documents = parse_documents(text, merge_keys=True, max_bytes=MOST_YAML, max_nodes=_MOST_VALUES)
     except InvalidDocument as error:
         raise Unreadable(f"It is not good YAML: {error}") from error
     return documents[0].value if documents else None
