@@ -162,6 +162,18 @@ def test_a_schema_is_a_tree_in_which_references_are_links() -> None:
     assert home.children[0].notes == ["read only"]
 
 
+def test_names_and_types_may_be_written_in_other_ways() -> None:
+    both: JsonObject = {"type": ["array", "null"], "items": {"$ref": "#/components/schemas/My%20Pet~1Dog"}}
+    schemas: JsonObject = {"My Pet/Dog": {"type": ["string", "null"]}, "Both": both}
+
+    dog, pack = told(json.encode({"openapi": "3.1.0", "components": {"schemas": schemas}}).decode()).schemas
+
+    assert tree(dog.node) == ["", "string or null", []]
+    assert tree(pack.node) == ["", "array of My Pet/Dog", []]
+    assert pack.node is not None
+    assert (pack.node.anchor, pack.node.notes) == (dog.anchor, ["or null"])
+
+
 def test_the_older_version_says_the_same_in_other_places() -> None:
     definition = told("""
         {"swagger": "2.0", "host": "x.org", "basePath": "/v1", "schemes": ["https"], "produces": ["application/json"],

@@ -7,7 +7,7 @@ from typing import Final
 from callboard.errors import InvalidRef
 from callboard.model.json import JsonObject, JsonValue
 from callboard.model.refs import EntityRef
-from callboard.ui.presenting import first_line, kind_name, kind_of, related, title_of
+from callboard.ui.presenting import KINDS, first_line, kind_name, kind_of, related, title_of
 from callboard.ui.shapes import mapping, mappings, text
 from callboard.ui.subjects import Subject
 from callboard.ui.visits import Visit
@@ -71,13 +71,22 @@ def of(subject: Subject) -> list[Card]:
         for type_, target in _relations(subject.entity)
         if type_ not in _ELSEWHERE
     )
-    order = ["hasPart", *_TITLES]
-    ranked = sorted(sorts, key=lambda sort: (order.index(sort[0]) if sort[0] in order else len(order), sort))
     cards = []
-    for type_, kind in ranked[:_MOST_CARDS]:
+    for type_, kind in sorted(sorts, key=_rank)[:_MOST_CARDS]:
         refs = [ref for ref in related(subject.entity, type_) if not kind or kind_of(ref) == kind]
         cards.append(Card(_title(subject.kind, type_, kind), type_, list(dict.fromkeys(refs))))
     return cards
+
+
+def _rank(sort: tuple[str, str]) -> tuple[int, int, str, str]:
+    type_, kind = sort
+    types = ("hasPart", *_TITLES)
+    return (
+        types.index(type_) if type_ in types else len(types),
+        KINDS.index(kind) if kind in KINDS else len(KINDS),
+        type_,
+        kind,
+    )
 
 
 async def known(visit: Visit, refs: Sequence[str]) -> Mapping[str, Row]:

@@ -31,7 +31,7 @@ def test_a_conflict_is_told_above_the_tabs(acme: Server, open_window: Callable[.
     page = window.open("/catalog/default/component/conveyor-control")
 
     warning = page.get_by_role("region", name="Conflict")
-    expect(warning).to_contain_text("entity:location:default/attic-clear-out offers it as well")
+    expect(warning).to_contain_text("location:attic-clear-out offers it as well")
     warning.get_by_text("Location keys").click()
     expect(warning).to_contain_text("attic/conveyor-control.yaml")
     window.check_accessible()

@@ -7,10 +7,11 @@ from itertools import islice
 from typing import Final
 
 from callboard.model.json import JsonObject, JsonValue
-from callboard.ui.definitions import schemas
+from callboard.ui.definitions import info, schemas
 from callboard.ui.definitions.documents import Document, Unreadable
-from callboard.ui.definitions.openapi import contacts, listed_schemas, schemes
 from callboard.ui.definitions.parts import (
+    LONGEST_DESCRIPTION,
+    LONGEST_REMARK,
     MOST_LISTED,
     Anchors,
     Content,
@@ -22,6 +23,7 @@ from callboard.ui.definitions.parts import (
     Parameter,
     Section,
 )
+from callboard.ui.presenting import first_line
 from callboard.ui.shapes import mapping, mappings, sequence, text
 
 _NAMED: Final = "#/components/schemas/"
@@ -41,19 +43,19 @@ def definition(document: Document, page: Page) -> Definition:
         raise Unreadable("It doesn’t say that it is AsyncAPI: there is no “asyncapi” in it.")
     components = mapping(said.get("components"))
     named = mapping(components.get("schemas"))
-    anchors = {f"{_NAMED}{name.replace('~', '~0').replace('/', '~1')}": page.anchor("schema", name) for name in named}
-    info = mapping(said.get("info"))
+    anchors = schemas.anchors(named, _NAMED, page)
+    about = mapping(said.get("info"))
     telling = _Telling(document, page, anchors)
     return Definition(
         format=f"AsyncAPI {version}",
-        title=text(info.get("title")),
-        version=text(info.get("version")),
-        description=text(info.get("description")),
-        contacts=list(contacts(info, said)),
+        title=text(about.get("title")),
+        version=text(about.get("version")),
+        description=text(about.get("description"))[:LONGEST_DESCRIPTION],
+        contacts=list(info.contacts(about, said)),
         servers=list(_servers(document)),
-        schemes=list(schemes(components.get("securitySchemes"))),
+        schemes=list(info.schemes(components.get("securitySchemes"))),
         groups=telling.groups(),
-        schemas=listed_schemas(named, _NAMED, page, anchors),
+        schemas=schemas.listed(named, _NAMED, page, anchors),
     )
 
 
@@ -126,14 +128,14 @@ class _Telling:
             anchor=anchor,
             badge=word.upper(),
             name=name,
-            summary=next((words for words in titled if words), ""),
+            summary=first_line(next((words for words in titled if words), "")),
             deprecated=False,
             details=self._details(channel, operation, messages) if self.page.has_room(anchor) else None,
         )
 
     def _details(self, channel: JsonObject, operation: JsonObject, messages: list[tuple[str, JsonValue]]) -> Details:
         words = [text(each.get("description")) for each in (channel, operation)]
-        description = "\n\n".join(each for each in words if each)
+        description = "\n\n".join(each for each in words if each)[:LONGEST_DESCRIPTION]
         self.page.take(1 + len(description) // 80)
         parameters = list(mapping(channel.get("parameters")).items())[:_MOST_PARAMETERS]
         reply = self.document.followed(operation.get("reply"))
@@ -161,18 +163,17 @@ class _Telling:
         for trait in sequence(own.get("traits")):
             said |= self.document.followed(trait)
         said |= own
-        self.page.take()
         title = text(said.get("title")) or text(said.get("name")) or name or _last(value)
-        words = [text(said.get(key)) for key in ("summary", "description")]
+        words = "\n\n".join(text(said[key]) for key in ("summary", "description") if key in said)[:LONGEST_REMARK]
+        self.page.take(1 + len(words) // 100)
         headers = schemas.tree(said["headers"], self.page, self.anchors) if "headers" in said else None
         media = text(said.get("contentType")) or text(self.document.value.get("defaultContentType"))
         contents = [self._payload(media, said)] if "payload" in said else []
         if headers is not None and not headers.children:
             contents.append(Content("headers", headers))
         return Section(
-            f"{word} {title}".strip(), "plain", "\n\n".join(each for each in words if each), contents,
-            headers.children if headers is not None else (),
-        )  # fmt: skip
+            f"{word} {title}".strip(), "plain", words, contents, headers.children if headers is not None else ()
+        )
 
     def _payload(self, media: str, said: JsonObject) -> Content:
         payload = said["payload"]

@@ -6,10 +6,11 @@ from itertools import islice
 from typing import Final
 
 from callboard.model.json import JsonObject, JsonValue
-from callboard.ui.addresses import outside
-from callboard.ui.definitions import schemas
+from callboard.ui.definitions import info, schemas
 from callboard.ui.definitions.documents import Document, Unreadable
 from callboard.ui.definitions.parts import (
+    LONGEST_DESCRIPTION,
+    LONGEST_REMARK,
     MOST_LISTED,
     Anchors,
     Content,
@@ -20,9 +21,9 @@ from callboard.ui.definitions.parts import (
     Operation,
     Page,
     Parameter,
-    Schema,
     Section,
 )
+from callboard.ui.presenting import first_line
 from callboard.ui.shapes import mapping, mappings, sequence, text
 
 _METHODS: Final = ("get", "put", "post", "delete", "options", "head", "patch", "trace", "query")
@@ -40,54 +41,22 @@ def definition(document: Document, page: Page) -> Definition:
     if not version:
         raise Unreadable("It doesn’t say that it is OpenAPI: neither “openapi” nor “swagger” is in it.")
     named, prefix = _schemas(said)
-    anchors = {f"{prefix}{_escaped(name)}": page.anchor("schema", name) for name in named}
+    anchors = schemas.anchors(named, prefix, page)
     telling = _Telling(document, page, anchors)
-    info = mapping(said.get("info"))
+    about = mapping(said.get("info"))
     return Definition(
         format=f"{'OpenAPI' if 'openapi' in said else 'Swagger'} {version}",
-        title=text(info.get("title")),
-        version=text(info.get("version")),
-        description=text(info.get("description")) or text(info.get("summary")),
-        contacts=list(contacts(info, said)),
+        title=text(about.get("title")),
+        version=text(about.get("version")),
+        description=(text(about.get("description")) or text(about.get("summary")))[:LONGEST_DESCRIPTION],
+        contacts=list(info.contacts(about, said)),
         servers=list(_servers(said)),
-        schemes=list(schemes(mapping(_components(said).get("securitySchemes")) or said.get("securityDefinitions"))),
+        schemes=list(
+            info.schemes(mapping(_components(said).get("securitySchemes")) or said.get("securityDefinitions"))
+        ),
         groups=telling.groups(),
-        schemas=listed_schemas(named, prefix, page, anchors),
+        schemas=schemas.listed(named, prefix, page, anchors),
     )
-
-
-def listed_schemas(named: JsonObject, prefix: str, page: Page, anchors: Anchors) -> list[Schema]:
-    """The schemas that have a name, each as a tree as long as there is room."""
-    found = []
-    for name, schema in list(named.items())[:MOST_LISTED]:
-        anchor = anchors[f"{prefix}{_escaped(name)}"]
-        node = schemas.tree(schema, page, anchors) if page.has_room(anchor) else None
-        found.append(Schema(anchor, name, node))
-    return found
-
-
-def contacts(info: JsonObject, said: JsonObject) -> Iterator[tuple[str, str]]:
-    """Whom to ask, what to read, and the license: words, and an address if there is one to follow."""
-    contact, license_ = mapping(info.get("contact")), mapping(info.get("license"))
-    email, url = text(contact.get("email")), text(contact.get("url"))
-    if name := text(contact.get("name")) or email or url:
-        yield name, outside(f"mailto:{email}") if email else outside(url)
-    if name := text(license_.get("name")):
-        yield name, outside(license_.get("url"))
-    if terms := outside(info.get("termsOfService")):
-        yield "Terms of service", terms
-    docs = mapping(said.get("externalDocs") or info.get("externalDocs"))
-    if address := outside(docs.get("url")):
-        yield text(docs.get("description")) or "More about it", address
-
-
-def schemes(value: JsonValue) -> Iterator[tuple[str, str]]:
-    """How to prove who one is: names, and what they are."""
-    for name, scheme in list(mapping(value).items())[:50]:
-        said = mapping(scheme)
-        where = f"{text(said.get('name'))} in {text(said.get('in'))}" if "in" in said and "name" in said else ""
-        words = (text(said.get("type")), text(said.get("scheme")), where, text(said.get("description")))
-        yield name, ", ".join(word for word in words if word)
 
 
 def _components(said: JsonObject) -> JsonObject:
@@ -98,10 +67,6 @@ def _schemas(said: JsonObject) -> tuple[JsonObject, str]:
     if "swagger" in said:
         return mapping(said.get("definitions")), "#/definitions/"
     return mapping(_components(said).get("schemas")), "#/components/schemas/"
-
-
-def _escaped(name: str) -> str:
-    return name.replace("~", "~0").replace("/", "~1")
 
 
 def _servers(said: JsonObject) -> Iterator[tuple[str, str]]:
@@ -148,13 +113,13 @@ class _Telling:
             anchor=anchor,
             badge=method.upper(),
             name=path,
-            summary=text(operation.get("summary")) or text(item.get("summary")),
+            summary=first_line(text(operation.get("summary")) or text(item.get("summary"))),
             deprecated=operation.get("deprecated") is True,
             details=self._details(item, operation) if self.page.has_room(anchor) else None,
         )
 
     def _details(self, item: JsonObject, operation: JsonObject) -> Details:
-        description = text(operation.get("description"))
+        description = text(operation.get("description"))[:LONGEST_DESCRIPTION]
         self.page.take(1 + len(description) // 80)
         given = [self.document.followed(each) for each in self._parameters(item, operation)]
         bodies = [each for each in given if each.get("in") == "body"]
@@ -188,22 +153,21 @@ class _Telling:
         for body in bodies:
             media = text(next(iter(sequence(operation.get("consumes", self.document.value.get("consumes")))), None))
             content = Content(media, schemas.tree(body.get("schema"), self.page, self.anchors))
-            yield Section(_body_title(body), "plain", text(body.get("description")), [content])
+            yield Section(_body_title(body), "plain", text(body.get("description"))[:LONGEST_REMARK], [content])
         if "requestBody" in operation:
             body = self.document.followed(operation["requestBody"])
             contents = self._contents(mapping(body.get("content")))
-            yield Section(_body_title(body), "plain", text(body.get("description")), contents)
+            yield Section(_body_title(body), "plain", text(body.get("description"))[:LONGEST_REMARK], contents)
 
     def _responses(self, operation: JsonObject) -> Iterator[Section]:
         produced = text(next(iter(sequence(operation.get("produces", self.document.value.get("produces")))), None))
         for status, value in islice(mapping(operation.get("responses")).items(), _MOST_RESPONSES):
             response = self.document.followed(value)
-            self.page.take()
             contents = self._contents(mapping(response.get("content")))
             if "schema" in response:
                 contents.append(Content(produced, schemas.tree(response["schema"], self.page, self.anchors)))
             headers = islice(mapping(response.get("headers")).items(), _MOST_HEADERS)
-            words = text(response.get("description"))
+            words = text(response.get("description"))[:LONGEST_REMARK]
             yield Section(
                 status,
                 _TONES.get(status[:1], "plain"),

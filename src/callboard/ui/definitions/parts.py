@@ -136,6 +136,12 @@ class Definition:
 MOST_ROWS = 800
 """Rows of a page, properties and parameters and responses together: some 10 KB compressed, and 25 ms."""
 
+LONGEST_DESCRIPTION = 20_000
+"""Characters of what a definition, or an operation, says of itself."""
+
+LONGEST_REMARK = 1_000
+"""Characters of what is said of anything in it."""
+
 MOST_LISTED = 2_000
 """Operations, and schemas, that are named at all."""
 

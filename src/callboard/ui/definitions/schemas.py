@@ -3,15 +3,15 @@
 import json
 from collections.abc import Iterator
 from typing import Final
+from urllib.parse import unquote
 
 from callboard.model.json import JsonObject, JsonValue
-from callboard.ui.definitions.parts import Anchors, Node, Page
+from callboard.ui.definitions.parts import LONGEST_REMARK, MOST_LISTED, Anchors, Node, Page, Schema
 from callboard.ui.shapes import mapping, sequence, text
 
 _MOST_LEVELS: Final = 10
 _MOST_VALUES: Final = 40
 _LONGEST_NOTE: Final = 200
-_LONGEST_DESCRIPTION: Final = 1_000
 _LARGEST_EXAMPLE: Final = 2_000
 
 _CHOICES: Final = {"allOf": "all of", "oneOf": "one of", "anyOf": "any of"}
@@ -27,9 +27,24 @@ _FLAGS: Final = {
 }  # fmt: skip
 
 
-def tree(schema: JsonValue, page: Page, anchors: Anchors, name: str = "", *, required: bool = False) -> Node:
+def tree(schema: JsonValue, page: Page, places: Anchors, name: str = "", *, required: bool = False) -> Node:
     """*schema* as a tree. References are links: they are not followed, so that no circle is endless."""
-    return _node(schema, page, anchors, name, required, 0)
+    return _node(schema, page, places, name, required, 0)
+
+
+def anchors(named: JsonObject, prefix: str, page: Page) -> Anchors:
+    """Where the schemas with names are on *page*; references to them begin with *prefix*."""
+    return {f"{prefix}{_escaped(name)}": page.anchor("schema", name) for name in named}
+
+
+def listed(named: JsonObject, prefix: str, page: Page, places: Anchors) -> list[Schema]:
+    """The schemas that have a name, each as a tree as long as there is room."""
+    found = []
+    for name, schema in list(named.items())[:MOST_LISTED]:
+        anchor = places[f"{prefix}{_escaped(name)}"]
+        node = tree(schema, page, places) if page.has_room(anchor) else None
+        found.append(Schema(anchor, name, node))
+    return found
 
 
 def example(value: JsonValue, page: Page) -> str:
@@ -43,21 +58,27 @@ def example(value: JsonValue, page: Page) -> str:
     return shown
 
 
-def _node(schema: JsonValue, page: Page, anchors: Anchors, name: str, required: bool, level: int) -> Node:
-    page.take()
+def _escaped(name: str) -> str:
+    return name.replace("~", "~0").replace("/", "~1")
+
+
+def _node(schema: JsonValue, page: Page, places: Anchors, name: str, required: bool, level: int) -> Node:
     if isinstance(schema, bool):
+        page.take()
         return Node(name=name, type="anything" if schema else "nothing", required=required)
     said = mapping(schema)
     type_, target, inner = _typed(said)
-    children, cut = _below(inner, page, anchors, level)
+    description, notes = text(said.get("description"))[:LONGEST_REMARK], list(_notes(said))
+    page.take(1 + (len(description) + sum(map(len, notes))) // 100)
+    children, cut = _below(inner, page, places, level)
     return Node(
         name=name,
         type=type_,
-        target=target.rpartition("/")[2] if target else "",
-        anchor=anchors.get(target, ""),
+        target=target.rpartition("/")[2].replace("~1", "/").replace("~0", "~"),
+        anchor=places.get(target, ""),
         required=required,
-        description=text(said.get("description"))[:_LONGEST_DESCRIPTION],
-        notes=list(_notes(said)),
+        description=description,
+        notes=notes,
         children=children,
         cut=cut,
     )
@@ -69,7 +90,7 @@ def _typed(schema: JsonObject) -> tuple[str, str, JsonObject]:
     for _ in range(_MOST_LEVELS):
         reference = schema.get("$ref")
         if isinstance(reference, str):
-            return " ".join(words), reference, {}
+            return " ".join(words), unquote(reference), {}
         if not _is_list(schema):
             break
         words.append("array of")
@@ -78,7 +99,7 @@ def _typed(schema: JsonObject) -> tuple[str, str, JsonObject]:
 
 
 def _is_list(schema: JsonObject) -> bool:
-    return schema.get("type") == "array" or ("items" in schema and "type" not in schema)
+    return "array" in sequence(schema.get("type")) or ("items" in schema and "type" not in schema)
 
 
 def _own_type(schema: JsonObject) -> str:
@@ -89,12 +110,12 @@ def _own_type(schema: JsonObject) -> str:
     return (named or implied) + (f" ({format_})" if format_ else "")
 
 
-def _below(schema: JsonObject, page: Page, anchors: Anchors, level: int) -> tuple[list[Node], bool]:
+def _below(schema: JsonObject, page: Page, places: Anchors, level: int) -> tuple[list[Node], bool]:
     children: list[Node] = []
     for name, child, required in _members(schema):
         if level >= _MOST_LEVELS or page.rows <= 0:
             return children, True
-        children.append(_node(child, page, anchors, name, required, level + 1))
+        children.append(_node(child, page, places, name, required, level + 1))
     return children, False
 
 
@@ -122,6 +143,8 @@ def _notes(schema: JsonObject) -> Iterator[str]:
 
 
 def _own_notes(schema: JsonObject) -> Iterator[str]:
+    if _is_list(schema):
+        yield from (f"or {text(each)}" for each in sequence(schema.get("type")) if each != "array")
     for key, words in _FLAGS.items():
         if schema.get(key) is True:
             yield words
