@@ -74,7 +74,7 @@ async def _of_people(visit: Visit, subject: Subject) -> People | None:
         aggregated=counted == _ALL,
         switched=[
             ("Directly", f"{path}?count={_DIRECT}"),
-            ("With its groups" if is_user else "With groups below", f"{path}?count={_ALL}"),
+            ("With their groups" if is_user else "With groups below", f"{path}?count={_ALL}"),
         ],
         members=members,
         owned=owned,
