@@ -82,6 +82,8 @@ def main(context: click.Context, save: Path | None) -> None:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
     if context.invoked_subcommand is None:
         _measure(_everything, save)
+    elif save is not None:
+        raise click.UsageError(f"--json comes after the command: {context.invoked_subcommand} --json {save}")
 
 
 async def _everything(progress: Progress) -> list[Any]:

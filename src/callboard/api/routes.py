@@ -23,6 +23,7 @@ from callboard.api import (
     history,
     location_queries,
     locations,
+    model,
     permissions,
     providers,
     queries,
@@ -93,6 +94,7 @@ CATALOG = [
     Route("/providers/{name}/entities/{kind}/{namespace}/{entity}", providers.entity),
     Route("/providers/{name}/entities/{kind}/{namespace}/{entity}", providers.put_entity, methods=["PUT"]),
     Route("/providers/{name}/entities/{kind}/{namespace}/{entity}", providers.delete_entity, methods=["DELETE"]),
+    Route("/model", model.model),
     Route("/openapi.json", description.openapi),
 ]
 

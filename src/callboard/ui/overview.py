@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from starlette.responses import Response
 
 from callboard.model.notation import as_yaml
-from callboard.ui import about, ownership, relation_cards, subjects
+from callboard.ui import about, ownership, relation_cards, relations, subjects
 from callboard.ui.ownership import Members, Owned
 from callboard.ui.presenting import KINDS
 from callboard.ui.relation_cards import Row
@@ -21,8 +21,10 @@ async def overview(visit: Visit) -> Response:
     subject = await subjects.find(visit)
     told = about.of(subject)
     cards = relation_cards.of(subject)
-    known, people = await asyncio.gather(
-        _known(visit, [*told.refs, *(ref for card in cards for ref in card.shown)]), _of_people(visit, subject)
+    known, people, graph = await asyncio.gather(
+        _known(visit, [*told.refs, *(ref for card in cards for ref in card.shown)]),
+        _of_people(visit, subject),
+        relations.card(visit, subject),
     )
     is_odd = subject.kind not in KINDS and bool(subject.spec)
     return await subjects.page(
@@ -34,6 +36,7 @@ async def overview(visit: Visit) -> Response:
         cards=cards,
         known=known,
         people=people,
+        graph=graph,
         spec=highlighted(as_yaml(subject.spec), "yaml") if is_odd else None,
     )
 

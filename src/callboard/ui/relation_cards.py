@@ -4,10 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from callboard.errors import InvalidRef
 from callboard.model.json import JsonObject, JsonValue
 from callboard.model.refs import EntityRef
-from callboard.ui.presenting import KINDS, first_line, kind_name, kind_of, related, title_of
+from callboard.ui.presenting import KINDS, as_ref, first_line, kind_name, kind_of, related, title_of
 from callboard.ui.shapes import mapping, mappings, text
 from callboard.ui.subjects import Subject
 from callboard.ui.visits import Visit
@@ -110,16 +109,9 @@ def _row(ref: str, entity: JsonValue) -> Row:
         first_line(text(metadata.get("description"))),
         text(spec.get("type")),
         text(spec.get("lifecycle")),
-        _owner(spec.get("owner"), EntityRef.parse(ref).namespace),
+        as_ref(spec.get("owner"), "group", EntityRef.parse(ref).namespace) or "",
         is_missing=False,
     )
-
-
-def _owner(value: JsonValue, namespace: str) -> str:
-    try:
-        return str(EntityRef.parse(text(value), default_kind="group", default_namespace=namespace))
-    except InvalidRef:
-        return ""
 
 
 def _title(subject_kind: str, type_: str, kind: str) -> str:

@@ -7,7 +7,17 @@ from starlette.types import Scope
 
 from callboard.api.paths import Route
 from callboard.errors import NotFound
-from callboard.ui import assets, catalog, definition, live, login, overview
+from callboard.ui import (
+    assets,
+    catalog,
+    definition,
+    explorer,
+    live,
+    login,
+    overview,
+    relations,
+    search,
+)
 from callboard.ui.visits import Endpoint, Visit, page
 
 _READING = ("GET",)
@@ -45,8 +55,13 @@ async def _nothing_here(visit: Visit) -> Response:
 PAGES = [
     Route("/", _home),
     Page("/catalog", catalog.index),
+    # No namespace can be called so: these are no pages of entities.
+    Page("/catalog/-/choices/{dimension}", catalog.choices),
+    Page("/search", search.search),
     Page("/catalog/{namespace}/{kind}/{name}", overview.overview),
     Page("/catalog/{namespace}/{kind}/{name}/definition", definition.definition),
+    Page("/catalog/{namespace}/{kind}/{name}/relations", relations.relations),
+    Page("/catalog-graph", explorer.explorer),
     Page("/login", login.login, methods=("GET", "POST"), open_to_all=True),
     Page("/logout", login.logout, methods=_DOING, open_to_all=True),
     Route("/live/events", live.events),

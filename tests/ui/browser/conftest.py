@@ -9,6 +9,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -97,12 +98,18 @@ def serve_example(
 ) -> Iterator[Server]:
     """`callboard serve` with `examples/acme`, on a database of its own."""
     name = f"callboard_ui_{uuid.uuid4().hex[:8]}"
-    asyncio.run(execute(postgres, f'create database "{name}" template "{template}"'))
+    _execute(postgres, f'create database "{name}" template "{template}"')
     url = with_database(postgres, name)
     with started(folder, url, configuration, engines=1, example=EXAMPLE) as server:
         _wait_until_settled(server)
         yield server
-    asyncio.run(execute(postgres, f'drop database "{name}" with (force)'))
+    _execute(postgres, f'drop database "{name}" with (force)')
+
+
+def _execute(postgres: str, statement: str) -> None:
+    """Run a statement, while the loop of an open browser has this thread."""
+    with ThreadPoolExecutor(1) as threads:
+        threads.submit(lambda: asyncio.run(execute(postgres, statement))).result()
 
 
 def _wait_until_settled(server: Server) -> None:
