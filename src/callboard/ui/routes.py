@@ -10,6 +10,7 @@ from callboard.errors import NotFound
 from callboard.ui import (
     assets,
     catalog,
+    definition,
     explorer,
     live,
     login,
@@ -63,6 +64,7 @@ PAGES = [
     Page("/catalog/-/choices/{dimension}", catalog.choices),
     Page("/search", search.search),
     Page("/catalog/{namespace}/{kind}/{name}", overview.overview),
+    Page("/catalog/{namespace}/{kind}/{name}/definition", definition.definition),
     Page("/catalog/{namespace}/{kind}/{name}/relations", relations.relations),
     Page("/catalog-graph", explorer.explorer),
     Page("/catalog/{namespace}/{kind}/{name}/refresh", refreshing.refresh, methods=_DOING),
