@@ -24,6 +24,7 @@ AIM_KB = 100.0
 
 _SECONDS = 1.0
 _BROWSER = {"accept": "text/html", "accept-encoding": "gzip"}
+_ENTITY = "/catalog/{namespace}/{kind}/{name}"
 _COMPRESSED_FROM = 1024
 """Bytes; less is not worth it."""
 _IMPORTED = re.compile(r"""(?:\bfrom|\bimport)\s*\(?\s*["'](\.{1,2}/[^"']+)["']|\burl\(\s*["']?([^"')]+)""")
@@ -100,10 +101,12 @@ def listed(busiest: Busiest) -> list[Page]:
     return [
         Page("login", "/login"),
         Page("catalog", "/catalog"),
+        Page("catalog, all kinds", "/catalog?kind=all"),
         Page("catalog, APIs", "/catalog?kind=api"),
         Page("catalog, of a group", _if_there(busiest.group, "/catalog?kind=component&owner={ref}")),
-        Page("catalog, by owner", "/catalog?kind=component&sort=owner"),
+        Page("catalog, by owner", "/catalog?kind=component&order=owner"),
         Page("catalog, a word", f"/catalog?kind=component&q={busiest.word}"),
+        Page("catalog, choices", "/catalog/-/choices/owner?kind=component"),
         Page("search", f"/search?q={busiest.word}"),
         *_of_entity("component", busiest.component, ["", "relations", "history", "events", "inspect"]),
         *_of_entity("api", busiest.api, ["", "definition"]),
@@ -115,12 +118,13 @@ def listed(busiest: Busiest) -> list[Page]:
         Page("graph, of a system", _if_there(busiest.system, "/catalog-graph?system={ref}")),
         Page("import", "/catalog-import"),
         Page("operations", "/operations"),
+        Page("operations, tail", "/operations/tail"),
     ]
 
 
 def _of_entity(name: str, ref: EntityRef | None, tabs: Iterable[str]) -> Iterable[Page]:
     for tab in tabs:
-        template = "/catalog/{namespace}/{kind}/{name}" + (f"/{tab}" if tab else "")
+        template = f"{_ENTITY}/{tab}" if tab else _ENTITY
         yield Page(f"{name}, {tab or 'overview'}", _if_there(ref, template))
 
 
@@ -141,6 +145,8 @@ class References(HTMLParser):
         self.tabs: dict[str, None] = {}
         """Where its rows of tabs lead."""
         self.next_page: str | None = None
+        self.change: str | None = None
+        """Where the first change of a history is told."""
         self._in_tabs = False
         self.feed(html)
         self.close()
@@ -154,6 +160,8 @@ class References(HTMLParser):
         elif tag == "a" and "href" in given:
             if "next" in words:
                 self.next_page = given["href"]
+            if "/changes/" in given["href"] and self.change is None:
+                self.change = given["href"]
             if self._in_tabs:
                 self.tabs[given["href"]] = None
         elif tag == "link" and {"stylesheet", "icon", "modulepreload"} & {*words}:
@@ -179,7 +187,8 @@ async def run_fresh(count: int, progress: Progress, *, share: float = 1.0) -> Pa
 async def run(url: str, progress: Progress, *, look: Look | None, share: float = 1.0) -> Pages:
     """Look at all pages of the server at *url*; *look* tells the CPU time of its processes."""
     async with httpx2.AsyncClient(base_url=url, timeout=60, headers=_BROWSER) as http:
-        wanted = [*listed(await busiest(http)), *await _found(http)]
+        who = await busiest(http)
+        wanted = [*listed(who), *await _found(http, who)]
         fetched: dict[str, Asset] = {}
         looked: list[Looked] = []
         skipped: dict[str, str] = {}
@@ -208,14 +217,17 @@ async def run(url: str, progress: Progress, *, look: Look | None, share: float =
         return Pages(entities=await _total(http), looked=looked, skipped=skipped, assets=[*fetched.values()])
 
 
-async def _found(http: httpx2.AsyncClient) -> list[Page]:
-    """The pages whose addresses only other pages know: the second one of a list, the tabs of the operations."""
-    catalog = References((await http.get("/catalog")).text).next_page
-    answer = await http.get("/operations")
-    tabs = References(answer.text).tabs if answer.status_code == 200 else {}
+async def _found(http: httpx2.AsyncClient, who: Busiest) -> list[Page]:
+    """The pages whose addresses only other pages know: the second one of a list, a change, tabs of the operations."""
+    catalog = References((await http.get("/catalog")).text)
+    history = References((await http.get(_if_there(who.component, f"{_ENTITY}/history") or "/catalog")).text)
+    operations = References((await http.get("/operations")).text)
+    known = {page.path for page in listed(who)}
+    tabs = [tab for tab in operations.tabs if tab.startswith("/operations") and tab not in known]
     return [
-        Page("catalog, second page", catalog),
-        *(Page(f"operations, {re.split('[/?=]', tab)[-1]}", tab) for tab in tabs if tab != "/operations"),
+        Page("catalog, second page", catalog.next_page),
+        Page("component, change", history.change),
+        *(Page(f"operations, {re.split('[/?=]', tab)[-1]}", tab) for tab in tabs),
     ]
 
 
