@@ -22,6 +22,11 @@ from callboard.ui import (
     search,
     settling,
 )
+from callboard.ui.operations import conflicts as operated_conflicts
+from callboard.ui.operations import locations as operated_locations
+from callboard.ui.operations import overview as operations
+from callboard.ui.operations import providers as operated_providers
+from callboard.ui.operations import stream, unprocessed
 from callboard.ui.visits import Endpoint, Visit, page
 
 _READING = ("GET",)
@@ -74,6 +79,21 @@ PAGES = [
     Page("/catalog-import", registering.start),
     Page("/catalog-import", registering.register, methods=_DOING),
     Page("/catalog-import/settling/{id}", registering.settling),
+    Page("/operations", operations.overview),
+    Page("/operations/locations", operated_locations.locations),
+    Page("/operations/providers", operated_providers.providers),
+    Page("/operations/providers/{name}", operated_providers.provider),
+    Page("/operations/providers/{name}/let-through", operated_providers.let_through, methods=_DOING),
+    Page("/operations/providers/{name}/forget", operated_providers.forget, methods=_ASKING),
+    Page("/operations/conflicts", operated_conflicts.conflicts),
+    Page("/operations/unprocessed", unprocessed.unprocessed),
+    Page("/operations/unprocessed/refresh", unprocessed.refresh, methods=_DOING),
+    Page("/operations/unprocessed/delete", unprocessed.delete, methods=_DOING),
+    Page("/operations/stream", stream.stream),
+    Page("/operations/stream/{name}/pause", stream.pause, methods=_DOING),
+    Page("/operations/stream/{name}/resume", stream.resume, methods=_DOING),
+    Page("/operations/stream/{name}/replay", stream.replay, methods=_ASKING),
+    Page("/operations/stream/{name}/forget", stream.forget, methods=_ASKING),
     Page("/login", login.login, methods=("GET", "POST"), open_to_all=True),
     Page("/logout", login.logout, methods=_DOING, open_to_all=True),
     Route("/live/events", live.events),

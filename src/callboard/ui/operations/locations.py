@@ -1,0 +1,68 @@
+"""Locations: what somebody has registered, and how it is."""
+
+import asyncio
+from typing import Final
+
+from starlette.responses import Response
+
+from callboard.access.permissions import LOCATION_CREATE, LOCATION_DELETE
+from callboard.ingestion.locations import entity_ref_of
+from callboard.model.json import JsonObject, JsonValue
+from callboard.model.refs import LocationRef
+from callboard.ui.asking import Refused, path_of
+from callboard.ui.operations.frame import TABS
+from callboard.ui.shapes import mapping, mappings
+from callboard.ui.visits import Visit
+
+_ON_A_PAGE: Final = 20
+"""Each has its state looked up."""
+_MOST_CONFIGURED: Final = 200
+
+
+async def locations(visit: Visit) -> Response:
+    """Registered locations, those of the configuration, and the state of each registered one."""
+    text, cursor = visit.text("q").strip()[:200], visit.text("cursor")
+    body: JsonObject = {"limit": _ON_A_PAGE}
+    if cursor:
+        body["cursor"] = cursor
+    elif text:
+        # What is searched for is one exact target, or the beginning of several.
+        body["query"] = {"target": {"$hasPrefix": text}}
+    try:
+        found = await visit.catalog.post_object("/locations/by-query", body)
+    except Refused as refused:
+        if cursor and refused.status == 400:
+            return visit.go("/operations/locations")
+        raise
+    items = mappings(found["items"])
+    states = await asyncio.gather(*(_state(visit, str(each["id"])) for each in items))
+    return visit.page(
+        "operations/locations.html",
+        tabs=TABS,
+        text=text,
+        found=found,
+        rows=list(zip(items, states, strict=True)),
+        onward=mapping(found["pageInfo"]).get("nextCursor"),
+        configured=await _configured(visit),
+        may_register=await visit.may(LOCATION_CREATE),
+        may_unregister=await visit.may(LOCATION_DELETE),
+    )
+
+
+async def _configured(visit: Visit) -> list[tuple[str, str, JsonObject | None]]:
+    """Type and target of each location that the configuration names, and the entity that stands for it."""
+    settings = visit.context.settings.catalog.locations[:_MOST_CONFIGURED]
+    if not settings:
+        return []
+    refs = [str(entity_ref_of(LocationRef(each.type, each.target))) for each in settings]
+    fields: list[JsonValue] = ["kind", "metadata.name", "metadata.namespace", "status"]
+    found = await visit.catalog.post_object("/entities/by-refs", {"entityRefs": [*refs], "fields": fields})
+    items = found["items"]
+    assert isinstance(items, list)
+    entities = [each if isinstance(each, dict) else None for each in items]
+    return [(each.type, each.target, entity) for each, entity in zip(settings, entities, strict=True)]
+
+
+async def _state(visit: Visit, location_id: str) -> JsonObject | None:
+    found = await visit.catalog.find("/locations" + path_of(location_id, "status"))
+    return found if isinstance(found, dict) else None
