@@ -7,7 +7,7 @@ from starlette.types import Scope
 
 from callboard.api.paths import Route
 from callboard.errors import NotFound
-from callboard.ui import assets, catalog, live, login, overview
+from callboard.ui import assets, catalog, history, inspection, live, login, overview, tails
 from callboard.ui.visits import Endpoint, Visit, page
 
 _READING = ("GET",)
@@ -46,6 +46,11 @@ PAGES = [
     Route("/", _home),
     Page("/catalog", catalog.index),
     Page("/catalog/{namespace}/{kind}/{name}", overview.overview),
+    Page("/catalog/{namespace}/{kind}/{name}/history", history.history),
+    Page("/catalog/{namespace}/{kind}/{name}/changes/{offset}", history.change),
+    Page("/catalog/{namespace}/{kind}/{name}/inspect", inspection.inspect),
+    Page("/catalog/{namespace}/{kind}/{name}/events", tails.events),
+    Page("/operations/tail", tails.tail),
     Page("/login", login.login, methods=("GET", "POST"), open_to_all=True),
     Page("/logout", login.logout, methods=_DOING, open_to_all=True),
     Route("/live/events", live.events),
