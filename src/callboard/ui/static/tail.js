@@ -5,10 +5,6 @@ const MOST = 200;
 const FIRST_PAUSE = 2_000;
 const LONGEST_PAUSE = 30_000;
 
-const bar = document.querySelector("[data-tail]");
-if (bar !== null) follow(bar);
-document.addEventListener("click", expand);
-
 function follow(bar) {
   const rows = new Rows(document.querySelector("[data-tail-rows]"), JSON.parse(bar.dataset.words));
   const state = bar.querySelector("[data-tail-state]");
@@ -241,3 +237,7 @@ async function expand(event) {
   row.after(below);
   opener.setAttribute("aria-expanded", "true");
 }
+
+const bar = document.querySelector("[data-tail]");
+if (bar !== null) follow(bar);
+document.addEventListener("click", expand);
