@@ -28,6 +28,7 @@ from benchmarks import (
     join,
     live,
     migrate,
+    pages,
     plot,
     processes,
     publish,
@@ -39,6 +40,7 @@ from benchmarks import (
 )
 from benchmarks.ingest import Via
 from benchmarks.programs import Missing
+from benchmarks.query import Look
 from benchmarks.servers import ReaderClocks
 from benchmarks.sides import Side
 from callboard.errors import CallboardError
@@ -72,6 +74,13 @@ _save = click.option(
 _count = click.option("--count", type=_COUNT, default=10_000, show_default=True, help="Entities.")
 _database = click.option("--database-url", help="A PostgreSQL database; the default is an embedded one.")
 _server = click.option("--server", help="A running server, for example http://localhost:7007.  [default: a fresh one]")
+_pid = click.option("--pid", type=int, help="The process of that server, if it runs here: for its CPU time.")
+_share = click.option(
+    "--share",
+    type=click.FloatRange(min=0, min_open=True),
+    default=1.0,
+    help="Ask for this part of the usual time: 0.2 for a quick look.",
+)
 
 
 @click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
@@ -82,6 +91,8 @@ def main(context: click.Context, save: Path | None) -> None:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
     if context.invoked_subcommand is None:
         _measure(_everything, save)
+    elif save is not None:
+        raise click.UsageError(f"--json comes after the command: {context.invoked_subcommand} --json {save}")
 
 
 async def _everything(progress: Progress) -> list[Any]:
@@ -160,29 +171,52 @@ def _join(count: int, apis: int, rate: int, save: Path | None) -> None:
     default=["10000"],
     help="Entities; several numbers, or the option several times, are one run after the other.  [default: 10000]",
 )
-@click.option(
-    "--share",
-    type=click.FloatRange(min=0, min_open=True),
-    default=1.0,
-    help="Ask for this part of the usual time: 0.2 for a quick look.",
-)
+@_share
 @_server
-@click.option("--pid", type=int, help="The process of that server, if it runs here: for its CPU time.")
+@_pid
 @_save
 def _query(counts: Sequence[list[int]], share: float, server: str | None, pid: int | None, save: Path | None) -> None:
     """Read from a server in every way that readers do, and weigh its API process."""
+    _check_pid(server, pid)
+
+    async def work(progress: Progress) -> list[Any]:
+        if server is not None:
+            return [await query.run(server, progress, look=_clocks_below(pid), share=share)]
+        numbers = itertools.chain.from_iterable(counts)
+        return [await query.run_fresh(count, progress, share=share) for count in numbers]
+
+    _measure(work, save)
+
+
+def _check_pid(server: str | None, pid: int | None) -> None:
     if pid is not None and server is None:
         raise click.UsageError("--pid belongs to --server")
+
+
+def _clocks_below(pid: int | None) -> Look | None:
+    """Looks at the clocks of a process and of all below it; None of none."""
 
     async def look() -> ReaderClocks:
         assert pid is not None
         return ReaderClocks(processes.clocks([pid, *processes.below(pid)]), None)
 
+    return None if pid is None else look
+
+
+@main.command("pages")
+@click.option("--count", type=_COUNT, default=50_000, show_default=True, help="Entities.")
+@_share
+@_server
+@_pid
+@_save
+def _pages(count: int, share: float, server: str | None, pid: int | None, save: Path | None) -> None:
+    """Look at every page of the web page: CPU of the server, and bytes of a first visit."""
+    _check_pid(server, pid)
+
     async def work(progress: Progress) -> list[Any]:
         if server is not None:
-            return [await query.run(server, progress, look=look if pid else None, share=share)]
-        numbers = itertools.chain.from_iterable(counts)
-        return [await query.run_fresh(count, progress, share=share) for count in numbers]
+            return [await pages.run(server, progress, look=_clocks_below(pid), share=share)]
+        return [await pages.run_fresh(count, progress, share=share)]
 
     _measure(work, save)
 
@@ -428,6 +462,7 @@ _SHOW: dict[type, Callable[[Console, Any], None]] = {
     scale.Scale: scale.show,
     join.Join: join.show,
     query.Query: query.show,
+    pages.Pages: pages.show,
     follow.Follow: follow.show,
     live.Live: live.show,
     compact.Compact: compact.show,

@@ -108,7 +108,7 @@ async def run(
     async def ask(where: str, read: Read, look: Look | None) -> None:
         for connections in _CONNECTIONS:
             progress.update(task, description=f"query: {read.name}")
-            readings.append(await _measured(where, read, connections, _SECONDS * share, look))
+            readings.append(await measured(where, read, connections, _SECONDS * share, look))
             progress.advance(task)
 
     async with _http_alone() as (floor, look_at_floor):
@@ -150,7 +150,8 @@ async def _why_not(url: str, read: Read) -> str | None:
     return None
 
 
-async def _measured(url: str, read: Read, connections: int, seconds: float, look: Look | None) -> Reading:
+async def measured(url: str, read: Read, connections: int, seconds: float, look: Look | None) -> Reading:
+    """Ask the server at *url* for this *read* during so many *seconds*; *look* tells the CPU time of its processes."""
     # Not over the same connections: one that has warmed up waits for the slowest, and a server closes what is idle.
     async with wire.connected(url, connections, Wire) as wires:
         await asyncio.gather(*(asked_for(each, read, number, _WARM_UP_SECONDS, 1) for number, each in enumerate(wires)))

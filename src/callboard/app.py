@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import httpx2
 import structlog
 
-from callboard import __version__, plugins
+from callboard import __version__, modelling, plugins
 from callboard.access import authentication
 from callboard.access.authentication import Authenticator
 from callboard.access.authorizers import authorizer_of
@@ -41,6 +41,7 @@ from callboard.ingestion.locations import CONFIGURED, REGISTERED, ConfiguredLoca
 from callboard.loop import Loop
 from callboard.metrics import Metrics
 from callboard.model.documents import parse_entities
+from callboard.model.kinds import Kinds, builtin
 from callboard.model.refs import LocationRef
 from callboard.model.rules import AllowedKind, LocationMatch, Rule, Rules
 from callboard.plugins import Plugins
@@ -290,12 +291,12 @@ def build_pipeline(
         ),
     ]
     readers: dict[str, Reader] = {reader.type: Measured(reader, metrics) for reader in found}
-    processors: list[Processor] = [PlaceholderProcessor(readers), BuiltinKindsProcessor()]
+    processors: list[Processor] = [PlaceholderProcessor(readers), BuiltinKindsProcessor(modelling.kinds_of(settings))]
     if not settings.catalog.disable_default_processors:
         processors += [LocationProcessor(readers, parse_entities), AnnotateLocationProcessor()]
     return Pipeline(
         processors=_ordered(settings, [*processors, *added.processors]),
-        policies=[*default_policies(), *added.policies],
+        policies=[*default_policies(modelling.formats_of(settings)), *added.policies],
         last_policies=last_policies(),
         rules=Rules(rules_of(settings)),
         readers=readers,
@@ -468,6 +469,8 @@ class ReadSide:
     follower: Follower
     wakeups: WakeUps
     schema: SchemaWatch = field(init=False)
+    kinds: Kinds = field(init=False)
+    """What entities may be."""
     pipeline: Pipeline
     """What the engines do with each entity, to try it out here."""
     authenticator: Authenticator | None = None
@@ -483,6 +486,7 @@ class ReadSide:
 
     def __post_init__(self) -> None:
         self.sinks = sink_kinds(self.settings, self.clock, self.added)
+        self.kinds = modelling.kinds_of(self.settings) or builtin()
         self.audience = Audience(self.settings.callboard.stream.max_readers, self.metrics)
         self.schema = SchemaWatch(self.database, self.clock)
 

@@ -5,6 +5,7 @@
     │   ├── InvalidConfiguration    a configuration file says something that can't be used
     │   ├── InvalidDocument         a file is not the YAML or JSON that it should be
     │   ├── InvalidEntity           an entity broke an envelope rule, a kind schema or a policy
+    │   ├── InvalidLocation         what a location leads to can't be taken in
     │   ├── InvalidRef              a text is not an entity ref or a location ref
     │   └── InvalidRows             some entities of a set can't be taken over
     ├── Unauthenticated             it is not known who calls, or the proof is not valid
@@ -103,6 +104,28 @@ class InvalidEntity(InvalidInput):
         self.reason = reason
         self.pointer = pointer
         super().__init__(reason)
+
+
+class InvalidLocation(InvalidInput):
+    """What a location leads to can't be taken in.
+
+    *problems* are the first errors, each described with its place and with the `entityRef` that it is of; *count* says
+    how many there are.
+    """
+
+    code = "invalid_location"
+
+    def __init__(self, problems: Sequence[Mapping[str, object]], count: int) -> None:
+        self.problems = problems
+        self.count = count
+        told = [f"{problem['name']}: {problem['message']}" for problem in problems]
+        more = [f"and {count - len(problems)} more"] if count > len(problems) else []
+        super().__init__(", ".join([*told, *more]))
+
+    @property
+    def details(self) -> Mapping[str, object]:
+        """The errors one by one."""
+        return {"errors": self.problems, "errorCount": self.count}
 
 
 class InvalidRef(InvalidInput):

@@ -144,6 +144,18 @@ async def test_a_dry_run_tells_what_is_wrong(api: Api) -> None:
     assert complaint(answer) == (400, "InputError", message)
 
 
+async def test_a_dry_run_tells_where_each_error_is(api: Api) -> None:
+    api.catalog.host.put(URL, component_yaml("payments") + "---\n" + component_yaml("cart", owner=""))
+
+    error = (await api.post("/locations", LOCATION, dryRun="true")).json()["error"]
+
+    [problem] = error["errors"]
+    assert error["errorCount"] == 1
+    assert problem["entityRef"] == "component:default/cart"
+    assert (problem["location"], problem["line"], problem["pointer"]) == (f"url:{URL}", 10, "/spec/owner")
+    assert problem["message"] in error["message"]
+
+
 async def test_a_dry_run_is_not_a_matter_of_guessing(api: Api) -> None:
     unknown = await api.post("/locations", LOCATION, dryRun="maybe")
     no = await api.post("/locations", LOCATION, dryRun="false")

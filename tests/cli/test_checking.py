@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from callboard.cli.checking import Problem, check
+from callboard.cli.checking import Problem, Rules, check
 from callboard.model.refs import LocationRef
 from tests.harness import component_yaml
 
@@ -8,7 +8,7 @@ ENVELOPE = "apiVersion: backstage.io/v1alpha1\nkind: Component\n"
 
 
 async def problems(text: str, folder: Path = Path("/nowhere")) -> list[tuple[int, str, str]]:
-    checked = await check(text.encode(), LocationRef("file", str(folder / "catalog-info.yaml")))
+    checked = await check(text.encode(), LocationRef("file", str(folder / "catalog-info.yaml")), Rules())
     return [(problem.line, problem.field, problem.reason) for problem in checked.problems]
 
 
@@ -17,13 +17,13 @@ async def test_a_good_entity_has_no_problems() -> None:
 
 
 async def test_empty_documents_are_no_entities() -> None:
-    checked = await check(b"---\n---\n# nothing\n", LocationRef("file", "/a.yaml"))
+    checked = await check(b"---\n---\n# nothing\n", LocationRef("file", "/a.yaml"), Rules())
 
     assert (checked.entities, checked.problems) == (0, [])
 
 
 async def test_what_is_not_yaml_is_one_problem_of_the_file() -> None:
-    checked = await check(b"kind: Component\n\tname: x\n", LocationRef("file", "/a.yaml"))
+    checked = await check(b"kind: Component\n\tname: x\n", LocationRef("file", "/a.yaml"), Rules())
 
     (problem,) = checked.problems
     assert (problem.line, problem.entity, problem.field) == (2, "", "")
@@ -31,7 +31,7 @@ async def test_what_is_not_yaml_is_one_problem_of_the_file() -> None:
 
 
 async def test_a_document_that_is_no_object_is_named_by_its_number() -> None:
-    checked = await check((component_yaml("a") + "---\n- 1\n").encode(), LocationRef("file", "/a.yaml"))
+    checked = await check((component_yaml("a") + "---\n- 1\n").encode(), LocationRef("file", "/a.yaml"), Rules())
 
     assert checked.problems == [
         Problem(line=10, entity="document 2", field="", reason="is not an object, and so not an entity")

@@ -120,6 +120,51 @@ def test_every_pod_is_restricted_and_writes_to_tmp_alone(name: str) -> None:
 
 @needs_helm
 @pytest.mark.slow
+def test_every_process_that_runs_on_is_asked_whether_it_lives_and_works_on_a_port_that_it_serves() -> None:
+    deployments = [
+        each
+        for each in rendered("--values", str(CHART / "ci/least.yaml"), "--set", "engine.metricsPort=9500")
+        if each["kind"] == "Deployment"
+    ]
+
+    [api], [engine] = (each["spec"]["template"]["spec"]["containers"] for each in deployments)
+    assert (api["ports"], engine["ports"]) == (
+        [{"name": "http", "containerPort": 7007}],
+        [{"name": "metrics", "containerPort": 9500}],
+    )
+    assert {"--host=0.0.0.0", "--metrics-port=9500"} <= set(engine["args"])
+    for container in (api, engine):
+        for probe in ("readiness", "liveness"):
+            asked = container[f"{probe}Probe"]["httpGet"]
+            assert asked == {"path": f"/.backstage/health/v1/{probe}", "port": container["ports"][0]["name"]}
+
+
+@needs_helm
+@pytest.mark.slow
+def test_prometheus_finds_every_process_and_is_let_in() -> None:
+    documents = rendered("--values", str(CHART / "ci/everything.yaml"))
+
+    [monitor] = [each["spec"] for each in documents if each["kind"] == "ServiceMonitor"]
+    [let_in] = [each["spec"]["ingress"][0] for each in documents if each["kind"] == "NetworkPolicy"]
+    found = set()
+    for service in (each for each in documents if each["kind"] == "Service"):
+        assert monitor["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
+        assert monitor["jobLabel"] in service["metadata"]["labels"]
+        for pod in (each["spec"]["template"] for each in documents if each["kind"] == "Deployment"):
+            if service["spec"]["selector"].items() <= pod["metadata"]["labels"].items():
+                [container], [port] = pod["spec"]["containers"], service["spec"]["ports"]
+                [own] = [each for each in container["ports"] if each["name"] == port["targetPort"]]
+                found.add((container["name"], port["name"], own["containerPort"]))
+    assert found == {("api", "http", 7007), ("engine", "metrics", 9464)}
+    assert {(each["port"], each["path"]) for each in monitor["endpoints"]} == {
+        ("http", "/metrics"),
+        ("metrics", "/metrics"),
+    }
+    assert {each["port"] for each in let_in["ports"]} == {7007, 9464}
+
+
+@needs_helm
+@pytest.mark.slow
 def test_the_configuration_is_what_was_said_and_another_one_starts_pods_anew() -> None:
     flags = ("--values", str(CHART / "ci/everything.yaml"))
     first, other = rendered(*flags), rendered(*flags, "--set", "config.catalog.orphanStrategy=delete")

@@ -54,7 +54,7 @@ def entity(kind: str, spec: Any, namespace: str = "default", name: str = "x") ->
 
 
 def check(value: dict[str, Any]) -> None:
-    definition = kinds.find(value)
+    definition = kinds.builtin().find(value)
     assert definition is not None
     definition.check(value)
 
@@ -145,12 +145,12 @@ def test_everything_that_is_wrong_is_named_at_once() -> None:
     ],
 )
 def test_another_case_or_version_is_a_foreign_kind(kind: str, version: str) -> None:
-    assert kinds.find({"apiVersion": version, "kind": kind}) is None
+    assert kinds.builtin().find({"apiVersion": version, "kind": kind}) is None
 
 
 @pytest.mark.parametrize("kind", [kind for kind in MINIMAL if kind != "Template"])
 def test_the_first_beta_version_is_the_same(kind: str) -> None:
-    assert kinds.find({"apiVersion": "backstage.io/v1beta1", "kind": kind}) is not None
+    assert kinds.builtin().find({"apiVersion": "backstage.io/v1beta1", "kind": kind}) is not None
 
 
 @pytest.mark.parametrize(
@@ -186,7 +186,7 @@ def test_a_field_relates_in_both_directions(
 ) -> None:
     declared = entity(kind, {field: value}, namespace="Shop", name="X")
 
-    edges = kinds.relations_of(declared, entity_ref(declared))
+    edges = kinds.builtin().relations_of(declared, entity_ref(declared))
 
     source = f"{kind.lower()}:shop/x"
     assert edges == {(source, relation, target), (target, inverse, source)}
@@ -195,7 +195,7 @@ def test_a_field_relates_in_both_directions(
 def test_an_entity_may_relate_to_itself() -> None:
     loop = entity("Component", {"dependsOn": ["component:x"]})
 
-    edges = kinds.relations_of(loop, entity_ref(loop))
+    edges = kinds.builtin().relations_of(loop, entity_ref(loop))
 
     itself = "component:default/x"
     assert edges == {(itself, "dependsOn", itself), (itself, "dependencyOf", itself)}
@@ -204,7 +204,7 @@ def test_an_entity_may_relate_to_itself() -> None:
 def test_two_ways_to_say_one_relation_are_one() -> None:
     twice = entity("Component", {"consumesApis": ["a", "api:default/A"]})
 
-    assert len(kinds.relations_of(twice, entity_ref(twice))) == 2
+    assert len(kinds.builtin().relations_of(twice, entity_ref(twice))) == 2
 
 
 @pytest.mark.parametrize(
@@ -219,7 +219,7 @@ def test_a_text_that_is_no_ref_is_refused_where_it_stands(field: str, value: Any
     wrong = entity("Component", {field: value})
 
     with pytest.raises(InvalidEntity, match="Entity reference") as caught:
-        kinds.relations_of(wrong, entity_ref(wrong))
+        kinds.builtin().relations_of(wrong, entity_ref(wrong))
 
     assert caught.value.pointer == pointer
 
@@ -228,7 +228,7 @@ def test_foreign_kinds_and_locations_relate_to_nothing() -> None:
     for kind in ("Unicorn", "Location"):
         value = entity(kind, {"owner": "me", "targets": ["./a"]})
 
-        assert kinds.relations_of(value, entity_ref(value)) == set()
+        assert kinds.builtin().relations_of(value, entity_ref(value)) == set()
 
 
 def test_lists_of_refs_are_sorted_and_other_lists_are_not() -> None:
@@ -241,7 +241,7 @@ def test_lists_of_refs_are_sorted_and_other_lists_are_not() -> None:
         },
     )
 
-    kinds.sort_relation_fields(value)
+    kinds.builtin().sort_relation_fields(value)
 
     assert value["spec"] == {
         "consumesApis": ["api:default/missing-api", "pricing-api"],
@@ -254,6 +254,6 @@ def test_lists_of_refs_are_sorted_and_other_lists_are_not() -> None:
 def test_what_is_not_valid_is_left_for_the_schema_to_refuse(spec: Any) -> None:
     value = entity("Component", spec)
 
-    kinds.sort_relation_fields(value)
+    kinds.builtin().sort_relation_fields(value)
 
     assert value["spec"] == spec

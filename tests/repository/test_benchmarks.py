@@ -33,7 +33,7 @@ def test_every_generated_entity_is_valid(catalog: list[JsonObject]) -> None:
         check_envelope(entity)
         for policy in default_policies():
             policy.enforce(entity)
-        definition = kinds.find(entity)
+        definition = kinds.builtin().find(entity)
 
         assert definition is not None
         definition.check(entity)
@@ -44,7 +44,10 @@ def test_every_relation_leads_to_an_entity_of_the_catalog(catalog: list[JsonObje
     refs = set(refs_of(catalog))
 
     targets = {
-        end for entity in catalog for edge in kinds.relations_of(entity, entity_ref(entity)) for end in edge[::2]
+        end
+        for entity in catalog
+        for edge in kinds.builtin().relations_of(entity, entity_ref(entity))
+        for end in edge[::2]
     }
 
     assert targets <= refs

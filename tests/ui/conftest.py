@@ -9,9 +9,10 @@ from dataclasses import dataclass
 import httpx2
 import pytest
 
+from callboard.model.json import JsonObject, JsonValue
 from callboard.ui.routes import PAGES
 from tests.api.conftest import app_of, client_of
-from tests.harness import Catalog
+from tests.harness import Catalog, component
 
 
 @dataclass(slots=True)
@@ -41,6 +42,18 @@ def words(page: str) -> str:
     """What a page says, without its markup, in one line."""
     text = re.sub(r"<(script|style|svg)\b.*?</\1>", " ", page, flags=re.DOTALL)
     return html.unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", text)).strip())
+
+
+def group(name: str) -> JsonObject:
+    """A group that a provider may offer."""
+    return {**component(name), "kind": "Group", "spec": {"type": "team", "children": []}}
+
+
+def with_metadata(entity: JsonObject, **more: JsonValue) -> JsonObject:
+    """*entity* with more in its metadata."""
+    metadata = entity["metadata"]
+    assert isinstance(metadata, dict)
+    return {**entity, "metadata": {**metadata, **more}}
 
 
 @pytest.fixture

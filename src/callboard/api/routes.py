@@ -23,7 +23,9 @@ from callboard.api import (
     history,
     location_queries,
     locations,
+    model,
     permissions,
+    processing_status,
     providers,
     queries,
     subscriptions,
@@ -68,6 +70,7 @@ CATALOG = [
     Route("/subscriptions/{name}/seek", subscriptions.seek, methods=["POST"]),
     Route("/subscriptions/{name}/read", subscriptions.read, methods=["POST"]),
     Route("/subscriptions/{name}/ack", subscriptions.acknowledge, methods=["POST"]),
+    Route("/processing/status", processing_status.status),
     Route("/conflicts", conflicts.listing),
     Route("/locations", locations.listing),
     Route("/locations", locations.register, methods=["POST"]),
@@ -93,6 +96,7 @@ CATALOG = [
     Route("/providers/{name}/entities/{kind}/{namespace}/{entity}", providers.entity),
     Route("/providers/{name}/entities/{kind}/{namespace}/{entity}", providers.put_entity, methods=["PUT"]),
     Route("/providers/{name}/entities/{kind}/{namespace}/{entity}", providers.delete_entity, methods=["DELETE"]),
+    Route("/model", model.model),
     Route("/openapi.json", description.openapi),
 ]
 

@@ -282,13 +282,13 @@ def _alike(value: JsonObject, path: _Path | None) -> Iterator[Violation]:
             yield Violation(pointer_of([*steps, key]), f'"{where}" differs from the key "{other}" in case only', "")
 
 
-def default_policies() -> list[Policy]:
+def default_policies(formats: FieldFormats = DEFAULT_FORMATS) -> list[Policy]:
     """The policies that every installation starts with, in their order."""
     return [
         SchemaPolicy(),
         DefaultNamespacePolicy(),
         NoForeignRootFieldsPolicy(),
-        FieldFormatsPolicy(),
+        FieldFormatsPolicy(formats),
     ]
 
 

@@ -1,13 +1,17 @@
 """`callboard api`: the read side alone."""
 
 import os
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from callboard.cli import options
 from callboard.clock import CommonClock
 from callboard.settings import Settings
+
+if TYPE_CHECKING:
+    from starlette.routing import BaseRoute
 
 
 @click.command(
@@ -38,5 +42,16 @@ async def _run(settings: Settings) -> None:
             until_told(os.environ) as stop,
             app.read_side(settings, database_url(settings), CommonClock(), Metrics(tracing=spans)) as read_side,
         ):
-            pages = PAGES if settings.callboard.ui.enabled else ()
+            pages = [*(PAGES if settings.callboard.ui.enabled else ()), *_tools()]
             await serve(read_side, stop, inherited=int(inherited) if inherited else None, pages=pages)
+
+
+def _tools() -> "Sequence[BaseRoute]":
+    """The tools for AI agents, where the extra that they need is installed."""
+    try:
+        from callboard.mcp.routes import ROUTES
+    except ModuleNotFoundError as error:
+        if error.name not in ("mcp", "mcp_types"):
+            raise
+        return ()
+    return ROUTES

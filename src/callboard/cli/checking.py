@@ -6,17 +6,18 @@ thing.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from callboard.builtin.placeholders import PlaceholderProcessor
 from callboard.builtin.policies import Explains, SchemaPolicy, default_policies, last_policies
 from callboard.builtin.readers.files import FileReader
 from callboard.errors import InvalidDocument, InvalidEntity, LocationNotFound, Unreadable
-from callboard.extend import Content, NotModified, Run
+from callboard.extend import Content, NotModified, Policy, Run
 from callboard.model import json, kinds
 from callboard.model.documents import locate, parse_documents
 from callboard.model.entities import check_envelope, entity_ref
 from callboard.model.json import JsonObject, JsonValue
+from callboard.model.kinds import Kinds, builtin
 from callboard.model.refs import EntityRef, LocationRef
 from callboard.model.schemas import Violation
 
@@ -50,7 +51,15 @@ class Checked:
     problems: Sequence[Problem]
 
 
-async def check(data: bytes, location: LocationRef) -> Checked:
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What entities are held to."""
+
+    kinds: Kinds = field(default_factory=builtin)
+    policies: Sequence[Policy] = field(default_factory=lambda: [*default_policies(), *last_policies()])
+
+
+async def check(data: bytes, location: LocationRef, rules: Rules) -> Checked:
     """Check what was read at a location of the type `file`; placeholders are looked up beside it."""
     try:
         documents = parse_documents(data)
@@ -59,7 +68,7 @@ async def check(data: bytes, location: LocationRef) -> Checked:
     problems: list[Problem] = []
     for index, document in enumerate(documents):
         name = _name(document.value) or f"document {index + 1}"
-        for violation in await _violations(document.value, location):
+        for violation in await _violations(document.value, location, rules):
             exact = len(problems) < _LOCATED
             problems.append(
                 Problem(
@@ -73,7 +82,7 @@ async def check(data: bytes, location: LocationRef) -> Checked:
     return Checked(sum(document.value is not None for document in documents), problems)
 
 
-async def _violations(value: JsonValue, location: LocationRef) -> list[Violation]:
+async def _violations(value: JsonValue, location: LocationRef, rules: Rules) -> list[Violation]:
     if value is None:
         return []
     if not isinstance(value, dict):
@@ -85,7 +94,7 @@ async def _violations(value: JsonValue, location: LocationRef) -> list[Violation
         return SchemaPolicy().violations(value) or [_of_error(error)]
     ref = entity_ref(value)
     broken = await _replace_placeholders(value, Run(ref=ref, location=location, origin=location))
-    found = [*_policy_violations(value), *_kind_violations(value, ref)]
+    found = [*_policy_violations(value, rules.policies), *_kind_violations(value, ref, rules.kinds)]
     return [*broken, *(violation for violation in found if _at(value, violation.pointer) != _UNREAD)]
 
 
@@ -145,8 +154,8 @@ def _parts(pointer: str) -> list[str]:
     return [part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:]]
 
 
-def _policy_violations(entity: JsonObject) -> Iterator[Violation]:
-    for policy in (*default_policies(), *last_policies()):
+def _policy_violations(entity: JsonObject, policies: Sequence[Policy]) -> Iterator[Violation]:
+    for policy in policies:
         try:
             policy.enforce(entity)
         except InvalidEntity as error:
@@ -156,21 +165,20 @@ def _policy_violations(entity: JsonObject) -> Iterator[Violation]:
                 return
 
 
-def _kind_violations(entity: JsonObject, ref: EntityRef) -> Iterator[Violation]:
-    definition = kinds.find(entity)
+def _kind_violations(entity: JsonObject, ref: EntityRef, known: Kinds) -> Iterator[Violation]:
+    definition = known.find(entity)
     if definition is None:
         yield Violation("/kind", f"no kind {entity['kind']!r} is known with apiVersion {entity['apiVersion']!r}", "")
         return
-    violations = definition.schema.violations(entity)
+    violations = definition.violations(entity)
     yield from violations
-    spec = entity.get("spec")
     broken = {violation.pointer.split("/")[2] for violation in violations if violation.pointer.startswith("/spec/")}
-    for field in definition.relation_fields:
-        if not isinstance(spec, dict) or field.field in broken:
+    for named in definition.fields_of(entity):
+        if named.path[0] in broken:
             continue
         try:
             # One field at a time, since the first text that is not a ref ends it.
-            kinds.relations_of({**entity, "spec": {field.field: spec.get(field.field)}}, ref)
+            list(kinds.targets(entity, named, ref.namespace))
         except InvalidEntity as error:
             yield _of_error(error)
 

@@ -98,6 +98,7 @@ def server_settings(
     insecure: bool = False,
 ) -> Settings:
     """The settings of the files, overridden by the flags; warnings go to the log."""
+    from callboard import modelling
     from callboard.access import authentication, authorizers
 
     read = configuration.read(configuration.load(files, os.environ))
@@ -112,6 +113,7 @@ def server_settings(
         }
     )
     authorizers.check(settings)
+    modelling.check(settings)
     if not (settings.backend.listen.loopback or authentication.enabled(settings) or insecure):
         raise InvalidConfiguration(
             f"refusing to listen on {settings.backend.listen}: nobody would have to log in."

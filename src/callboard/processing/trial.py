@@ -3,18 +3,22 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 from callboard import errors
-from callboard.errors import InvalidEntity, InvalidInput
+from callboard.errors import InvalidEntity, InvalidInput, InvalidLocation
 from callboard.extend import Processor, Run
 from callboard.model import json
-from callboard.model.entities import check_envelope, entity_ref
+from callboard.model.entities import check_envelope, entity_ref, location_of
 from callboard.model.json import JsonObject
 from callboard.model.refs import EntityRef, LocationRef
 from callboard.processing.pipeline import Broken, Completed, Outcome, Pipeline
 
 _TOLD = 100
 """So many errors are told; nobody reads more."""
+
+_Found: TypeAlias = tuple[JsonObject, int | None]
+"""An entity, and the line of its file that it begins on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,8 +47,8 @@ async def check(pipeline: Pipeline, entity: JsonObject, limits: Limits) -> Seque
 async def follow(pipeline: Pipeline, entity: JsonObject, limits: Limits) -> list[JsonObject]:
     """The processed *entity* and all that it leads to, parents first.
 
-    Raises InvalidInput for an entity that comes twice, for what goes beyond the *limits*, and otherwise with the errors
-    of all entities that are as far from the first one as the nearest with an error.
+    Raises InvalidInput for an entity that comes twice and for what goes beyond the *limits*, and InvalidLocation with
+    the errors of all entities that are as far from the first one as the nearest with an error.
     """
     twins = _Twins()
     watched = replace(pipeline, processors=[_Bounds(limits.entities), *pipeline.processors, twins])
@@ -58,35 +62,39 @@ async def follow(pipeline: Pipeline, entity: JsonObject, limits: Limits) -> list
 async def _descend(pipeline: Pipeline, entity: JsonObject, limits: Limits, twins: "_Twins") -> list[JsonObject]:
     processed: list[JsonObject] = []
     seen: set[EntityRef] = set()
-    level = [entity]
+    level: list[_Found] = [(entity, None)]
     for _ in range(limits.depth):
-        for ref in [*map(entity_ref, level), *twins.found]:
+        for ref in [*(entity_ref(found) for found, _ in level), *twins.found]:
             if ref in seen:
                 raise InvalidInput(f"Duplicate nested entity: {ref}")
             seen.add(ref)
         if len(seen) > limits.entities:
             raise InvalidInput(_too_many(entity_ref(entity), limits.entities))
-        found = await _process_all(pipeline, level, limits)
-        processed += [completed.entity for completed in found]
-        level = [child.entity for completed in found for child in completed.run.children]
+        results = await _process_all(pipeline, level, limits)
+        processed += [completed.entity for completed in results]
+        level = [(child.entity, child.line) for completed in results for child in completed.run.children]
         if not level:
             return processed
     raise InvalidInput(f"{entity_ref(entity)} leads to entities that are nested deeper than {limits.depth} levels")
 
 
-async def _process_all(pipeline: Pipeline, entities: Sequence[JsonObject], limits: Limits) -> list[Completed]:
-    """The results of all *entities*. Raises InvalidInput with the errors of all."""
+async def _process_all(pipeline: Pipeline, entities: Sequence[_Found], limits: Limits) -> list[Completed]:
+    """The results of all *entities*. Raises InvalidLocation with the errors of all."""
     slots = asyncio.Semaphore(limits.at_once)
 
     async def process(entity: JsonObject) -> Outcome:
         async with slots:
             return await _process(pipeline, entity)
 
-    outcomes = await asyncio.gather(*map(process, entities))
-    found = [error for outcome in outcomes if isinstance(outcome, Broken) for error in outcome.errors]
-    if found:
-        more = [f"and {len(found) - _TOLD} more"] if len(found) > _TOLD else []
-        raise InvalidInput(", ".join([*map(_named, found[:_TOLD]), *more]))
+    outcomes = await asyncio.gather(*(process(entity) for entity, _ in entities))
+    wrong = [
+        (found, error)
+        for found, outcome in zip(entities, outcomes, strict=True)
+        if isinstance(outcome, Broken)
+        for error in outcome.errors
+    ]
+    if wrong:
+        raise InvalidLocation([_described(*each) for each in wrong[:_TOLD]], len(wrong))
     return [outcome for outcome in outcomes if isinstance(outcome, Completed)]
 
 
@@ -137,8 +145,14 @@ class _Twins(Processor):
         return entity
 
 
-def _named(error: Exception) -> str:
-    return f"{errors.describe(error)['name']}: {error}"
+def _described(found: _Found, error: Exception) -> dict[str, object]:
+    """*error* as it would stand with the entity, and which one that is."""
+    entity, line = found
+    try:
+        location = str(location_of(entity))
+    except InvalidInput:
+        location = None
+    return {**errors.describe_with_places(error, location, line), "entityRef": str(entity_ref(entity))}
 
 
 def _too_many(ref: EntityRef, entities: int) -> str:

@@ -12,6 +12,7 @@ from callboard.settings.auth import BackstageSettings
 from callboard.settings.backend import LISTEN, Listen
 from callboard.settings.databases import WaysSettings
 from callboard.settings.forms import Adjusted, Bytes, Computed, Count, Form, Key, Percentage, Raw, Seconds, Shorthand
+from callboard.settings.model import ModelSettings
 from callboard.settings.permissions import DecidingSettings
 from callboard.settings.subscriptions import SubscriptionSettings
 from callboard.settings.values import JsonValue, Value
@@ -196,6 +197,9 @@ class CallboardSettings:
 
     processing: ProcessingSettings = field(default_factory=ProcessingSettings)
     """How an engine works off entities that are due."""
+
+    model: ModelSettings = field(default_factory=ModelSettings)
+    """What entities may be, beyond what every catalog knows."""
 
     plugins: tuple[Annotated[PluginSetting, Shorthand(_PLUGIN), Adjusted(_placed)], ...] = ()
     """Code that is loaded by engines and APIs at their start, in this order. A text is the `use` of a plugin without

@@ -18,12 +18,14 @@ Parameter = str | int | list[str] | None
 class Refused(Exception):
     """The API has answered with an error."""
 
-    def __init__(self, status: int, name: str, message: str, error: JsonObject) -> None:
+    def __init__(self, status: int, name: str, message: str, error: JsonObject, body: JsonValue = None) -> None:
         self.status = status
         self.name = name
         self.message = message
         self.error = error
         """All that the answer says of it."""
+        self.body = body
+        """The answer as it is, where it is in no envelope."""
         super().__init__(message)
 
 
@@ -130,7 +132,9 @@ def _query(parameters: Mapping[str, Parameter]) -> bytes:
 def _refused(status: int, content: JsonValue) -> Refused:
     error = content.get("error") if isinstance(content, dict) else None
     if not isinstance(error, dict):
-        return Refused(status, "NotFoundError" if status == 404 else "Error", f"The catalog answered {status}", {})
+        return Refused(
+            status, "NotFoundError" if status == 404 else "Error", f"The catalog answered {status}", {}, content
+        )
     return Refused(status, str(error.get("name", "Error")), str(error.get("message", "")), error)
 
 

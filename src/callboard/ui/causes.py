@@ -3,12 +3,15 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from callboard.errors import InvalidRef
 from callboard.model.json import JsonValue
 from callboard.model.refs import EntityRef
+from callboard.ui import addresses
 from callboard.ui.presenting import page_of, short
+from callboard.ui.shapes import mappings
+from callboard.ui.shapes import text as text_of
 
 WORDS: Final = {
     "changed": "New, or changed at its source",
@@ -57,8 +60,8 @@ def read(told: JsonValue) -> Cause | None:
     """The cause that an event has, if it has one."""
     if not isinstance(told, dict):
         return None
-    because = _text(told.get("because"))
-    location_id = _text(told.get("locationId"))
+    because = text_of(told.get("because"))
+    location_id = text_of(told.get("locationId"))
     return Cause(
         because=WORDS.get(because, because[:1].upper() + because[1:]),
         source=_named(told.get("source"), source),
@@ -89,8 +92,8 @@ def source(text: str) -> Named:
 
 def location(text: str) -> Named:
     """A location key: a link where a browser can open it."""
-    target = text.removeprefix("url:")
-    return Named(target, target if _scheme(target) in ("http", "https") else "")
+    found = addresses.place(text)
+    return Named(found.words, found.address)
 
 
 def person(text: str) -> Named:
@@ -108,23 +111,10 @@ def neighbour(text: str) -> Named:
 
 
 def _named(value: JsonValue, read_one: Callable[[str], Named]) -> Named | None:
-    text = _text(value)
+    text = text_of(value)
     return read_one(text) if text else None
 
 
 def _rivals(value: JsonValue) -> list[Named]:
-    listed = value if isinstance(value, list) else []
-    found = [_named(each.get("source"), source) for each in listed if isinstance(each, dict)]
+    found = [_named(each.get("source"), source) for each in mappings(value)]
     return [each for each in found if each is not None]
-
-
-def _text(value: JsonValue) -> str:
-    return value if isinstance(value, str) else ""
-
-
-def _scheme(text: str) -> str:
-    """The scheme of an address, or nothing where it is none."""
-    try:
-        return urlsplit(text).scheme.lower()
-    except ValueError:
-        return ""

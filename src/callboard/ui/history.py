@@ -14,6 +14,7 @@ from callboard.ui import causes, comparing, presence, sources
 from callboard.ui.asking import Refused
 from callboard.ui.causes import Cause
 from callboard.ui.comparing import Comparison
+from callboard.ui.shapes import mappings
 from callboard.ui.visits import Visit
 
 _PAGE: Final = 15
@@ -79,12 +80,6 @@ def read(item: JsonObject) -> Version:
     )
 
 
-def items(told: JsonObject, name: str = "items") -> list[JsonObject]:
-    """The objects that an answer lists under *name*."""
-    listed = told.get(name)
-    return [each for each in listed if isinstance(each, dict)] if isinstance(listed, list) else []
-
-
 async def _one(visit: Visit, found: presence.Found) -> Response:
     """The entity as it was at an offset, whole."""
     at = _offset(visit, "at")
@@ -139,7 +134,7 @@ async def _versions(
         if refused.status != 404:
             raise
         return [], None
-    versions = [read(item) for item in items(told)]
+    versions = [read(item) for item in mappings(told["items"])]
     return versions, versions[_PAGE - 1].offset if len(versions) > _PAGE else None
 
 

@@ -1,7 +1,7 @@
 """Inspection: all that the catalog knows of one entity, in words and tables, and as it is written."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -12,10 +12,11 @@ from starlette.responses import Response
 from callboard.model.annotations import MANAGED_BY_ORIGIN_LOCATION
 from callboard.model.json import JsonObject, JsonValue
 from callboard.model.notation import as_yaml
-from callboard.ui import causes, presence, sources
+from callboard.ui import causes, presence, problems, sources
 from callboard.ui.asking import Refused
 from callboard.ui.causes import Named
 from callboard.ui.presenting import ref_of, title_of
+from callboard.ui.shapes import mapping, mappings
 from callboard.ui.subjects import Subject
 from callboard.ui.visits import Visit
 
@@ -68,18 +69,6 @@ class Emission:
     leads_to: Step
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fault:
-    """What was wrong in the last run, or led to that."""
-
-    name: str
-    message: str
-    where: Named | None
-    line: int | None
-    column: int | None
-    pointer: str
-
-
 async def inspect(visit: Visit) -> Response:
     """The tab, in one of its views."""
     found = await presence.find(visit)
@@ -120,10 +109,10 @@ def _indented(value: JsonValue) -> str:
 
 def _explanation(explained: JsonObject) -> dict[str, object]:
     """What the template shows of an answer of `explain`."""
-    processing, emitted = _object(explained["processing"]), _object(explained["emitted"])
-    ways = _object(explained["chains"])
-    roots, is_cut = chains(str(explained["entityRef"]), _objects(ways["nodes"]), _objects(ways["edges"]))
-    children, relations = _texts(emitted["children"]), _objects(emitted["relations"])
+    processing, emitted = mapping(explained["processing"]), mapping(explained["emitted"])
+    ways = mapping(explained["chains"])
+    roots, is_cut = chains(str(explained["entityRef"]), mappings(ways["nodes"]), mappings(ways["edges"]))
+    children, relations = _texts(emitted["children"]), mappings(emitted["relations"])
     return {
         "explained": explained,
         "states": _STATES,
@@ -131,8 +120,8 @@ def _explanation(explained: JsonObject) -> dict[str, object]:
         "hidden": explained["hidden"],
         "last": processing["last"],
         "next": processing["next"],
-        "errors": list(_faults(explained["errors"])),
-        "claims": [_claim(each) for each in _objects(explained["claims"])],
+        "errors": [problems.of_error(each) for each in mappings(explained["errors"])],
+        "claims": [_claim(each) for each in mappings(explained["claims"])],
         "contested": explained["conflict"],
         "chains": roots,
         "chains_cut": is_cut,
@@ -154,31 +143,6 @@ def _claim(told: JsonObject) -> Claim:
         source=causes.source(str(told["source"])),
         location=causes.location(str(told["locationKey"] or "no location key")),
         line=_number(told.get("line")),
-    )
-
-
-def _faults(told: JsonValue) -> Iterable[Fault]:
-    """Errors, each followed by what has led to it, as far as it has not said that itself."""
-    for error in _objects(told):
-        fault = _fault(error)
-        yield fault
-        cause = error.get("cause")
-        while isinstance(cause, dict):
-            deeper = _fault(cause)
-            if deeper.message not in fault.message or deeper.where != fault.where:
-                yield deeper
-            fault, cause = deeper, cause.get("cause")
-
-
-def _fault(error: JsonObject) -> Fault:
-    location = error.get("location")
-    return Fault(
-        name=str(error.get("name", "Error")),
-        message=str(error.get("message", "")),
-        where=causes.location(location) if isinstance(location, str) else None,
-        line=_number(error.get("line")),
-        column=_number(error.get("column")),
-        pointer=str(error.get("pointer") or ""),
     )
 
 
@@ -243,8 +207,8 @@ async def _above(visit: Visit, subject: Subject) -> list[tuple[str, str, list[st
             raise
         return []
     found = []
-    for item in _objects(told["items"])[:_MOST_LISTED]:
-        entity = _object(item["entity"])
+    for item in mappings(told["items"])[:_MOST_LISTED]:
+        entity = mapping(item["entity"])
         found.append((ref_of(entity), title_of(entity), _texts(item["parentEntityRefs"])))
     return found
 
@@ -259,15 +223,7 @@ async def _colocated(visit: Visit, origin: JsonValue) -> tuple[list[str], int]:
     }
     told = await visit.catalog.post_object("/entities/by-query", body)
     count = told.get("totalItems")
-    return [ref_of(entity) for entity in _objects(told["items"])], count if isinstance(count, int) else 0
-
-
-def _object(value: JsonValue) -> JsonObject:
-    return value if isinstance(value, dict) else {}
-
-
-def _objects(value: JsonValue) -> list[JsonObject]:
-    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+    return [ref_of(entity) for entity in mappings(told["items"])], count if isinstance(count, int) else 0
 
 
 def _texts(value: JsonValue) -> list[str]:

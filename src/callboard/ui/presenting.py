@@ -9,6 +9,7 @@ from urllib.parse import quote, urlencode
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
+from callboard.errors import InvalidRef
 from callboard.model.json import JsonObject, JsonValue
 from callboard.model.refs import EntityRef
 
@@ -77,6 +78,42 @@ def related(entity: JsonObject, *types: str) -> list[str]:
     relations = entity.get("relations")
     found = [each for each in relations if isinstance(each, dict)] if isinstance(relations, list) else []
     return [str(each["targetRef"]) for each in found if not types or each.get("type") in types]
+
+
+def as_ref(text: JsonValue, kind: str, namespace: str) -> str | None:
+    """The canonical ref that *text* in an entity of *namespace* means; None when it means none."""
+    if not isinstance(text, str):
+        return None
+    try:
+        return str(EntityRef.parse(text, default_kind=kind, default_namespace=namespace))
+    except InvalidRef:
+        return None
+
+
+def levels_of(entity: JsonObject) -> list[str]:
+    """What the status says is wrong with an entity, each once: `error`, `warning`."""
+    items = _object(entity.get("status")).get("items")
+    levels = [str(each.get("level")) for each in items if isinstance(each, dict)] if isinstance(items, list) else []
+    return [level for level in ("error", "warning") if level in levels]
+
+
+def tags_of(entity: JsonObject) -> list[str]:
+    """The tags of an entity."""
+    tags = _object(entity.get("metadata")).get("tags")
+    return [str(each) for each in tags] if isinstance(tags, list) else []
+
+
+def targets_of(entity: JsonObject) -> list[str]:
+    """What a Location names."""
+    spec = _object(entity.get("spec"))
+    many = spec.get("targets")
+    return [str(each) for each in [spec.get("target"), *(many if isinstance(many, list) else [])] if each]
+
+
+def shown(value: str, kind: str = "") -> str:
+    """A value of a facet for people: a ref without what is usual."""
+    ref = as_ref(value, kind, "default") if kind else None
+    return value if ref is None else short(ref, kind)
 
 
 def with_query(path: str, parameters: Mapping[str, JsonValue]) -> str:

@@ -7,11 +7,29 @@ from starlette.types import Scope
 
 from callboard.api.paths import Route
 from callboard.errors import NotFound
-from callboard.ui import assets, catalog, history, inspection, live, login, overview, tails
+from callboard.ui import (
+    assets,
+    catalog,
+    definition,
+    explorer,
+    history,
+    inspection,
+    live,
+    login,
+    overview,
+    refreshing,
+    registering,
+    relations,
+    removing,
+    search,
+    settling,
+    tails,
+)
 from callboard.ui.visits import Endpoint, Visit, page
 
 _READING = ("GET",)
 _DOING = ("POST",)
+_ASKING = ("GET", "POST")
 
 
 class Page(Route):
@@ -45,7 +63,20 @@ async def _nothing_here(visit: Visit) -> Response:
 PAGES = [
     Route("/", _home),
     Page("/catalog", catalog.index),
+    # No namespace can be called so: these are no pages of entities.
+    Page("/catalog/-/choices/{dimension}", catalog.choices),
+    Page("/search", search.search),
     Page("/catalog/{namespace}/{kind}/{name}", overview.overview),
+    Page("/catalog/{namespace}/{kind}/{name}/definition", definition.definition),
+    Page("/catalog/{namespace}/{kind}/{name}/relations", relations.relations),
+    Page("/catalog-graph", explorer.explorer),
+    Page("/catalog/{namespace}/{kind}/{name}/refresh", refreshing.refresh, methods=_DOING),
+    Page("/catalog/{namespace}/{kind}/{name}/settling", settling.entity),
+    Page("/catalog/{namespace}/{kind}/{name}/unregister", removing.unregister, methods=_ASKING),
+    Page("/catalog/{namespace}/{kind}/{name}/delete", removing.delete, methods=_ASKING),
+    Page("/catalog-import", registering.start),
+    Page("/catalog-import", registering.register, methods=_DOING),
+    Page("/catalog-import/settling/{id}", registering.settling),
     Page("/catalog/{namespace}/{kind}/{name}/history", history.history),
     Page("/catalog/{namespace}/{kind}/{name}/changes/{offset}", history.change),
     Page("/catalog/{namespace}/{kind}/{name}/inspect", inspection.inspect),

@@ -1,17 +1,23 @@
 """Subjects: the entity that a page is about, and what all of its tabs say of it."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 from urllib.parse import quote
 
 from starlette.responses import Response
 
 from callboard.access.permissions import ENTITY_DELETE, ENTITY_REFRESH, LOCATION_DELETE
 from callboard.model.annotations import MANAGED_BY_LOCATION
-from callboard.model.json import JsonObject, JsonValue
+from callboard.model.json import JsonObject
 from callboard.model.refs import EntityRef
-from callboard.ui.asking import path_of
-from callboard.ui.presenting import page_of, related
+from callboard.stitching.assembly import CONFLICT
+from callboard.ui import problems
+from callboard.ui.asking import Refused, path_of
+from callboard.ui.presenting import page_of, ref_of, related, title_of
+from callboard.ui.problems import Problem
+from callboard.ui.shapes import mapping, mappings
 from callboard.ui.visits import Visit
 
 ORPHAN = "backstage.io/orphan"
@@ -43,17 +49,17 @@ class Subject:
     @property
     def metadata(self) -> JsonObject:
         """Its metadata."""
-        return _object(self.entity.get("metadata"))
+        return mapping(self.entity.get("metadata"))
 
     @property
     def spec(self) -> JsonObject:
         """Its spec."""
-        return _object(self.entity.get("spec"))
+        return mapping(self.entity.get("spec"))
 
     @property
     def annotations(self) -> JsonObject:
         """Its annotations."""
-        return _object(self.metadata.get("annotations"))
+        return mapping(self.metadata.get("annotations"))
 
     @property
     def is_orphan(self) -> bool:
@@ -63,13 +69,26 @@ class Subject:
     @property
     def errors(self) -> list[JsonObject]:
         """What its last processing has found wrong, each with `level`, `message` and perhaps `error`."""
-        items = _object(self.entity.get("status")).get("items")
-        return [each for each in items if isinstance(each, dict)] if isinstance(items, list) else []
+        return _errors(self.entity)
+
+    @property
+    def problems(self) -> list[Problem]:
+        """The same as people read it, but for conflicts, of which more is known than a message."""
+        return [problems.of_status(each) for each in self.errors if each.get("type") != CONFLICT]
 
     @property
     def is_read(self) -> bool:
         """Whether it comes from something that can be read again."""
         return str(self.annotations.get(MANAGED_BY_LOCATION, "")).startswith(("url:", "file:"))
+
+
+@dataclass(frozen=True, slots=True)
+class Above:
+    """An entity above a subject that is in error, so that the subject may be out of date."""
+
+    ref: str
+    title: str
+    problems: Sequence[Problem]
 
 
 async def find(visit: Visit) -> Subject:
@@ -102,14 +121,32 @@ def _tabs(ref: str) -> list[tuple[str, str]]:
 
 async def page(visit: Visit, subject: Subject, template: str, **values: object) -> Response:
     """A tab of the page of *subject*: *template* extends `entity.html`."""
+    conflict, above, lacking = await asyncio.gather(
+        _unless_away(_conflict(visit, subject)), _unless_away(_above(visit, subject)), missing(visit, subject)
+    )
     return visit.page(
         template,
         subject=subject,
         changes=changes_of(visit, subject.ref),
-        conflict=await _conflict(visit, subject),
-        missing=await missing(visit, subject),
+        conflict=None if isinstance(conflict, Refused) else conflict,
+        above=[] if isinstance(above, Refused) else above,
+        away=isinstance(conflict, Refused) or isinstance(above, Refused),
+        missing=lacking,
         **values,
     )
+
+
+_Found = TypeVar("_Found")
+
+
+async def _unless_away(asking: Awaitable[_Found]) -> _Found | Refused:
+    # The entity itself is in memory: it can be shown while the database, which is asked here, is away.
+    try:
+        return await asking
+    except Refused as refused:
+        if refused.status == 503:
+            return refused
+        raise
 
 
 def changes_of(visit: Visit, ref: str) -> str:
@@ -132,10 +169,21 @@ async def missing(visit: Visit, subject: Subject) -> list[str]:
 
 async def _conflict(visit: Visit, subject: Subject) -> JsonObject | None:
     found = await visit.catalog.get_object("/conflicts", entityRef=subject.ref)
-    items = found["items"]
-    assert isinstance(items, list)
-    return _object(items[0]) if items else None
+    return next(iter(mappings(found["items"])), None)
 
 
-def _object(value: JsonValue) -> JsonObject:
-    return value if isinstance(value, dict) else {}
+async def _above(visit: Visit, subject: Subject) -> list[Above]:
+    parsed = EntityRef.parse(subject.ref)
+    path = "/entities/by-name" + path_of(parsed.kind, parsed.namespace, parsed.name) + "/ancestry"
+    found = await visit.catalog.find(path)
+    entities = [mapping(item.get("entity")) for item in mappings(mapping(found).get("items"))]
+    failing = [(ref_of(entity), entity, _serious(entity)) for entity in entities]
+    return [Above(ref, title_of(entity), wrong) for ref, entity, wrong in failing if wrong and ref != subject.ref]
+
+
+def _serious(entity: JsonObject) -> list[Problem]:
+    return [problem for problem in map(problems.of_status, _errors(entity)) if problem.is_serious]
+
+
+def _errors(entity: JsonObject) -> list[JsonObject]:
+    return mappings(mapping(entity.get("status")).get("items"))

@@ -13,6 +13,7 @@ from callboard.ui import causes, history, presence
 from callboard.ui.asking import Parameter, Refused
 from callboard.ui.history import Version
 from callboard.ui.presenting import with_query
+from callboard.ui.shapes import mappings
 from callboard.ui.subjects import changes_of
 from callboard.ui.visits import Visit
 
@@ -37,7 +38,7 @@ async def events(visit: Visit) -> Response:
     latest: list[Version] = []
     told = await visit.catalog.find(presence.path(found.ref, "history"), limit=_SHOWN)
     if isinstance(told, dict):
-        latest = [history.read(item) for item in history.items(told)]
+        latest = [history.read(item) for item in mappings(told["items"])]
     return await presence.page(
         visit,
         found,
@@ -125,7 +126,7 @@ async def _latest(visit: Visit, wanted: dict[str, str], end: int, *, is_filtered
             raise
         begin, forgotten = min(end, await _floor(visit, end)), True
         told = await _read(visit, wanted, begin, end)
-    events = [event for event in history.items(told, "events") if not change or event.get("type") == change]
+    events = [event for event in mappings(told["events"]) if not change or event.get("type") == change]
     listed = [(str(event["entityRef"]), history.read(event)) for event in events]
     inside = [(ref, version) for ref, version in listed if version.offset <= end][-_SHOWN:]
     if len(inside) == _SHOWN and len(listed) > _SHOWN:

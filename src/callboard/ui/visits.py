@@ -2,13 +2,19 @@
 
 import functools
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Any, TypeAlias
 from urllib.parse import parse_qsl, quote, unquote
 
 import structlog
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from jinja2 import (
+    ChainableUndefined,
+    Environment,
+    PackageLoader,
+    Undefined,
+    select_autoescape,
+)
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
@@ -71,7 +77,7 @@ class Visit:
     def page(self, template: str, status: int = 200, /, **values: object) -> Response:
         """The page that *template* makes of *values*."""
         said = self.request.cookies.get(_SAID)
-        rendered = _environment().get_template(template).render(**self._surroundings(), said=_unpacked(said), **values)
+        rendered = environment().get_template(template).render(**self._surroundings(), said=_unpacked(said), **values)
         response = HTMLResponse(rendered, status, headers=_HEADERS)
         sessions.keep_secret(self.request, response, self.secret)
         if said is not None:
@@ -188,12 +194,40 @@ def _failed(visit: Visit, status: int, message: str) -> Response:
     return visit.page("error.html", status, code=status, heading=heading, message=message)
 
 
+class _Absent(ChainableUndefined):
+    """What JSON does not have is nothing; what a page was not given, or an object of ours lacks, is a mistake."""
+
+    def _looked_at(self) -> None:
+        if not isinstance(self._undefined_obj, dict | list | str | int | float | Undefined | None):
+            self._fail_with_undefined_error()
+
+    def __str__(self) -> str:
+        self._looked_at()
+        return super().__str__()
+
+    def __bool__(self) -> bool:
+        self._looked_at()
+        return False
+
+    def __iter__(self) -> Iterator[Any]:
+        self._looked_at()
+        return super().__iter__()
+
+    def __len__(self) -> int:
+        self._looked_at()
+        return 0
+
+    def __html__(self) -> str:
+        return str(self)
+
+
 @functools.cache
-def _environment() -> Environment:
+def environment() -> Environment:
+    """What templates are rendered with: the same for all pages."""
     environment = Environment(
         loader=PackageLoader("callboard.ui"),
         autoescape=select_autoescape(default=True),
-        undefined=StrictUndefined,
+        undefined=_Absent,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -206,6 +240,11 @@ def _environment() -> Environment:
         "kind_name": presenting.kind_name,
         "related": presenting.related,
         "with_query": presenting.with_query,
+        "as_ref": presenting.as_ref,
+        "levels_of": presenting.levels_of,
+        "tags_of": presenting.tags_of,
+        "targets_of": presenting.targets_of,
+        "shown": presenting.shown,
         "FIELD": sessions.FIELD,
     }
     environment.filters |= {

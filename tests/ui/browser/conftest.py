@@ -9,6 +9,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
 from callboard.model.json import JsonValue
 from tests.conftest import execute, with_database
-from tests.flows.started import Server, started
+from tests.flows.started import Record, Server, started
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "acme" / "app-config.yaml"
 
@@ -97,17 +98,29 @@ def serve_example(
 ) -> Iterator[Server]:
     """`callboard serve` with `examples/acme`, on a database of its own."""
     name = f"callboard_ui_{uuid.uuid4().hex[:8]}"
-    asyncio.run(execute(postgres, f'create database "{name}" template "{template}"'))
+    _execute(postgres, f'create database "{name}" template "{template}"')
     url = with_database(postgres, name)
     with started(folder, url, configuration, engines=1, example=EXAMPLE) as server:
         _wait_until_settled(server)
         yield server
-    asyncio.run(execute(postgres, f'drop database "{name}" with (force)'))
+    _execute(postgres, f'drop database "{name}" with (force)')
+
+
+def _execute(postgres: str, statement: str) -> None:
+    """Run a statement, while the loop of an open browser has this thread."""
+    with ThreadPoolExecutor(1) as threads:
+        threads.submit(lambda: asyncio.run(execute(postgres, statement))).result()
 
 
 def _wait_until_settled(server: Server) -> None:
+    # Before that nobody knows of the provider.
+    server.log.wait_for(lambda records: any(map(_is_configuration, records)), "what the configuration names")
     status = httpx2.get(f"{server.url}/api/catalog/providers/config/status", params={"wait": "60"}, timeout=90)
     assert status.json()["state"] == "settled"
+
+
+def _is_configuration(record: Record) -> bool:
+    return record["event"] == "ingestion.applied" and record.get("provider") == "config"
 
 
 @pytest.fixture(scope="session")

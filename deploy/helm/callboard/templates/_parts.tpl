@@ -102,6 +102,9 @@ spec:
         - --log-format={{ .root.Values.logFormat }}
         - --host=0.0.0.0
         - --port=7007
+        {{- if eq .role "engine" }}
+        - --metrics-port={{ .own.metricsPort }}
+        {{- end }}
         {{- if .root.Values.insecure }}
         - --insecure
         {{- end }}
@@ -137,6 +140,20 @@ spec:
         preStop:
           # Until everybody knows that no more requests are to come here.
           exec: {command: [sleep, "5"]}
+      {{- else }}
+      ports:
+        - name: metrics
+          containerPort: {{ .own.metricsPort }}
+      # Nobody is sent to an engine: unready, it only lets an upgrade wait for PostgreSQL, and shows in `kubectl get pods`.
+      readinessProbe:
+        httpGet: {path: /.backstage/health/v1/readiness, port: metrics}
+        periodSeconds: 5
+        timeoutSeconds: 5
+      livenessProbe:
+        httpGet: {path: /.backstage/health/v1/liveness, port: metrics}
+        periodSeconds: 10
+        timeoutSeconds: 10
+        failureThreshold: 6
       {{- end }}
       resources:
         {{- toYaml .own.resources | nindent 8 }}

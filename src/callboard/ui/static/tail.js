@@ -72,10 +72,14 @@ function follow(bar) {
   });
 }
 
-// A browser comes back by itself after a broken connection, but not after an answer that is an error: then we do.
-function connect(address, take, told, pause = FIRST_PAUSE) {
-  const source = new EventSource(address);
+// A browser comes back by itself after a broken connection, but not after an answer that is an error: then we do. And it
+// has six connections to a server at most, so a page that nobody looks at gives its own up, and goes on there later.
+function connect(address, take, told) {
+  let source = null;
+  let again = null;
   let next = address;
+  let pause = FIRST_PAUSE;
+  let over = false;
   const note = ({ lastEventId }) => {
     const [epoch, offset] = lastEventId.split(".");
     if (offset === undefined) return;
@@ -84,27 +88,47 @@ function connect(address, take, told, pause = FIRST_PAUSE) {
     url.searchParams.set("offset", offset);
     next = url.href;
   };
-  for (const type of ["added", "updated", "removed"]) {
-    source.addEventListener(type, (message) => {
-      note(message);
-      take(JSON.parse(message.data));
+  const close = () => {
+    clearTimeout(again);
+    source?.close();
+    source = null;
+  };
+  const open = () => {
+    close();
+    source = new EventSource(next);
+    for (const type of ["added", "updated", "removed"]) {
+      source.addEventListener(type, (message) => {
+        note(message);
+        take(JSON.parse(message.data));
+      });
+    }
+    source.addEventListener("bookmark", note);
+    source.addEventListener("open", () => {
+      pause = FIRST_PAUSE;
+      told.open();
     });
-  }
-  source.addEventListener("bookmark", note);
-  source.addEventListener("open", () => {
-    pause = FIRST_PAUSE;
-    told.open();
-  });
-  source.addEventListener("gone", () => {
-    source.close();
-    told.gone();
-  });
-  source.addEventListener("error", () => {
-    told.lost();
-    if (source.readyState !== EventSource.CLOSED) return;
-    setTimeout(() => connect(next, take, told, Math.min(pause * 2, LONGEST_PAUSE)), pause);
-  });
-  addEventListener("pagehide", () => source.close());
+    source.addEventListener("gone", () => {
+      over = true;
+      close();
+      told.gone();
+    });
+    source.addEventListener("error", ({ target }) => {
+      if (target !== source) return;
+      told.lost();
+      if (source.readyState !== EventSource.CLOSED) return;
+      again = setTimeout(open, pause);
+      pause = Math.min(pause * 2, LONGEST_PAUSE);
+    });
+  };
+  const follow = () => {
+    if (over) return;
+    if (document.visibilityState === "hidden") close();
+    else if (source === null) open();
+  };
+  document.addEventListener("visibilitychange", follow);
+  addEventListener("pagehide", close);
+  addEventListener("pageshow", follow);
+  follow();
 }
 
 class Rows {
@@ -181,8 +205,8 @@ function source(text) {
 }
 
 function where(text) {
-  const target = text.replace(/^url:/, "");
-  return /^https?:/i.test(target) ? link(target, target) : target;
+  const target = text.replace(/^(url|file):/, "");
+  return /^url:https?:/i.test(text) ? link(target, target) : target;
 }
 
 const entity = (ref) => link(short(ref), pageOf(ref));

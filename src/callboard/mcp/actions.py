@@ -1,0 +1,196 @@
+"""Actions: what the tools do, in calls of the API."""
+
+from collections.abc import Iterable, Iterator
+
+import yaml
+
+from callboard.errors import InvalidDocument
+from callboard.model.documents import parse_documents
+from callboard.model.json import JsonObject, JsonValue
+from callboard.ui.asking import Asking, Refused, path_of
+
+_NOWHERE = "url:https://localhost/catalog-info.yaml"
+"""Where an entity is taken to come from that is validated without a place of its own."""
+
+_MOST_NAMED = 10
+_USUAL_LIMIT = 100
+
+
+class Mistaken(Exception):
+    """A tool can't do what it was asked for. The text begins with the name of the error, as Backstage's do."""
+
+
+async def describe_model(catalog: Asking, _arguments: JsonObject) -> JsonObject:
+    """The kinds of the catalog, in words."""
+    model = await catalog.get_object("/model")
+    return {"description": "\n\n".join(_in_words(kind) for kind in _objects(model["kinds"]))}
+
+
+async def get_entity(catalog: Asking, arguments: JsonObject) -> JsonObject:
+    """The one entity that a name means, with as much of kind and namespace as it takes."""
+    wanted = {
+        f"metadata.{key}" if key != "kind" else key: arguments[key]
+        for key in ("kind", "namespace", "name")
+        if key in arguments
+    }
+    found = await catalog.post_object("/entities/by-query", {"query": {**wanted}, "limit": _MOST_NAMED + 1})
+    items = _objects(found["items"])
+    if not items:
+        raise Mistaken(f"NotFoundError: there is no entity with {_listed(wanted)}")
+    if len(items) > 1:
+        refs = ", ".join(_ref(item) for item in items[:_MOST_NAMED])
+        raise Mistaken(
+            f"ConflictError: {found['totalItems']} entities have {_listed(wanted)}; say which is meant: {refs}"
+        )
+    return {"entity": items[0]}
+
+
+async def query_entities(catalog: Asking, arguments: JsonObject) -> JsonObject:
+    """One page of what a predicate finds."""
+    body: JsonObject = {
+        key: arguments[key] for key in ("query", "fields", "cursor", "fullTextFilter") if key in arguments
+    }
+    for key in ("limit", "offset"):
+        if key in arguments:
+            body[key] = _whole(key, arguments[key])
+    if "cursor" not in body:
+        body.setdefault("limit", _USUAL_LIMIT)
+    order = arguments.get("orderFields")
+    if order is not None:
+        body["orderBy"] = order if isinstance(order, list) else [order]
+    found = await catalog.post_object("/entities/by-query", body)
+    pages = found["pageInfo"]
+    onward = pages.get("nextCursor") if isinstance(pages, dict) else None
+    answer: JsonObject = {
+        "items": found["items"],
+        "totalItems": found["totalItems"],
+        "hasMoreEntities": onward is not None,
+    }
+    return answer if onward is None else {**answer, "nextPageCursor": onward}
+
+
+async def validate_entity(catalog: Asking, arguments: JsonObject) -> JsonObject:
+    """What the catalog would say about an entity that is written in YAML."""
+    try:
+        documents = [
+            each.value for each in parse_documents(str(arguments["entity"]).encode()) if each.value is not None
+        ]
+    except InvalidDocument as error:
+        return {"isValid": False, "isValidYaml": False, "errors": [str(error)]}
+    if len(documents) != 1 or not isinstance(documents[0], dict):
+        said = "expected one YAML document that is an object"
+        return {"isValid": False, "isValidYaml": True, "errors": [f"{said}, and found {len(documents)} documents"]}
+    entity = documents[0]
+    location = arguments.get("location")
+    place = _NOWHERE if location is None else str(location) if str(location).startswith("url:") else f"url:{location}"
+    try:
+        await catalog.post("/validate-entity", {"entity": entity, "location": place})
+    except Refused as refused:
+        if refused.status != 400 or not isinstance(refused.body, dict):
+            raise
+        errors = [str(each.get("message", "")) for each in _objects(refused.body.get("errors"))]
+        return {"isValid": False, "isValidYaml": True, "errors": [*errors], "entity": entity}
+    return {"isValid": True, "isValidYaml": True, "errors": [], "entity": entity}
+
+
+async def register(catalog: Asking, arguments: JsonObject) -> JsonObject:
+    """Register a URL."""
+    answer = await catalog.post_object("/locations", {"type": "url", "target": arguments["locationUrl"]})
+    location = answer["location"]
+    assert isinstance(location, dict)
+    return {"locationId": location["id"]}
+
+
+async def unregister(catalog: Asking, arguments: JsonObject) -> JsonObject:
+    """Remove a registered location, and what nothing else keeps."""
+    which = arguments["type"]
+    assert isinstance(which, dict)
+    if "locationId" in which:
+        ids = [str(which["locationId"])]
+    else:
+        query: JsonObject = {"query": {"target": which["locationUrl"]}}
+        found = await catalog.post_object("/locations/by-query", query)
+        ids = [str(each["id"]) for each in _objects(found["items"])]
+        if not ids:
+            raise Mistaken(f"NotFoundError: {which['locationUrl']} is not registered")
+    for each in ids:
+        await catalog.ask("DELETE", "/locations" + path_of(each), None)
+    return {}
+
+
+async def refresh(catalog: Asking, arguments: JsonObject) -> JsonObject:
+    """Have an entity read again."""
+    ref = "{kind}:{namespace}/{name}".format(**{"namespace": "default", **arguments}).lower()
+    await catalog.post("/refresh", {"entityRef": ref})
+    return {"entityRef": ref}
+
+
+async def explain(catalog: Asking, arguments: JsonObject) -> JsonObject:
+    """Where an entity comes from, what became of it, and what it waits for."""
+    parts = (str(arguments["kind"]), str(arguments.get("namespace", "default")), str(arguments["name"]))
+    return await catalog.get_object("/entities/by-name" + path_of(*parts) + "/explain")
+
+
+async def follow(catalog: Asking, arguments: JsonObject) -> JsonObject:
+    """The changes after an offset; without one, where the stream is now."""
+    if "offset" not in arguments:
+        head = await catalog.get_object("/entities/by-query", limit=0, lastEventOffset="include")
+        offset = head["lastEventOffset"]
+        now = await catalog.get_object("/events", offset=str(offset), limit=1)
+        return {"events": [], "nextOffset": now["nextOffset"], "epoch": now["epoch"], "caughtUp": now["caughtUp"]}
+    asked: dict[str, str | int | list[str] | None] = {
+        key: str(arguments[key]) for key in ("epoch", "filter", "fields") if key in arguments
+    }
+    numbers = {key: _whole(key, arguments[key]) for key in ("offset", "limit", "wait") if key in arguments}
+    found = await catalog.get_object("/events", **asked, **{"limit": 50, **numbers})
+    return {key: found[key] for key in ("events", "nextOffset", "epoch", "caughtUp", "lastEventOffset")}
+
+
+def _whole(key: str, value: JsonValue) -> int:
+    try:
+        return int(str(value))
+    except ValueError:
+        raise Mistaken(f"InputError: {key} is {value!r}, and should be a whole number") from None
+
+
+def _listed(wanted: JsonObject) -> str:
+    return ", ".join(f"{key} {value}" for key, value in wanted.items())
+
+
+def _ref(entity: JsonObject) -> str:
+    metadata = entity["metadata"]
+    assert isinstance(metadata, dict)
+    return f"{entity['kind']}:{metadata['namespace']}/{metadata['name']}".lower()
+
+
+def _objects(value: JsonValue) -> list[JsonObject]:
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+
+
+def _in_words(kind: JsonObject) -> str:
+    versions = kind["apiVersions"]
+    assert isinstance(versions, list)
+    lines = [f"# {kind['kind']}", str(kind["description"]), f"apiVersion: {' or '.join(map(str, versions))}"]
+    lines += list(_fields(_objects(kind["schemas"])))
+    for each in _objects(kind["relations"]):
+        default = f", of kind {each['defaultKind']} if it names none" if each.get("defaultKind") else ""
+        lines.append(f"- spec.{each['field']}: a ref{default}; makes {each['relation']}, and {each['inverse']} back")
+    types = kind["types"]
+    for name, each_type in types.items() if isinstance(types, dict) else ():
+        described = each_type.get("description", "") if isinstance(each_type, dict) else ""
+        lines.append(f"- spec.type {name}: {described}")
+    return "\n".join(lines)
+
+
+def _fields(schemas: Iterable[JsonObject]) -> Iterator[str]:
+    for schema in schemas:
+        properties = schema.get("properties")
+        spec = properties.get("spec") if isinstance(properties, dict) else None
+        required = spec.get("required") if isinstance(spec, dict) else None
+        if isinstance(required, list) and required:
+            yield f"required in spec: {', '.join(map(str, required))}"
+
+
+def as_text(value: JsonObject) -> str:
+    """An answer for whoever reads texts only."""
+    return yaml.safe_dump(value, sort_keys=False, allow_unicode=True)

@@ -1,0 +1,134 @@
+"""Relation cards: what an entity has to do with others, one short table for each way."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from callboard.model.json import JsonObject, JsonValue
+from callboard.model.refs import EntityRef
+from callboard.ui.presenting import KINDS, as_ref, first_line, kind_name, kind_of, related, title_of
+from callboard.ui.shapes import mapping, mappings, text
+from callboard.ui.subjects import Subject
+from callboard.ui.visits import Visit
+
+MOST_ROWS: Final = 10
+"""Rows of a card; the tab of the relations has the rest."""
+
+_MOST_CARDS: Final = 24
+
+_TITLES: Final = {
+    "dependsOn": "Depends on",
+    "dependencyOf": "What depends on it",
+    "providesApi": "Provided APIs",
+    "consumesApi": "Consumed APIs",
+    "apiProvidedBy": "Provided by",
+    "apiConsumedBy": "Consumed by",
+}
+_ELSEWHERE: Final = frozenset(
+    ("ownedBy", "ownerOf", "partOf", "childOf", "parentOf", "memberOf", "hasMember")
+)  # fmt: skip
+"""What other cards tell of."""
+
+_FIELDS: Final = (
+    "kind", "metadata.namespace", "metadata.name", "metadata.title", "metadata.description", "spec.type",
+    "spec.lifecycle", "spec.owner", "spec.profile.displayName",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One entity at the other end, and what is known of it. One that can't be found has nothing but its ref."""
+
+    ref: str
+    title: str
+    description: str
+    type: str
+    lifecycle: str
+    owner: str
+    """A ref, or nothing."""
+    is_missing: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """The entities that are at the other end of one sort of relations."""
+
+    title: str
+    relation: str
+    refs: Sequence[str]
+
+    @property
+    def shown(self) -> Sequence[str]:
+        """Those that have a row."""
+        return self.refs[:MOST_ROWS]
+
+
+def of(subject: Subject) -> list[Card]:
+    """The cards of *subject*: its parts by their kind, then what APIs and dependencies say, then the rest by name."""
+    sorts = dict.fromkeys(
+        (type_, kind_of(target) if type_ == "hasPart" else "")
+        for type_, target in _relations(subject.entity)
+        if type_ not in _ELSEWHERE
+    )
+    cards = []
+    for type_, kind in sorted(sorts, key=_rank)[:_MOST_CARDS]:
+        refs = [ref for ref in related(subject.entity, type_) if not kind or kind_of(ref) == kind]
+        cards.append(Card(_title(subject.kind, type_, kind), type_, list(dict.fromkeys(refs))))
+    return cards
+
+
+def _rank(sort: tuple[str, str]) -> tuple[int, int, str, str]:
+    type_, kind = sort
+    types = ("hasPart", *_TITLES)
+    return (
+        types.index(type_) if type_ in types else len(types),
+        KINDS.index(kind) if kind in KINDS else len(KINDS),
+        type_,
+        kind,
+    )
+
+
+async def known(visit: Visit, refs: Sequence[str]) -> Mapping[str, Row]:
+    """What is known of the entities under *refs*, all asked for at once."""
+    wanted = list(dict.fromkeys(refs))
+    if not wanted:
+        return {}
+    found = await visit.catalog.post_object("/entities/by-refs", {"entityRefs": [*wanted], "fields": [*_FIELDS]})
+    items = found["items"]
+    assert isinstance(items, list)
+    return {ref: _row(ref, item) for ref, item in zip(wanted, items, strict=True)}
+
+
+def _row(ref: str, entity: JsonValue) -> Row:
+    if not isinstance(entity, dict):
+        return Row(ref, "", "", "", "", "", is_missing=True)
+    metadata, spec = mapping(entity.get("metadata")), mapping(entity.get("spec"))
+    return Row(
+        ref,
+        title_of(entity),
+        first_line(text(metadata.get("description"))),
+        text(spec.get("type")),
+        text(spec.get("lifecycle")),
+        as_ref(spec.get("owner"), "group", EntityRef.parse(ref).namespace) or "",
+        is_missing=False,
+    )
+
+
+def _title(subject_kind: str, type_: str, kind: str) -> str:
+    if type_ == "hasPart":
+        return f"Sub{kind_name(kind, 2).lower()}" if kind == subject_kind else kind_name(kind, 2)
+    return _TITLES.get(type_) or _spelled_out(type_)
+
+
+def _spelled_out(type_: str) -> str:
+    """A name in one word as several.
+
+    >>> _spelled_out("deployedTo")
+    'Deployed to'
+    """
+    spaced = "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in type_).strip()
+    return spaced[:1].upper() + spaced[1:]
+
+
+def _relations(entity: JsonObject) -> list[tuple[str, str]]:
+    return [(text(each.get("type")), text(each.get("targetRef"))) for each in mappings(entity.get("relations"))]
