@@ -2,7 +2,7 @@ import click
 import pytest
 
 from callboard.cli import difference
-from callboard.cli.difference import Change, changes
+from callboard.model.differences import Change, Kind, changes
 from callboard.model.json import JsonValue
 
 
@@ -69,6 +69,6 @@ def test_programs_get_the_values() -> None:
 
 
 def test_the_sign_of_an_entity_says_what_becomes_of_it() -> None:
-    kinds: list[difference.Kind] = ["added", "changed", "removed"]
+    kinds: list[Kind] = ["added", "changed", "removed"]
 
     assert [click.unstyle(difference.line(kind, "a:b/c"))[0] for kind in kinds] == ["+", "~", "-"]

@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 import click
 
 from callboard.cli import difference
-from callboard.cli.difference import Change
 from callboard.cli.entity_files import Place
 from callboard.cli.parcel import Parcel
 from callboard.client import Difference, Failure, Pushed, Status
 from callboard.errors import InvalidRows
+from callboard.model import differences
+from callboard.model.differences import Change
 from callboard.model.json import JsonObject
 
 _LISTED = 100
@@ -157,7 +158,7 @@ class Report:
     def _changes(self, each: Difference) -> Sequence[Change]:
         if each.change != "changed" or each.ref not in self.before:
             return []
-        return list(difference.changes(self.before[each.ref], self.parcel.entity(each.ref)))
+        return list(differences.changes(self.before[each.ref], self.parcel.entity(each.ref)))
 
     def _counts(self, pushed: Pushed) -> str:
         parts = [

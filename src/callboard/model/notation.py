@@ -13,6 +13,15 @@ _LAST = ("uid", "etag")
 
 def as_yaml(entity: Mapping[str, object]) -> str:
     """*entity* as people write one: the name first, what the catalog made of it last."""
+    metadata = entity.get("metadata")
+    shown = dict(entity)
+    if isinstance(metadata, Mapping):
+        shown["metadata"] = _ordered(metadata, _METADATA, _LAST)
+    return value_as_yaml(_ordered(shown, _ROOT))
+
+
+def value_as_yaml(value: object) -> str:
+    """Any JSON value, in its own order."""
 
     class Dumper(yaml.CSafeDumper):
         """Texts of several lines stay so; texts that look like another thing get quotes."""
@@ -25,11 +34,7 @@ def as_yaml(entity: Mapping[str, object]) -> str:
         return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
 
     Dumper.add_representer(str, text)
-    metadata = entity.get("metadata")
-    shown = dict(entity)
-    if isinstance(metadata, Mapping):
-        shown["metadata"] = _ordered(metadata, _METADATA, _LAST)
-    return yaml.dump(_ordered(shown, _ROOT), Dumper=Dumper, sort_keys=False, allow_unicode=True, width=120)
+    return yaml.dump(value, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=120)
 
 
 def _is_plainly_text(value: str) -> bool:

@@ -12,6 +12,8 @@ from callboard.ui import (
     catalog,
     definition,
     explorer,
+    history,
+    inspection,
     live,
     login,
     overview,
@@ -21,6 +23,7 @@ from callboard.ui import (
     removing,
     search,
     settling,
+    tails,
 )
 from callboard.ui.operations import conflicts as operated_conflicts
 from callboard.ui.operations import locations as operated_locations
@@ -94,6 +97,11 @@ PAGES = [
     Page("/operations/stream/{name}/resume", stream.resume, methods=_DOING),
     Page("/operations/stream/{name}/replay", stream.replay, methods=_ASKING),
     Page("/operations/stream/{name}/forget", stream.forget, methods=_ASKING),
+    Page("/catalog/{namespace}/{kind}/{name}/history", history.history),
+    Page("/catalog/{namespace}/{kind}/{name}/changes/{offset}", history.change),
+    Page("/catalog/{namespace}/{kind}/{name}/inspect", inspection.inspect),
+    Page("/catalog/{namespace}/{kind}/{name}/events", tails.events),
+    Page("/operations/tail", tails.tail),
     Page("/login", login.login, methods=("GET", "POST"), open_to_all=True),
     Page("/logout", login.logout, methods=_DOING, open_to_all=True),
     Route("/live/events", live.events),

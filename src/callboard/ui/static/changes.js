@@ -3,7 +3,7 @@
 
 export function watchForChanges() {
   const place = document.querySelector("[data-changes]");
-  if (place === null) return;
+  if (place === null || place.dataset.changes === "") return;
   const chip = document.createElement("button");
   chip.type = "button";
   chip.className = "live";

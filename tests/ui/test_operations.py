@@ -1,0 +1,187 @@
+"""Operations: what waits, what is wrong, and what can be done about it."""
+
+import httpx2
+import pytest
+
+from callboard.errors import RemovalRefused
+from callboard.extend import Full
+from callboard.ingestion.connections import Connection
+from callboard.ingestion.guards import Guard
+from callboard.model.json import JsonObject
+from callboard.ui.routes import PAGES
+from tests.api.conftest import app_of, client_of
+from tests.api.test_event_status import Nobody
+from tests.harness import component, component_yaml, offered
+from tests.ui.conftest import Pages, words
+
+LISTS = ("", "/locations", "/providers", "/conflicts", "/unprocessed", "/unprocessed?type=pending", "/stream")
+
+
+@pytest.fixture
+async def shop(pages: Pages) -> Pages:
+    """A good component, one that was never good, and one that two sources claim."""
+    broken: JsonObject = {**component("oven"), "spec": {"type": "service"}}
+    await pages.catalog.provide("p", Full(offered(component("cart"), broken, component("till"), key="p")))
+    await pages.catalog.provide("q", Full(offered(component("till", owner="others"), key="q")))
+    await pages.catalog.settle()
+    return pages
+
+
+async def api(pages: Pages, method: str, path: str, body: JsonObject | None = None) -> httpx2.Response:
+    return await pages.client.request(method, f"/api/catalog{path}", json=body)
+
+
+@pytest.mark.parametrize("path", LISTS)
+async def test_an_empty_catalog_has_all_pages(pages: Pages, path: str) -> None:
+    page = await pages.get(f"/operations{path}")
+
+    assert 'aria-current="page"' in page
+
+
+async def test_the_overview_counts_what_needs_care(shop: Pages) -> None:
+    page = words(await shop.get("/operations"))
+
+    assert "Some entities need care" in page
+    assert "2 visible" in page
+    assert "1 not visible yet" in page
+    assert "1 in conflict" in page
+    assert "0 due: changed" in page
+
+
+async def test_what_may_not_be_known_is_left_out_and_the_rest_is_there(shop: Pages) -> None:
+    async with client_of(app_of(shop.catalog, authorizer=Nobody(), pages=PAGES)) as client:
+        overview = await client.get("/operations")
+        stream = await client.get("/operations/stream")
+        providers = await client.get("/operations/providers")
+
+    assert overview.status_code == stream.status_code == 200
+    assert "catalog.ingestion.read" in words(overview.text)
+    assert "catalog.ingestion.read" in words(stream.text)
+    assert providers.status_code == 403
+    assert "That is not allowed" in words(providers.text)
+
+
+async def test_what_never_was_good_is_shown_with_its_reason_and_can_be_deleted(shop: Pages) -> None:
+    page = await shop.get("/operations/unprocessed")
+    identity = page.split('name="id" value="')[1].split('"')[0]
+
+    answer = await shop.send("/operations/unprocessed/delete", id=identity, type="failed")
+    after = words(await shop.get("/operations/unprocessed"))
+
+    assert "component:default/oven" in words(page)
+    assert "must have required property 'lifecycle'" in words(page)
+    assert answer.status_code == 303
+    assert "It is deleted, and provider:p will bring it back." in after
+    assert "Nothing has failed" in after
+
+
+async def test_what_failed_can_be_read_again(shop: Pages) -> None:
+    answer = await shop.send("/operations/unprocessed/refresh", ref="component:default/oven", type="failed")
+
+    assert answer.status_code == 303
+    assert "It is being read again." in words(await shop.get("/operations/unprocessed"))
+
+
+async def test_failed_entities_are_shown_by_their_owner_and_page_by_page(pages: Pages) -> None:
+    broken = [{**component(f"c{number:03}"), "spec": {"owner": "a"}} for number in range(60)]
+    await pages.catalog.provide("p", Full(offered(*broken)))
+    await pages.catalog.settle()
+
+    first, rest = await pages.get("/operations/unprocessed"), await pages.get("/operations/unprocessed?from=50")
+
+    assert "1 to 50 of them" in words(first)
+    assert "51 to 60 of them" in words(rest)
+    assert "that belongs to nobody" in words(await pages.get("/operations/unprocessed?owner=nobody"))
+    assert "1 to 50 of them" in words(await pages.get("/operations/unprocessed?from=x&type=nonsense"))
+
+
+async def test_a_conflict_says_who_won_and_what_the_other_offers(shop: Pages) -> None:
+    page = words(await shop.get("/operations/conflicts"))
+
+    assert "Shown is what provider:p" in page
+    assert "provider:q q offers it as well" in page
+    assert "/spec/owner → others" in page
+
+
+async def test_a_removal_that_was_refused_can_be_let_through(pages: Pages) -> None:
+    guarded = Connection(pages.catalog.database, "p", Guard(max_removal_percent=50.0))
+    await guarded.apply(Full(offered(component("cart"), component("till"), component("oven"))))
+    with pytest.raises(RemovalRefused):
+        await guarded.apply(Full(offered(component("cart"))))
+
+    listed = words(await pages.get("/operations/providers"))
+    one = words(await pages.get("/operations/providers/p"))
+    await pages.send("/operations/providers/p/let-through")
+    after = words(await pages.get("/operations/providers/p"))
+    await guarded.apply(Full(offered(component("cart"))))
+
+    assert "removal refused" in listed
+    assert "It would have removed 2 of 3 entities; the limit is 50.0 percent" in one
+    assert "The next removal passes, whatever the guard says." in after
+
+
+async def test_a_provider_is_forgotten_once_its_name_was_typed(pages: Pages) -> None:
+    await api(pages, "PUT", "/providers/ci/entities/component/default/cart", component("cart"))
+    await pages.catalog.settle()
+
+    asked = words(await pages.get("/operations/providers/ci/forget"))
+    wrong = await pages.send("/operations/providers/ci/forget", name="cd")
+    right = await pages.send("/operations/providers/ci/forget", name="ci")
+
+    assert "All 1 entities that it has are withdrawn" in asked
+    assert wrong.status_code == 400
+    assert "That is not its name." in words(wrong.text)
+    assert right.headers["location"] == "/operations/providers"
+    assert (await pages.client.get("/operations/providers/ci")).status_code == 404
+
+
+async def test_a_registered_location_has_its_state_and_what_failed(pages: Pages) -> None:
+    pages.catalog.host.put("https://host/shop.yaml", component_yaml("cart") + "---\nkind: Component\n")
+    await pages.catalog.register("https://host/shop.yaml")
+    await pages.catalog.settle()
+
+    page = words(await pages.get("/operations/locations"))
+    found = words(await pages.get("/operations/locations?q=https://host/sh"))
+    missing = words(await pages.get("/operations/locations?q=https://elsewhere/"))
+
+    assert "https://host/shop.yaml settled" in page
+    assert "1 failed" in page
+    assert "https://host/shop.yaml" in found
+    assert "No registered location begins like that" in missing
+
+
+async def test_a_subscription_is_paused_resumed_replayed_and_forgotten(shop: Pages) -> None:
+    await api(shop, "PUT", "/subscriptions/search", {"filter": "kind=component"})
+
+    async def state() -> JsonObject:
+        found: JsonObject = (await api(shop, "GET", "/subscriptions/search")).json()
+        return found
+
+    await shop.send("/operations/stream/search/pause")
+    paused = await state()
+    await shop.send("/operations/stream/search/resume")
+    resumed = await state()
+    await shop.send("/operations/stream/search/replay", offset="1")
+    replayed = await state()
+    refused = await shop.send("/operations/stream/search/replay", offset="the beginning")
+    page = words(await shop.get("/operations/stream"))
+    await shop.send("/operations/stream/search/forget")
+
+    assert (paused["state"], resumed["state"], replayed["cursor"]) == ("paused", "active", 1)
+    assert refused.status_code == 400
+    assert "'the beginning' is no offset" in words(refused.text)
+    assert "search read by consumers only kind=component active" in page
+    assert (await api(shop, "GET", "/subscriptions/search")).status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/providers/ghost", "/stream/ghost/replay", "/stream/ghost/forget"])
+async def test_what_does_not_exist_is_a_page_that_says_so(pages: Pages, path: str) -> None:
+    assert (await pages.client.get(f"/operations{path}")).status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/conflicts?cursor=x", "/locations?cursor=x"])
+async def test_a_page_that_is_not_known_any_more_is_the_first_one(pages: Pages, path: str) -> None:
+    answer = await pages.client.get(f"/operations{path}")
+
+    assert answer.status_code == 303
+    assert answer.headers["location"] == f"/operations{path.partition('?')[0]}"
