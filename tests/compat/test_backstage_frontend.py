@@ -9,7 +9,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, Response, expect
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, Request, Response, expect
 
 from callboard.client import CatalogClient, Event
 from callboard.model import json
@@ -160,18 +160,25 @@ class Window:
             self.complaints.append(message.text)
 
 
-@pytest.fixture
-def window(callboard: Server, front: FrontEnd, chromium: Browser) -> Iterator[Window]:
-    """A window, in which nothing may go wrong."""
+@pytest.fixture(scope="module")
+def visitor(callboard: Server, chromium: Browser) -> Iterator[BrowserContext]:
+    """One visitor for all windows, whose browser reads the scripts once."""
     context = chromium.new_context(viewport={"width": 1600, "height": 1000})
     context.set_default_timeout(PATIENCE)
-    window = Window(context.new_page(), front.url)
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def window(visitor: BrowserContext, front: FrontEnd) -> Iterator[Window]:
+    """A window, in which nothing may go wrong."""
+    window = Window(visitor.new_page(), front.url)
     window.page.on("response", lambda response: window.hear_response(response))
     window.page.on("requestfailed", lambda request: window.hear_failure(request))
     window.page.on("console", lambda message: window.hear_console(message))
     window.page.on("pageerror", lambda error: window.complaints.append(str(error)))
     yield window
-    context.close()
+    window.page.close()
     assert window.complaints == []
 
 

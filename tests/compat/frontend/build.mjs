@@ -10,6 +10,7 @@ await build({
   bundle: true,
   splitting: true,
   format: 'esm',
+  minify: true,
   jsx: 'automatic',
   target: 'es2022',
   define: { 'process.env.NODE_ENV': '"production"', global: 'globalThis' },
