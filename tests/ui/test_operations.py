@@ -116,7 +116,7 @@ async def test_a_removal_that_was_refused_can_be_let_through(pages: Pages) -> No
     await guarded.apply(Full(offered(component("cart"))))
 
     assert "removal refused" in listed
-    assert "It would have removed 2 of 3 entities; the limit is 50.0 percent" in one
+    assert "it would withdraw 2 of the 3 entities that the provider has" in one
     assert "The next removal passes, whatever the guard says." in after
 
 
