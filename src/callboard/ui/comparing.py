@@ -14,7 +14,7 @@ from callboard.model.notation import value_as_yaml
 _MOST_CHANGES: Final = 100
 _LONGEST_VALUE: Final = 300
 _MOST_LINES: Final = 80
-_MOST_COMPARED: Final = 2_000
+_MOST_COMPARED: Final = 1_000
 """Lines that are compared with others. What is the same at both ends of two texts does not count."""
 
 _WITHOUT_CONTENT: Final = ("etag", "uid")

@@ -18,7 +18,7 @@ from callboard.ui.subjects import changes_of
 from callboard.ui.visits import Visit
 
 _SHOWN: Final = 50
-_LOOKED_THROUGH: Final = 2_000
+_LOOKED_THROUGH: Final = 1_000
 """Changes that a filter is asked about for one page."""
 
 _TYPES: Final = ("added", "updated", "removed")
