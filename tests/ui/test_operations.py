@@ -83,7 +83,7 @@ async def test_what_failed_can_be_read_again(shop: Pages) -> None:
 
 
 async def test_failed_entities_are_shown_by_their_owner_and_page_by_page(pages: Pages) -> None:
-    broken = [{**component(f"c{number:03}"), "spec": {"owner": "a"}} for number in range(60)]
+    broken: list[JsonObject] = [{**component(f"c{number:03}"), "spec": {"owner": "a"}} for number in range(60)]
     await pages.catalog.provide("p", Full(offered(*broken)))
     await pages.catalog.settle()
 
