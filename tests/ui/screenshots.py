@@ -3,10 +3,10 @@
 `scripts/screenshots` runs it. A picture is in `docs/images` as `<page>-<width>-<scheme>.png`.
 """
 
+import contextlib
 import shutil
 import tempfile
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,15 +14,25 @@ import click
 import httpx2
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from callboard.model.json import JsonObject
 from callboard.store.embedded import Embedded
 from tests.flows.started import Server, started
 from tests.flows.web import WebHost
 from tests.ui.browser.conftest import EXAMPLE
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
+SHOWN = (
+    *(f"{page}-1280-light" for page in ("index", "entity", "graph", "history", "unregister", "register", "stream")),
+    *("index-1280-dark", "explorer-1280-dark", "operations-1280-light"),
+    *("index-390-light", "entity-390-dark", "unregister-390-light", "graph-390-dark"),
+)
+"""The pictures that the documentation has."""
+
 SCHEMES = ("light", "dark")
 SHAPES = {1280: 860, 390: 844}
 """Pixels: the height of a window for each width."""
+
+_ALLOWING: JsonObject = {"callboard": {"subscriptions": {"allow": [{"host": "127.0.0.1:1-65535"}]}}}
 
 _SHOP = """\
 apiVersion: backstage.io/v1alpha1
@@ -91,23 +101,38 @@ PAGES: Mapping[str, Callable[[Page, Stage], None]] = {
 """By the name of the picture: how to get there."""
 
 
-@click.command(epilog="\b\nExample:\n  scripts/screenshots --only index --only graph")
-@click.option("--only", multiple=True, type=click.Choice(list(PAGES)), help="Not all of them, but this one.")
+@click.command(epilog="\b\nExample:\n  scripts/screenshots\n  scripts/screenshots --all --out /tmp/pictures")
+@click.option("--all", "every", is_flag=True, help="Every page in both widths and schemes, to look at them.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=IMAGES, help="The folder for them.")
-def main(only: tuple[str, ...], out: Path) -> None:
-    """Take the pictures of the documentation anew, in both widths and schemes."""
+def main(every: bool, out: Path) -> None:
+    """Take the pictures of the documentation anew."""
     out.mkdir(parents=True, exist_ok=True)
+    wanted = [f"{page}-{width}-{scheme}" for width in SHAPES for scheme in SCHEMES for page in PAGES]
     with tempfile.TemporaryDirectory(prefix="callboard-screenshots-") as folder:
         database = Embedded(Path(folder) / "database", durable=False)
         (Path(folder) / "server").mkdir()
         web = WebHost()
         try:
             url = database.ensure_running()
-            with started(Path(folder) / "server", url, engines=1, example=EXAMPLE) as server:
-                _photograph(_prepared(server, web), only or tuple(PAGES), out)
+            with (
+                _somewhere_plain() as example,
+                started(Path(folder) / "server", url, _ALLOWING, engines=1, example=example) as server,
+            ):
+                _photograph(_prepared(server, web), [name for name in wanted if every or name in SHOWN], out)
         finally:
             web.close()
             database.stop()
+
+
+@contextlib.contextmanager
+def _somewhere_plain() -> Iterator[Path]:
+    """The configuration of the example, in a folder whose name says nothing of this machine: pictures show it."""
+    folder = Path(tempfile.gettempdir()) / "acme"
+    shutil.copytree(EXAMPLE.parent, folder)
+    try:
+        yield folder / EXAMPLE.name
+    finally:
+        shutil.rmtree(folder)
 
 
 def _prepared(server: Server, web: WebHost) -> Stage:
@@ -123,23 +148,21 @@ def _prepared(server: Server, web: WebHost) -> Stage:
         client.put("/subscriptions/portal", json={"filter": ["kind=component"]})
         client.put("/subscriptions/search", json={})
         client.post("/subscriptions/portal/seek", json={"offset": 40})
-        client.put("/subscriptions/audit", json={"sink": {"type": "webhook", "url": web.url("nobody-listens")}})
-        client.post("/subscriptions/audit/pause", json={})
+        sink = {"type": "webhook", "url": web.url("nobody-listens")}
+        client.put("/subscriptions/audit", json={"sink": sink}).raise_for_status()
     return Stage(server, web, shop, other)
 
 
-def _photograph(stage: Stage, names: tuple[str, ...], out: Path) -> None:
+def _photograph(stage: Stage, names: Sequence[str], out: Path) -> None:
     program = shutil.which("chromium")
     if program is None:
         raise click.ClickException("there is no chromium: apt-get install chromium")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        for width in SHAPES:
-            for scheme in SCHEMES:
-                for name in names:
-                    started_at = time.perf_counter()
-                    _take(browser, stage, name, width, scheme, out / f"{name}-{width}-{scheme}.png")
-                    click.echo(f"{name}-{width}-{scheme}  {time.perf_counter() - started_at:.1f} s")
+        for name in names:
+            page, width, scheme = name.split("-")
+            _take(browser, stage, page, int(width), scheme, out / f"{name}.png")
+            click.echo(name)
         browser.close()
 
 

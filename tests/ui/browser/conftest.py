@@ -94,14 +94,14 @@ def open_window(chromium: Browser) -> Iterator[Callable[..., Window]]:
 
 
 def serve_example(
-    postgres: str, template: str, folder: Path, configuration: dict[str, JsonValue] | None = None
+    postgres: str, template: str, folder: Path, configuration: dict[str, JsonValue] | None = None, token: str = ""
 ) -> Iterator[Server]:
-    """`callboard serve` with `examples/acme`, on a database of its own."""
+    """`callboard serve` with `examples/acme`, on a database of its own. *token* is for a configuration that wants one."""
     name = f"callboard_ui_{uuid.uuid4().hex[:8]}"
     _execute(postgres, f'create database "{name}" template "{template}"')
     url = with_database(postgres, name)
     with started(folder, url, configuration, engines=1, example=EXAMPLE) as server:
-        _wait_until_settled(server)
+        _wait_until_settled(server, token)
         yield server
     _execute(postgres, f'drop database "{name}" with (force)')
 
@@ -112,10 +112,12 @@ def _execute(postgres: str, statement: str) -> None:
         threads.submit(lambda: asyncio.run(execute(postgres, statement))).result()
 
 
-def _wait_until_settled(server: Server) -> None:
+def _wait_until_settled(server: Server, token: str) -> None:
     # Before that nobody knows of the provider.
     server.log.wait_for(lambda records: any(map(_is_configuration, records)), "what the configuration names")
-    status = httpx2.get(f"{server.url}/api/catalog/providers/config/status", params={"wait": "60"}, timeout=90)
+    address = f"{server.url}/api/catalog/providers/config/status"
+    headers = {"authorization": f"Bearer {token}"} if token else {}
+    status = httpx2.get(address, params={"wait": "60"}, headers=headers, timeout=90)
     assert status.json()["state"] == "settled"
 
 
