@@ -3,6 +3,7 @@
 `scripts/screenshots` runs it. A picture is in `docs/images` as `<page>-<width>-<scheme>.png`.
 """
 
+import base64
 import contextlib
 import shutil
 import tempfile
@@ -148,7 +149,8 @@ def _prepared(server: Server, web: WebHost) -> Stage:
         client.put("/subscriptions/portal", json={"filter": ["kind=component"]})
         client.put("/subscriptions/search", json={})
         client.post("/subscriptions/portal/seek", json={"offset": 40})
-        sink = {"type": "webhook", "url": web.url("nobody-listens")}
+        secret = "whsec_" + base64.b64encode(b"of nobody who is for real").decode()
+        sink = {"type": "webhook", "url": web.url("nobody-listens"), "secrets": [secret]}
         client.put("/subscriptions/audit", json={"sink": sink}).raise_for_status()
     return Stage(server, web, shop, other)
 

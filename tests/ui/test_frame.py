@@ -4,6 +4,9 @@ import re
 
 import pytest
 
+from callboard.extend import Full
+from callboard.ui import presenting
+from tests.harness import component, offered
 from tests.ui.conftest import Pages, words
 
 
@@ -69,3 +72,19 @@ async def test_a_form_that_names_another_origin_is_refused_with_the_right_secret
 
     assert answer.status_code == 403
     assert "http://evil.test" in words(answer.text)
+
+
+async def test_a_relation_to_what_is_no_ref_leads_to_the_search_and_breaks_no_page() -> None:
+    assert presenting.page_of("no ref:") == "/search?q=no+ref%3A"
+    assert presenting.short("no ref:", "group") == "no ref:"
+
+
+async def test_an_entity_that_was_never_good_has_a_page_that_leads_to_what_is_wrong(pages: Pages) -> None:
+    await pages.catalog.provide("p", Full(offered({**component("oven"), "spec": {}})))
+    await pages.catalog.settle()
+
+    answer = await pages.client.get("/catalog/default/component/oven")
+
+    assert answer.status_code == 404
+    assert "it has never been good" in words(answer.text)
+    assert 'href="/catalog/default/component/oven/inspect"' in answer.text

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from starlette.responses import Response
 
 from callboard.model.notation import as_yaml
-from callboard.ui import about, ownership, relation_cards, relations, subjects
+from callboard.ui import about, ownership, presence, relation_cards, relations, subjects
 from callboard.ui.ownership import Members, Owned
+from callboard.ui.presence import Absent
 from callboard.ui.presenting import KINDS
 from callboard.ui.relation_cards import Row
 from callboard.ui.sources import highlighted
@@ -17,8 +18,10 @@ from callboard.ui.visits import Visit
 
 
 async def overview(visit: Visit) -> Response:
-    """The overview of one entity."""
-    subject = await subjects.find(visit)
+    """The overview of one entity; of one that readers don't see, what has become of it."""
+    subject = await presence.find(visit)
+    if isinstance(subject, Absent):
+        return visit.page("entity/gone.html", 404, subject=subject)
     told = about.of(subject)
     cards = relation_cards.of(subject)
     known, people, graph = await asyncio.gather(

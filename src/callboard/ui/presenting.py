@@ -28,7 +28,11 @@ def page_of(ref: str, tab: str = "") -> str:
     >>> page_of("component:default/shop", "history")
     '/catalog/default/component/shop/history'
     """
-    parsed = EntityRef.parse(ref)
+    try:
+        parsed = EntityRef.parse(ref)
+    except InvalidRef:
+        # A plugin may have made a relation to anything.
+        return with_query("/search", {"q": ref})
     parts = (parsed.namespace, parsed.kind, parsed.name, *([tab] if tab else []))
     return "/catalog/" + "/".join(quote(part, safe="") for part in parts)
 
@@ -45,7 +49,10 @@ def short(ref: str, default_kind: str | None = None) -> str:
     >>> short("group:default/shop-team", "group"), short("user:people/ada")
     ('shop-team', 'user:people/ada')
     """
-    parsed = EntityRef.parse(ref)
+    try:
+        parsed = EntityRef.parse(ref)
+    except InvalidRef:
+        return ref
     name = parsed.name if parsed.namespace == "default" else f"{parsed.namespace}/{parsed.name}"
     return name if default_kind is not None and parsed.kind == default_kind.lower() else f"{parsed.kind}:{name}"
 

@@ -21,7 +21,7 @@ from callboard.ui.shapes import mapping, mappings
 from callboard.ui.visits import Visit
 
 ORPHAN = "backstage.io/orphan"
-_MOST_RELATIONS = 1_000
+_MOST_RELATIONS = 300
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,7 +157,7 @@ def changes_of(visit: Visit, ref: str) -> str:
 
 
 async def missing(visit: Visit, subject: Subject) -> list[str]:
-    """The refs that *subject* has relations to and that nothing can be found under, at most the first thousand."""
+    """The refs that *subject* has relations to and that nothing can be found under, looking at the first 300."""
     targets = list(dict.fromkeys(related(subject.entity)))[:_MOST_RELATIONS]
     if not targets:
         return []

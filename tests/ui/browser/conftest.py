@@ -96,7 +96,10 @@ def open_window(chromium: Browser) -> Iterator[Callable[..., Window]]:
 def serve_example(
     postgres: str, template: str, folder: Path, configuration: dict[str, JsonValue] | None = None, token: str = ""
 ) -> Iterator[Server]:
-    """`callboard serve` with `examples/acme`, on a database of its own. *token* is for a configuration that wants one."""
+    """`callboard serve` with `examples/acme`, on a database of its own.
+
+    *token* is for a configuration that wants one.
+    """
     name = f"callboard_ui_{uuid.uuid4().hex[:8]}"
     _execute(postgres, f'create database "{name}" template "{template}"')
     url = with_database(postgres, name)
