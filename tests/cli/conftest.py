@@ -117,6 +117,16 @@ def writable(environment: dict[str, str], tmp_path_factory: pytest.TempPathFacto
         yield started
 
 
+@pytest.fixture
+def mortal(environment: dict[str, str], tmp_path: Path) -> Iterator[Server]:
+    """An empty server for one test, which may stop it."""
+    (tmp_path / "acme").mkdir()
+    (tmp_path / "acme/app-config.yaml").write_text(GUARDS)
+    with _served(tmp_path, environment) as started:
+        started.wait_until_ready()
+        yield started
+
+
 @contextlib.contextmanager
 def _served(folder: Path, environment: dict[str, str]) -> Iterator[Server]:
     with socket.create_server(("127.0.0.1", 0)) as free:

@@ -65,13 +65,13 @@ def test_a_role_without_a_database_says_how_to_get_one(callboard: Run, tmp_path:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="processes are looked up in /proc")
-def test_serve_stops_when_told_and_leaves_no_process_behind(server: Server) -> None:
-    before = server.processes()
+def test_serve_stops_when_told_and_leaves_no_process_behind(mortal: Server) -> None:
+    before = mortal.processes()
 
-    server.process.terminate()
-    code = server.process.wait(10)
+    mortal.process.terminate()
+    code = mortal.process.wait(10)
 
-    assert code == 0, server.log.read_text()
+    assert code == 0, mortal.log.read_text()
     # The server itself, PostgreSQL, an engine and an API at least.
     assert len(before) >= 4
     assert not before & dict(live_processes()).keys()

@@ -51,6 +51,8 @@ def made(kind: type[CallboardError]) -> CallboardError:
     """An error of this class."""
     if issubclass(kind, errors.InvalidRows):
         return kind([{"row": 1, "reason": "because"}], 1)
+    if issubclass(kind, errors.InvalidLocation):
+        return kind([{"name": "InputError", "message": "because"}], 1)
     if issubclass(kind, errors.RemovalRefused):
         return kind("because", held=2, removed=1)
     return kind("because")

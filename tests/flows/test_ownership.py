@@ -107,6 +107,10 @@ class World:
             return not await self.connection.fetchval(_UNDONE)
 
         await self.story.until(quiet, f"everything to settle after {self.done}")
+        # The process that is asked next has to have seen it as well.
+        head = await self.connection.fetchval("select head from stream")
+        seen = await self.story.http.get("/entity-facets", params={"facet": "kind", "minOffset": head})
+        seen.raise_for_status()
 
     def content(self, ref: str, *, invalid: float = 0.15) -> Content:
         """Something to say about an entity."""

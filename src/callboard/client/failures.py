@@ -38,6 +38,8 @@ class _Described(msgspec.Struct, rename="camel"):
     limit: float | None = None
     rejected: list[dict[str, Any]] = msgspec.field(default_factory=list)
     rejected_count: int = 0
+    errors: list[dict[str, Any]] = msgspec.field(default_factory=list)
+    error_count: int = 0
 
 
 class _Envelope(msgspec.Struct):
@@ -65,6 +67,9 @@ def _made(kind: type[CallboardError], described: _Described, otherwise: str) -> 
         rows = [row for row in described.rejected if "row" in row and "reason" in row]
         # Without any row it would have nothing to say.
         return kind(rows, max(described.rejected_count, len(rows))) if rows else errors.InvalidInput(message)
+    if issubclass(kind, errors.InvalidLocation):
+        problems = [each for each in described.errors if "name" in each and "message" in each]
+        return kind(problems, max(described.error_count, len(problems))) if problems else errors.InvalidInput(message)
     return kind(message)
 
 

@@ -8,6 +8,7 @@ from callboard.access.principals import User
 from callboard.api import context
 from callboard.model.json import JsonObject, JsonValue
 from callboard.ui.presenting import KINDS, with_query
+from callboard.ui.shapes import mappings
 from callboard.ui.visits import Visit
 
 ALL = "all"
@@ -229,7 +230,7 @@ async def counts(
         body["contains"] = contains
     found = (await visit.catalog.post_object("/entity-facets", body))["facets"]
     assert isinstance(found, dict)
-    return {key: [each for each in _list(values) if isinstance(each, dict)] for key, values in found.items()}
+    return {key: mappings(values) for key, values in found.items()}
 
 
 async def states(visit: Visit, wanted: Wanted) -> list[tuple[str, str, int, bool]]:
@@ -256,7 +257,3 @@ async def kinds(visit: Visit) -> list[tuple[str, int]]:
 def _usual_place(kind: tuple[str, int]) -> tuple[int, str]:
     name = kind[0]
     return (KINDS.index(name) if name in KINDS else len(KINDS), name)
-
-
-def _list(value: JsonValue) -> list[JsonValue]:
-    return value if isinstance(value, list) else []

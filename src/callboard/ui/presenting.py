@@ -12,6 +12,7 @@ from markupsafe import Markup
 from callboard.errors import InvalidRef
 from callboard.model.json import JsonObject, JsonValue
 from callboard.model.refs import EntityRef
+from callboard.ui.shapes import mapping
 
 KINDS: Final = (
     "component", "api", "resource", "system", "domain", "group", "user", "template", "location",
@@ -39,7 +40,7 @@ def page_of(ref: str, tab: str = "") -> str:
 
 def ref_of(entity: JsonObject) -> str:
     """The ref of an entity as the catalog serves it."""
-    metadata = _object(entity.get("metadata"))
+    metadata = mapping(entity.get("metadata"))
     return str(EntityRef(*(str(part).lower() for part in (entity["kind"], metadata["namespace"], metadata["name"]))))
 
 
@@ -76,7 +77,7 @@ def kind_name(kind: str, count: int = 1) -> str:
 
 def title_of(entity: JsonObject) -> str:
     """What an entity is called: a person's or group's display name, its title, or its name."""
-    metadata, profile = _object(entity.get("metadata")), _object(_object(entity.get("spec")).get("profile"))
+    metadata, profile = mapping(entity.get("metadata")), mapping(mapping(entity.get("spec")).get("profile"))
     return str(profile.get("displayName") or metadata.get("title") or metadata.get("name") or "")
 
 
@@ -99,20 +100,20 @@ def as_ref(text: JsonValue, kind: str, namespace: str) -> str | None:
 
 def levels_of(entity: JsonObject) -> list[str]:
     """What the status says is wrong with an entity, each once: `error`, `warning`."""
-    items = _object(entity.get("status")).get("items")
+    items = mapping(entity.get("status")).get("items")
     levels = [str(each.get("level")) for each in items if isinstance(each, dict)] if isinstance(items, list) else []
     return [level for level in ("error", "warning") if level in levels]
 
 
 def tags_of(entity: JsonObject) -> list[str]:
     """The tags of an entity."""
-    tags = _object(entity.get("metadata")).get("tags")
+    tags = mapping(entity.get("metadata")).get("tags")
     return [str(each) for each in tags] if isinstance(tags, list) else []
 
 
 def targets_of(entity: JsonObject) -> list[str]:
     """What a Location names."""
-    spec = _object(entity.get("spec"))
+    spec = mapping(entity.get("spec"))
     many = spec.get("targets")
     return [str(each) for each in [spec.get("target"), *(many if isinstance(many, list) else [])] if each]
 
@@ -188,7 +189,3 @@ def initials(name: str) -> str:
 @functools.cache
 def _markdown() -> MarkdownIt:
     return MarkdownIt("commonmark", {"html": False, "linkify": False}).enable("table").disable("image")
-
-
-def _object(value: JsonValue) -> JsonObject:
-    return value if isinstance(value, dict) else {}
