@@ -11,8 +11,10 @@ from callboard.access.permissions import ENTITY_READ, Permission
 from callboard.access.principals import Anonymous, Principal, Service, User
 from callboard.api.gauges import Gauges
 from callboard.api.parameters import Known, Number, Parameters, Text
+from callboard.api.sparing import Sparing
 from callboard.app import ReadSide
 from callboard.errors import NotAllowed, OffsetInTheFuture, Unavailable
+from callboard.model.json import JsonObject
 from callboard.model.predicates import Predicate
 from callboard.model.refs import EntityRef
 from callboard.settings import Settings
@@ -40,6 +42,8 @@ class Context:
     read_side: ReadSide
     gauges: Gauges
     """What the metrics look up in the database."""
+    write_side: Sparing[JsonObject]
+    """What waits to be done, and what is wrong."""
 
     @property
     def settings(self) -> Settings:

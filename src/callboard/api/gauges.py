@@ -1,6 +1,5 @@
 """Gauges: what is looked up in the database when somebody asks for the metrics."""
 
-import asyncio
 import datetime as dt
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -8,6 +7,7 @@ from dataclasses import dataclass, field
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 
+from callboard.api.sparing import Sparing
 from callboard.clock import Clock
 from callboard.errors import CallboardError
 from callboard.store import backlog, changes, conflicts, entities, locations, providers, rates, subscriptions
@@ -15,34 +15,23 @@ from callboard.store.backlog import Waiting
 from callboard.store.database import Database, Transaction
 from callboard.stream.subscriptions import Known
 
-_SHARE = 20
-"""Looking takes at most one part in so many of the time, however often somebody asks."""
-_LONGEST = 10.0
 _MINUTE = dt.timedelta(minutes=1)
 
 
 @dataclass(slots=True)
 class Gauges:
-    """What there is in a database, looked up once for all who ask at about the same time.
-
-    In a small catalog an answer is good for a few milliseconds, in one with a million entities for ten seconds.
-    """
+    """What there is in a database, looked up once for all who ask at about the same time."""
 
     database: Database
     clock: Clock
-    _found: Sequence[Metric] = ()
-    _good_until: float = float("-inf")
-    _looking: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _sparing: Sparing[Sequence[Metric]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._sparing = Sparing(self._look, self.clock)
 
     async def gauges(self) -> Sequence[Metric]:
         """The gauges as they are now, or were a moment ago."""
-        async with self._looking:
-            started = self.clock.monotonic()
-            if started >= self._good_until:
-                self._found = await self._look()
-                ended = self.clock.monotonic()
-                self._good_until = ended + min(_LONGEST, _SHARE * (ended - started))
-            return self._found
+        return await self._sparing.get()
 
     async def _look(self) -> Sequence[Metric]:
         try:

@@ -9,31 +9,35 @@ from callboard.api.parameters import query_of
 from callboard.model.json import JsonObject
 from callboard.store import backlog, conflicts, entities
 from callboard.store.backlog import Waiting
+from callboard.store.database import Database
 
 
 async def status(request: Request) -> Response:
     """`GET /processing/status`."""
     query_of(request, {})
     await context.permit(request, INGESTION_READ)
-    async with context.of(request).database.transaction(snapshot=True) as tx:
+    return answers.value(await context.of(request).write_side.get())
+
+
+async def look(database: Database) -> JsonObject:
+    """The numbers as they are now."""
+    async with database.transaction(snapshot=True) as tx:
         due = await backlog.due(tx)
         stitching = await backlog.stitching(tx)
         locks = await backlog.locks(tx)
         ailing = await entities.ailing(tx)
         conflicting = await conflicts.count(tx)
-    return answers.value(
-        {
-            "due": {priority.name.lower(): _waiting(each) for priority, each in due.items()},
-            "stitching": _waiting(stitching),
-            "locks": _waiting(locks),
-            "entities": {
-                "failing": ailing.failing,
-                "failed": ailing.failed,
-                "pending": ailing.pending,
-                "conflicts": conflicting,
-            },
-        }
-    )
+    return {
+        "due": {priority.name.lower(): _waiting(each) for priority, each in due.items()},
+        "stitching": _waiting(stitching),
+        "locks": _waiting(locks),
+        "entities": {
+            "failing": ailing.failing,
+            "failed": ailing.failed,
+            "pending": ailing.pending,
+            "conflicts": conflicting,
+        },
+    }
 
 
 def _waiting(waiting: Waiting) -> JsonObject:

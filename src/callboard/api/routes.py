@@ -38,6 +38,7 @@ from callboard.api.dispatch import Dispatch
 from callboard.api.door import Door
 from callboard.api.gauges import Gauges
 from callboard.api.paths import Route, allowed_methods
+from callboard.api.sparing import Sparing
 from callboard.api.surroundings import Surroundings
 from callboard.app import ReadSide
 from callboard.errors import CallboardError
@@ -125,7 +126,8 @@ def application(read_side: ReadSide, pages: Sequence[BaseRoute] = ()) -> ASGIApp
     if read_side.authenticator is not None:
         inner = Door(inner, read_side.authenticator)
     app.state.api = inner
-    context = Context(read_side, Gauges(read_side.database, read_side.clock))
+    write_side = Sparing(lambda: processing_status.look(read_side.database), read_side.clock)
+    context = Context(read_side, Gauges(read_side.database, read_side.clock), write_side)
     return shared_with_pages(Surroundings(inner, context), read_side.settings.backend.cors)
 
 
