@@ -8,10 +8,11 @@ from callboard.extend import Full
 from callboard.ingestion.connections import Connection
 from callboard.ingestion.guards import Guard
 from callboard.model.json import JsonObject
+from callboard.settings.catalog import LocationSetting
 from callboard.ui.routes import PAGES
 from tests.api.conftest import app_of, client_of
 from tests.api.test_event_status import Nobody
-from tests.harness import component, component_yaml, offered
+from tests.harness import Catalog, component, component_yaml, offered, plain
 from tests.ui.conftest import Pages, words
 
 LISTS = ("", "/locations", "/providers", "/conflicts", "/unprocessed", "/unprocessed?type=pending", "/stream")
@@ -55,7 +56,8 @@ async def test_what_may_not_be_known_is_left_out_and_the_rest_is_there(shop: Pag
         providers = await client.get("/operations/providers")
 
     assert overview.status_code == stream.status_code == 200
-    assert "catalog.ingestion.read" in words(overview.text)
+    assert "Nothing that you may see is wrong" in words(overview.text)
+    assert "All is well" not in words(overview.text)
     assert "catalog.ingestion.read" in words(stream.text)
     assert providers.status_code == 403
     assert "That is not allowed" in words(providers.text)
@@ -82,6 +84,46 @@ async def test_what_failed_can_be_read_again(shop: Pages) -> None:
     assert "It is being read again." in words(await shop.get("/operations/unprocessed"))
 
 
+async def test_what_the_source_of_a_failed_entity_offers_has_a_page_of_its_own(shop: Pages) -> None:
+    listed = await shop.get("/operations/unprocessed")
+    address = next(
+        part for part in listed.split('"') if part.startswith("/operations/unprocessed/") and "type=" in part
+    )
+
+    page = words(await shop.get(address))
+    gone = await shop.client.get("/operations/unprocessed/no-such-id?type=failed")
+
+    assert "kind : Component" in page
+    assert "name : oven" in page
+    assert gone.status_code == 404
+    assert "it is good now, or gone" in words(gone.text)
+
+
+async def test_large_entities_make_no_large_list(pages: Pages) -> None:
+    large: list[JsonObject] = [
+        {**component(f"c{number:03}"), "spec": {"owner": "a", "text": "x" * 50_000}} for number in range(50)
+    ]
+    await pages.catalog.provide("p", Full(offered(*large)))
+    await pages.catalog.settle()
+
+    page = await pages.get("/operations/unprocessed")
+
+    assert page.count("<section") == 50
+    assert len(page) < 150_000
+
+
+async def test_deleting_what_has_become_good_does_not_say_that_it_is_gone(shop: Pages) -> None:
+    cart = shop.catalog.entity("component:default/cart")["metadata"]
+    assert isinstance(cart, dict)
+
+    answer = await shop.send("/operations/unprocessed/delete", id=str(cart["uid"]), type="failed", owner="a b")
+    page = words(await shop.get("/operations/unprocessed"))
+
+    assert answer.headers["location"] == "/operations/unprocessed?type=failed&owner=a+b"
+    assert "It is not in this list any more." in page
+    assert "component:default/cart" in shop.catalog.refs()
+
+
 async def test_failed_entities_are_shown_by_their_owner_and_page_by_page(pages: Pages) -> None:
     broken: list[JsonObject] = [{**component(f"c{number:03}"), "spec": {"owner": "a"}} for number in range(60)]
     await pages.catalog.provide("p", Full(offered(*broken)))
@@ -101,6 +143,17 @@ async def test_a_conflict_says_who_won_and_what_the_other_offers(shop: Pages) ->
     assert "Shown is what provider:p" in page
     assert "provider:q q offers it as well" in page
     assert "/spec/owner → others" in page
+
+
+async def test_values_in_a_conflict_are_written_as_their_source_has_them(pages: Pages) -> None:
+    await pages.catalog.provide("p", Full(offered(component("till", flag=True, much={"a": 1}), key="p")))
+    await pages.catalog.provide("q", Full(offered(component("till", flag=False, much={"a": {"b": None}}), key="q")))
+    await pages.catalog.settle()
+
+    page = words(await pages.get("/operations/conflicts"))
+
+    assert "/spec/flag → false" in page
+    assert '/spec/much/a → {"b":null}' in page
 
 
 async def test_a_removal_that_was_refused_can_be_let_through(pages: Pages) -> None:
@@ -135,6 +188,35 @@ async def test_a_provider_is_forgotten_once_its_name_was_typed(pages: Pages) -> 
     assert (await pages.client.get("/operations/providers/ci")).status_code == 404
 
 
+async def test_a_provider_leads_to_what_comes_from_it_alone(pages: Pages) -> None:
+    await api(pages, "PUT", "/providers/ci/entities/component/default/cart", plain("cart"))
+    await pages.catalog.provide("others", Full(offered(component("till"))))
+    await pages.catalog.settle()
+
+    page = await pages.get("/operations/providers/ci")
+    unknown = await pages.client.get("/operations/providers/ci?cursor=x")
+
+    assert "What comes from it alone 1" in words(page)
+    assert 'href="/catalog/default/component/cart"' in page
+    assert "component/till" not in page
+    assert unknown.headers["location"] == "/operations/providers/ci"
+
+
+async def test_configured_locations_are_shown_to_those_who_may_know_of_them(catalog: Catalog) -> None:
+    named = LocationSetting(type="url", target="https://host/secret.yaml")
+    configured = catalog.configured.overridden({"catalog.locations": (named,)})
+    seeing = app_of(catalog, settings=configured, pages=PAGES)
+    strange = app_of(catalog, settings=configured, authorizer=Nobody(), pages=PAGES)
+    await catalog.look()
+
+    async with client_of(seeing) as operator, client_of(strange) as stranger:
+        shown = words((await operator.get("/operations/locations")).text)
+        hidden = words((await stranger.get("/operations/locations")).text)
+
+    assert "https://host/secret.yaml not read yet" in shown
+    assert "secret.yaml" not in hidden
+
+
 async def test_a_registered_location_has_its_state_and_what_failed(pages: Pages) -> None:
     pages.catalog.host.put("https://host/shop.yaml", component_yaml("cart") + "---\nkind: Component\n")
     await pages.catalog.register("https://host/shop.yaml")
@@ -164,12 +246,15 @@ async def test_a_subscription_is_paused_resumed_replayed_and_forgotten(shop: Pag
     await shop.send("/operations/stream/search/replay", offset="1")
     replayed = await state()
     refused = await shop.send("/operations/stream/search/replay", offset="the beginning")
+    beyond = await shop.send("/operations/stream/search/replay", offset="4000")
     page = words(await shop.get("/operations/stream"))
     await shop.send("/operations/stream/search/forget")
 
     assert (paused["state"], resumed["state"], replayed["cursor"]) == ("paused", "active", 1)
     assert refused.status_code == 400
     assert "'the beginning' is no offset" in words(refused.text)
+    assert beyond.status_code == 400
+    assert "the whole catalog: at most" in words(beyond.text)
     assert "search read by consumers only kind=component active" in page
     assert (await api(shop, "GET", "/subscriptions/search")).status_code == 404
 

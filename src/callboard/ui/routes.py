@@ -90,6 +90,7 @@ PAGES = [
     Page("/operations/providers/{name}/forget", operated_providers.forget, methods=_ASKING),
     Page("/operations/conflicts", operated_conflicts.conflicts),
     Page("/operations/unprocessed", unprocessed.unprocessed),
+    Page("/operations/unprocessed/{id}", unprocessed.source),
     Page("/operations/unprocessed/refresh", unprocessed.refresh, methods=_DOING),
     Page("/operations/unprocessed/delete", unprocessed.delete, methods=_DOING),
     Page("/operations/stream", stream.stream),

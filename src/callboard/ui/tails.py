@@ -12,6 +12,7 @@ from callboard.model.refs import EntityRef
 from callboard.ui import causes, history, presence
 from callboard.ui.asking import Parameter, Refused
 from callboard.ui.history import Version
+from callboard.ui.operations.frame import TABS
 from callboard.ui.presenting import with_query
 from callboard.ui.shapes import mappings
 from callboard.ui.subjects import changes_of
@@ -81,6 +82,7 @@ async def tail(visit: Visit) -> Response:
     kept: dict[str, JsonValue] = {**asked, "type": change}
     return visit.page(
         "operations/tail.html",
+        tabs=TABS,
         fields=_FIELDS,
         types=_TYPES,
         type=change,

@@ -19,16 +19,20 @@ PATHS = (
     "/operations/conflicts",
     "/operations/unprocessed",
     "/operations/stream",
+    "/operations/tail",
 )
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
-def test_axe_finds_nothing(acme: Server, open_window: OpenWindow, width: int, scheme: str) -> None:
+def test_every_page_is_accessible_and_fits_on_the_screen(
+    acme: Server, open_window: OpenWindow, width: int, scheme: str
+) -> None:
     window = open_window(acme, width=width, scheme=scheme)
 
     for path in PATHS:
-        window.open(path)
+        page = window.open(path)
         window.check_accessible()
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, f"{path} is wider than the screen"
 
 
 def test_the_overview_leads_to_what_failed_and_why(acme: Server, open_window: OpenWindow) -> None:
@@ -38,6 +42,10 @@ def test_the_overview_leads_to_what_failed_and_why(acme: Server, open_window: Op
 
     expect(page.get_by_role("heading", level=2)).to_contain_text("component:default/nobodys-robot")
     expect(page.locator(".problem").first).to_contain_text("must have required property 'owner'")
+
+    page.get_by_role("link", name="What its source offers").click()
+
+    expect(page.get_by_role("dialog")).to_contain_text("name: nobodys-robot")
 
 
 def test_a_subscription_is_paused_and_told_everything_again(own_acme: Server, open_window: OpenWindow) -> None:

@@ -2,7 +2,8 @@
 
 from starlette.responses import Response
 
-from callboard.model.json import JsonObject
+from callboard.model import json
+from callboard.model.json import JsonObject, JsonValue
 from callboard.ui.asking import Refused
 from callboard.ui.operations.frame import TABS
 from callboard.ui.shapes import mapping, mappings
@@ -11,6 +12,8 @@ from callboard.ui.visits import Visit
 _ON_A_PAGE = 20
 _OPERATIONS = 30
 """Of one difference; the rest is counted."""
+_LONGEST = 200
+"""Characters of a value."""
 
 
 async def conflicts(visit: Visit) -> Response:
@@ -41,5 +44,12 @@ def _shown(conflict: JsonObject) -> JsonObject:
     rivals: list[JsonObject] = []
     for rival in mappings(conflict.get("rivals")):
         patch = mappings(rival.get("patch"))
-        rivals.append({**rival, "patch": [*patch[:_OPERATIONS]], "more": max(0, len(patch) - _OPERATIONS)})
+        told: list[JsonValue] = [{**each, "value": _written(each.get("value"))} for each in patch[:_OPERATIONS]]
+        rivals.append({**rival, "patch": told, "more": max(0, len(patch) - _OPERATIONS)})
     return {**conflict, "rivals": [*rivals]}
+
+
+def _written(value: JsonValue) -> str:
+    """A value as its source has it, as far as there is room for it."""
+    written = value if isinstance(value, str) and value else json.encode(value).decode()
+    return written if len(written) <= _LONGEST else written[: _LONGEST - 1] + "…"

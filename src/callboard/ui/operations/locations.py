@@ -5,7 +5,7 @@ from typing import Final
 
 from starlette.responses import Response
 
-from callboard.access.permissions import LOCATION_CREATE, LOCATION_DELETE
+from callboard.access.permissions import INGESTION_READ, LOCATION_CREATE, LOCATION_DELETE
 from callboard.ingestion.locations import entity_ref_of
 from callboard.model.json import JsonObject, JsonValue
 from callboard.model.refs import LocationRef
@@ -16,6 +16,8 @@ from callboard.ui.visits import Visit
 
 _ON_A_PAGE: Final = 20
 """Each has its state looked up."""
+_MOST_FAILURES: Final = 10
+"""Of one location. Its own page, and the list of what failed, have the others."""
 _MOST_CONFIGURED: Final = 200
 
 
@@ -42,6 +44,7 @@ async def locations(visit: Visit) -> Response:
         text=text,
         found=found,
         rows=list(zip(items, states, strict=True)),
+        most_failures=_MOST_FAILURES,
         onward=mapping(found["pageInfo"]).get("nextCursor"),
         configured=await _configured(visit),
         may_register=await visit.may(LOCATION_CREATE),
@@ -50,7 +53,10 @@ async def locations(visit: Visit) -> Response:
 
 
 async def _configured(visit: Visit) -> list[tuple[str, str, JsonObject | None]]:
-    """Type and target of each location that the configuration names, and the entity that stands for it."""
+    """Type and target of each location that the configuration names, and the entity that stands for it.
+
+    Who does not see that entity is told of the location only if what engines do is theirs to know.
+    """
     settings = visit.context.settings.catalog.locations[:_MOST_CONFIGURED]
     if not settings:
         return []
@@ -60,7 +66,12 @@ async def _configured(visit: Visit) -> list[tuple[str, str, JsonObject | None]]:
     items = found["items"]
     assert isinstance(items, list)
     entities = [each if isinstance(each, dict) else None for each in items]
-    return [(each.type, each.target, entity) for each, entity in zip(settings, entities, strict=True)]
+    knows_all = await visit.may(INGESTION_READ)
+    return [
+        (each.type, each.target, entity)
+        for each, entity in zip(settings, entities, strict=True)
+        if entity is not None or knows_all
+    ]
 
 
 async def _state(visit: Visit, location_id: str) -> JsonObject | None:

@@ -3,7 +3,7 @@
 from starlette.responses import Response
 
 from callboard.model.json import JsonObject
-from callboard.ui.operations.frame import TABS, permitted
+from callboard.ui.operations.frame import TABS, permitted, rate
 from callboard.ui.shapes import mapping, mappings
 from callboard.ui.visits import Visit
 
@@ -19,6 +19,7 @@ async def overview(visit: Visit) -> Response:
     return visit.page(
         "operations/overview.html",
         tabs=TABS,
+        rate=rate,
         processing=processing,
         stream=stream,
         troubled=None if providers is None else [each for each in mappings(providers["items"]) if is_troubled(each)],

@@ -2,8 +2,9 @@
 
 from starlette.responses import Response
 
-from callboard.access.permissions import INGESTION_MANAGE
-from callboard.model.json import JsonObject
+from callboard.access.permissions import ENTITY_CREATE, INGESTION_MANAGE
+from callboard.model.annotations import MANAGED_BY_ORIGIN_LOCATION
+from callboard.model.json import JsonObject, JsonValue
 from callboard.ui.asking import Refused, path_of
 from callboard.ui.operations.frame import TABS
 from callboard.ui.operations.overview import is_troubled
@@ -11,6 +12,7 @@ from callboard.ui.shapes import mapping, mappings
 from callboard.ui.visits import Visit
 
 _FAILURES = 50
+_ON_A_PAGE = 50
 
 
 async def providers(visit: Visit) -> Response:
@@ -26,6 +28,12 @@ async def provider(visit: Visit) -> Response:
     found = await visit.catalog.get_object("/providers" + path_of(name))
     status = await visit.catalog.find("/providers" + path_of(name, "status"))
     failures = mappings(mapping(status).get("failures"))
+    try:
+        own = await _own(visit, name)
+    except Refused as refused:
+        if refused.status == 400 and visit.text("cursor"):
+            return visit.go("/operations/providers" + path_of(name))
+        raise
     return visit.page(
         "operations/provider.html",
         tabs=TABS,
@@ -34,7 +42,18 @@ async def provider(visit: Visit) -> Response:
         failures=failures[:_FAILURES],
         more=len(failures) - _FAILURES,
         may_manage=await visit.may(INGESTION_MANAGE),
+        may_forget=await visit.may(ENTITY_CREATE),
+        own=own,
     )
+
+
+async def _own(visit: Visit, name: str) -> JsonObject:
+    """A page of the entities whose origin is the provider itself, and not a location that it has named."""
+    cursor = visit.text("cursor")
+    own: JsonObject = {f"metadata.annotations.{MANAGED_BY_ORIGIN_LOCATION}": f"provider:{name}"}
+    asked: JsonObject = {"cursor": cursor} if cursor else {"query": own}
+    fields: list[JsonValue] = ["kind", "metadata.name", "metadata.namespace", "metadata.title", "spec.profile"]
+    return await visit.catalog.post_object("/entities/by-query", {**asked, "limit": _ON_A_PAGE, "fields": fields})
 
 
 async def let_through(visit: Visit) -> Response:

@@ -7,8 +7,8 @@ from starlette.responses import Response
 
 from callboard.errors import InvalidInput
 from callboard.model.json import JsonObject, JsonValue
-from callboard.ui.asking import path_of
-from callboard.ui.operations.frame import TABS, permitted
+from callboard.ui.asking import Refused, path_of
+from callboard.ui.operations.frame import TABS, permitted, rate
 from callboard.ui.shapes import mapping, mappings
 from callboard.ui.visits import Visit
 
@@ -37,6 +37,7 @@ async def stream(visit: Visit) -> Response:
     return visit.page(
         "operations/stream.html",
         tabs=TABS,
+        rate=rate,
         status=status,
         head=head,
         subscriptions=None if found is None else [_described(each) for each in subscriptions],
@@ -91,7 +92,14 @@ async def replay(visit: Visit) -> Response:
         except InvalidInput as error:
             problem = str(error)
         else:
-            return await _done(visit, "seek", {"offset": offset}, f"begins again after offset {offset}")
+            after = "the last change" if offset == "now" else f"offset {offset}"
+            try:
+                return await _done(visit, "seek", {"offset": offset}, f"begins again after {after}")
+            except Refused as refused:
+                # Beyond the head, or where nobody can begin any more: another offset will do.
+                if refused.status not in (409, 410):
+                    raise
+                problem = refused.message
     head = visit.context.follower.view.offset
     return visit.page(
         "operations/replay.html", 400 if problem else 200, tabs=TABS, it=subscription, head=head, problem=problem

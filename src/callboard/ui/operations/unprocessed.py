@@ -5,6 +5,7 @@ from typing import Final
 from starlette.responses import Response
 
 from callboard.access.permissions import ENTITY_REFRESH, UNPROCESSED_DELETE
+from callboard.errors import NotFound
 from callboard.model.json import JsonObject
 from callboard.model.notation import as_yaml
 from callboard.ui import problems
@@ -12,7 +13,7 @@ from callboard.ui.asking import path_of
 from callboard.ui.operations.frame import TABS
 from callboard.ui.presenting import with_query
 from callboard.ui.shapes import mapping, mappings
-from callboard.ui.sources import highlighted
+from callboard.ui.sources import highlighted, is_cut
 from callboard.ui.visits import Visit
 
 _TYPES: Final = ("failed", "pending")
@@ -21,8 +22,7 @@ _ON_A_PAGE: Final = 50
 
 async def unprocessed(visit: Visit) -> Response:
     """One page of those that have never been good, or wait for their first run."""
-    kind = visit.text("type", "failed")
-    kind = kind if kind in _TYPES else "failed"
+    kind = _kind(visit.text("type"))
     owner = visit.text("owner").strip()
     found = await visit.catalog.get_object(f"/entities/unprocessed/{kind}", owner=owner or None)
     every = mappings(found["entities"])
@@ -41,6 +41,20 @@ async def unprocessed(visit: Visit) -> Response:
     )
 
 
+def _kind(asked: str) -> str:
+    return asked if asked in _TYPES else _TYPES[0]
+
+
+def _list(kind: str, owner: str = "", start: str = "") -> str:
+    """The address of a page of the list."""
+    return with_query("/operations/unprocessed", {"type": kind, "owner": owner, "from": start})
+
+
+def _back(visit: Visit) -> str:
+    """The page of the list that a form has been sent from."""
+    return _list(_kind(visit.form.get("type", "")), visit.form.get("owner", ""), visit.form.get("from", ""))
+
+
 def _start(visit: Visit, count: int) -> int:
     text = visit.text("from")
     start = int(text) if text.isascii() and text.isdecimal() and len(text) < 9 else 0
@@ -55,8 +69,24 @@ def _row(entity: JsonObject) -> dict[str, object]:
         "discovered": entity.get("last_discovery_at"),
         "next": entity.get("next_update_at"),
         "key": entity.get("location_key"),
-        "source": highlighted(as_yaml(mapping(entity.get("unprocessed_entity"))), "yaml"),
     }
+
+
+async def source(visit: Visit) -> Response:
+    """What the source of one of them offers. Written out it can be long, so that the list only leads here."""
+    kind, entity_id = _kind(visit.text("type")), visit.request.path_params["id"]
+    found = await visit.catalog.get_object(f"/entities/unprocessed/{kind}")
+    entity = next((each for each in mappings(found["entities"]) if each["entity_id"] == entity_id), None)
+    if entity is None:
+        raise NotFound("There is no such entity among these any more: it is good now, or gone")
+    written = as_yaml(mapping(entity.get("unprocessed_entity")))
+    return visit.page(
+        "operations/source.html",
+        ref=str(entity["entity_ref"]),
+        source=highlighted(written, "yaml"),
+        is_cut=is_cut(written),
+        back=_list(kind),
+    )
 
 
 async def delete(visit: Visit) -> Response:
@@ -64,12 +94,12 @@ async def delete(visit: Visit) -> Response:
     entity_id = visit.form.get("id", "")
     answer = await visit.catalog.ask("DELETE", "/entities/unprocessed/delete" + path_of(entity_id), None)
     back = answer.headers.get("callboard-returns", "")
-    said = f"It is deleted, and {back} will bring it back." if back else "It is deleted."
-    return visit.go(with_query("/operations/unprocessed", {"type": visit.form.get("type", "failed")}), said)
+    # The API says the same of one that has become good meanwhile, and so was left alone.
+    said = f"It is deleted, and {back} will bring it back." if back else "It is not in this list any more."
+    return visit.go(_back(visit), said)
 
 
 async def refresh(visit: Visit) -> Response:
     """Have one of them, and what it comes from, read again now."""
     await visit.catalog.post("/refresh", {"entityRef": visit.form.get("ref", "")})
-    address = with_query("/operations/unprocessed", {"type": visit.form.get("type", "failed")})
-    return visit.go(address, "It is being read again.")
+    return visit.go(_back(visit), "It is being read again.")
