@@ -16,9 +16,9 @@ async def test_what_is_due_is_counted_by_priority_with_the_age_of_the_oldest(api
     settled = (await api.get("/processing/status")).json()
 
     assert waiting["due"]["changed"] == {"count": 2, "oldestSeconds": 3.0}
-    assert waiting["entities"] == {"count": 2, "neverGood": 2, "failing": 0, "conflicts": 0}
+    assert waiting["entities"] == {"failing": 0, "failed": 0, "pending": 2, "conflicts": 0}
     assert settled["due"]["changed"]["count"] == 0
-    assert settled["entities"] == {"count": 2, "neverGood": 1, "failing": 1, "conflicts": 0}
+    assert settled["entities"] == {"failing": 1, "failed": 1, "pending": 0, "conflicts": 0}
 
 
 async def test_it_is_for_who_may_know_of_the_write_side(api: Api) -> None:

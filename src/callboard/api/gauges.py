@@ -93,7 +93,7 @@ def _locks(locks: Waiting) -> list[Metric]:
 
 
 async def _catalog(tx: Transaction) -> list[Metric]:
-    _, _, failing = await entities.count(tx)
+    failing = (await entities.ailing(tx)).failing
     registered = len(await locations.every(tx))
     return [
         GaugeMetricFamily("callboard_entities_failing", "Entities whose last processing failed.", failing),

@@ -19,14 +19,19 @@ async def status(request: Request) -> Response:
         due = await backlog.due(tx)
         stitching = await backlog.stitching(tx)
         locks = await backlog.locks(tx)
-        every, good, failing = await entities.count(tx)
+        ailing = await entities.ailing(tx)
         conflicting = await conflicts.count(tx)
     return answers.value(
         {
             "due": {priority.name.lower(): _waiting(each) for priority, each in due.items()},
             "stitching": _waiting(stitching),
             "locks": _waiting(locks),
-            "entities": {"count": every, "neverGood": every - good, "failing": failing, "conflicts": conflicting},
+            "entities": {
+                "failing": ailing.failing,
+                "failed": ailing.failed,
+                "pending": ailing.pending,
+                "conflicts": conflicting,
+            },
         }
     )
 

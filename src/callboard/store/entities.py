@@ -188,6 +188,25 @@ async def processed_by_others(tx: Transaction, fingerprint: str) -> list[str]:
     return await tx.refs(_SQL["processed_by_others"], fingerprint=fingerprint)
 
 
+@dataclass(frozen=True, slots=True)
+class Ailing:
+    """How many entities are not as they should be."""
+
+    failing: int
+    """Their last run failed."""
+    failed: int
+    """Of these, those that were never good."""
+    pending: int
+    """They wait for their first run."""
+
+
+async def ailing(tx: Transaction) -> Ailing:
+    """The numbers of those that fail, and that wait for their first run. Costs nothing for those that are well."""
+    row = await tx.row(_SQL["ailing"])
+    assert row is not None
+    return Ailing(row["failing"], row["failed"], row["pending"])
+
+
 async def count(tx: Transaction) -> tuple[int, int, int]:
     """How many entities there are, how many of them have a good result, and how many fail now."""
     row = await tx.row(_SQL["count"])

@@ -91,6 +91,14 @@ delete from entities where ref = any(:refs::text[]);
 -- After a deploy: what was processed by another set of processors is due once more.
 select ref from entities where processors <> :fingerprint order by ref;
 
+-- name: ailing
+-- All of it by indexes: those that fail, and what is due at some time. What waits for its first run is due.
+select
+    (select count(*) from entities where errors is not null) as failing,
+    (select count(*) from entities where errors is not null and processed is null) as failed,
+    (select count(*) from schedule s join entities e on e.ref = s.ref
+        where s.due_at < 'infinity' and e.processed is null and e.errors is null) as pending;
+
 -- name: count
 select count(*) as all, count(processed) as processed, count(errors) as failing from entities;
 
