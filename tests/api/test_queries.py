@@ -183,6 +183,16 @@ async def test_facets_count_the_values_of_fields_in_both_ways(shop: Api) -> None
     assert sent.json() == asked.json()
 
 
+async def test_facets_count_what_has_a_text(shop: Api) -> None:
+    asked = {"facets": ["kind"], "query": SERVICES}
+
+    some = await shop.post("/entity-facets", {**asked, "fullTextFilter": {"term": "EVEN", "fields": ["spec.owner"]}})
+    wrong = await shop.post("/entity-facets", {**asked, "fullTextFilter": "even"})
+
+    assert some.json()["facets"] == {"kind": [{"value": "Component", "count": 3}]}
+    assert complaint(wrong)[:2] == (400, "InputError")
+
+
 async def test_facets_of_everything_need_no_filter(shop: Api) -> None:
     asked = await shop.get("/entity-facets", facet="kind")
     sent = await shop.post("/entity-facets", {"facets": ["kind"]})

@@ -11,9 +11,10 @@ from callboard.model.facts import facts_of
 from callboard.model.json import JsonObject, JsonValue
 from callboard.model.predicates import AllOf, AnyOf, Equals, Exists, HasPrefix, In, Not, Predicate, matches
 from callboard.view.columns import Column
-from callboard.view.cursors import Query, TextSearch
+from callboard.view.cursors import Query
 from callboard.view.orders import Order
 from callboard.view.queries import Page, query, resume
+from callboard.view.texts import TextSearch
 from callboard.view.views import View
 from tests.view.samples import entity, removed, upserted, view_of
 

@@ -57,6 +57,21 @@ async def test_each_choice_says_how_many_have_it_under_all_other_choices(shop: P
     assert "Lifecycle production 2 experimental 1" in page
 
 
+async def test_a_text_counts_for_kinds_and_choices_as_well(shop: Pages) -> None:
+    page = words(await shop.get("/catalog?q=bak&kind=all"))
+
+    assert "Components 0 Groups 1" in page
+
+
+async def test_an_owner_is_named_in_short_and_values_in_any_case(shop: Pages) -> None:
+    page = await shop.get("/catalog?owner=Bakers&type=SERVICE")
+
+    assert listed(page) == ["cart"]
+    assert page.count('value="service"') == 1
+    assert re.search(r'name="type" value="service" checked', page)
+    assert re.search(r'name="owner" value="group:default/bakers" checked', page)
+
+
 async def test_the_first_page_leads_to_the_next_and_that_one_back(pages: Pages) -> None:
     await pages.catalog.provide("p", Full(offered(*(component(f"c{number:02}") for number in range(25)))))
     await pages.catalog.settle()
@@ -85,6 +100,10 @@ async def test_what_an_order_leaves_out_is_said(shop: Pages) -> None:
 
     assert listed(system) == []
     assert "3 more have nothing in this column" in words(system)
+
+
+async def test_what_an_order_leaves_out_of_what_a_text_finds_is_said(shop: Pages) -> None:
+    assert "1 more has nothing in this column" in words(await shop.get("/catalog?order=system&q=till"))
 
 
 async def test_what_fails_has_a_badge_and_can_be_listed(shop: Pages) -> None:

@@ -29,6 +29,23 @@ async def test_all_kinds_are_found(shop: Pages) -> None:
     assert "carters" in page
 
 
+async def test_what_was_found_is_counted_by_kind_and_can_be_narrowed_to_one(shop: Pages) -> None:
+    every = await shop.get("/search?q=cart")
+    groups = words(await shop.get("/search?q=cart&kind=group"))
+
+    assert "All kinds Components 1 Groups 1" in words(every)
+    assert 'href="/search?q=cart&amp;kind=group"' in every
+    assert "1 found" in groups
+    assert "Shopping cart" not in groups
+
+
+async def test_what_is_called_exactly_so_comes_first(shop: Pages) -> None:
+    page = words(await shop.get("/search?q=CARTERS"))
+
+    assert "Called exactly so carters Group" in page
+    assert page.count("carters") == 1
+
+
 @pytest.mark.parametrize("ref", ["component:cart", "Component:default/CART"])
 async def test_a_whole_ref_is_found_first(shop: Pages, ref: str) -> None:
     page = words(await shop.get(f"/search?q={ref}"))

@@ -2,8 +2,9 @@ import base64
 import json
 
 from callboard.model.predicates import parse_filters
-from callboard.view.cursors import Cursor, Place, Query, TextSearch, format_cursor, parse_cursor
+from callboard.view.cursors import Cursor, Place, Query, format_cursor, parse_cursor
 from callboard.view.orders import Order
+from callboard.view.texts import TextSearch
 
 CURSOR = Cursor(
     query=Query(

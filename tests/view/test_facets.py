@@ -3,6 +3,7 @@ import datetime as dt
 from callboard.model.changes import Change, ChangeType
 from callboard.model.predicates import Equals, both
 from callboard.view.facets import Narrowing, facets
+from callboard.view.texts import TextSearch
 from tests.view.samples import entity, view_of
 
 UID = "00000000-0000-0000-0000-000000000001"
@@ -41,6 +42,13 @@ def test_only_selected_entities_count() -> None:
     found = facets(VIEW, ["metadata.tags"], both(Equals("kind", "component"), Equals("metadata.name", "b")))
 
     assert found["metadata.tags"] == [{"value": "java", "count": 1}]
+
+
+def test_only_what_has_a_text_counts_when_one_is_asked_for() -> None:
+    web = TextSearch("WEB", ("metadata.tags", "metadata.title"))
+
+    assert facets(VIEW, ["kind"], text=web) == {"kind": [{"value": "API", "count": 1}]}
+    assert facets(VIEW, ["kind"], Equals("kind", "component"), text=web) == {"kind": []}
 
 
 def test_marks_and_relations_are_facets_too() -> None:

@@ -2,9 +2,10 @@ import pytest
 
 from callboard.errors import InvalidInput
 from callboard.model.predicates import Equals, parse_filters
-from callboard.view.cursors import Query, TextSearch
+from callboard.view.cursors import Query
 from callboard.view.orders import Order, parse_order_field
 from callboard.view.queries import Page, query, resume
+from callboard.view.texts import TextSearch
 from callboard.view.views import View
 from tests.view.samples import entity, names, removed, uid_of, upserted, view_of
 

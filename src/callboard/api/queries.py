@@ -12,10 +12,11 @@ from callboard.errors import InvalidInput
 from callboard.model import json
 from callboard.model.predicates import both, parse_filters
 from callboard.model.projection import Projection, parse_fields
-from callboard.view.cursors import Query, TextSearch
+from callboard.view.cursors import Query
 from callboard.view.facets import Narrowing, facets
 from callboard.view.orders import Order, parse_order_field
 from callboard.view.queries import DEFAULT_LIMIT, Page, query, resume
+from callboard.view.texts import TextSearch
 
 _TOTALS = ("include", "exclude")
 _QUERY: Known = {
@@ -145,4 +146,5 @@ async def entity_facets_object(request: Request) -> Response:
     narrowing = Narrowing(body.integer("limit"), body.text("contains") or "")
     reading = await context.reading(request, asked)
     predicate = both(body.predicate(), reading.visible)
-    return answers.value({"facets": facets(reading.view, keys, predicate, narrowing), **reading.said})
+    found = facets(reading.view, keys, predicate, narrowing, _text(body))
+    return answers.value({"facets": found, **reading.said})

@@ -11,7 +11,7 @@ from callboard.model import json
 from callboard.model.json import JsonObject
 from callboard.ui import narrowing
 from callboard.ui.asking import Refused
-from callboard.ui.narrowing import ALL, DIMENSIONS, SIZES, TEXT_FIELDS, Wanted
+from callboard.ui.narrowing import ALL, DIMENSIONS, SIZES, Wanted, text_filter
 from callboard.ui.presenting import with_query
 from callboard.ui.visits import Visit
 
@@ -96,7 +96,7 @@ async def index(visit: Visit) -> Response:
         columns=[_COLUMNS[name] for name in names],
         ordered=(column.name, descending),
         unordered=await _left_out(visit, wanted, column),
-        kinds=await narrowing.kinds(visit),
+        kinds=await narrowing.kinds(visit, wanted),
         choices=await narrowing.choices(visit, wanted),
         states=await narrowing.states(visit, wanted),
         changes=_changes(visit, wanted),
@@ -112,17 +112,16 @@ def _query(visit: Visit, wanted: Wanted, column: Column, descending: bool) -> Js
         "query": wanted.predicate(),
         "orderBy": [{"field": column.order, "order": "desc" if descending else "asc"}],
     }
-    if wanted.text:
-        body["fullTextFilter"] = {"term": wanted.text, "fields": [*TEXT_FIELDS]}
-    return body
+    return {**body, "fullTextFilter": text_filter(wanted.text)}
 
 
 async def _left_out(visit: Visit, wanted: Wanted, column: Column) -> int:
     """How many entities the order leaves out because they have nothing in its field."""
-    if column.name in ("name", "kind") or wanted.text:
+    if column.name in ("name", "kind"):
         return 0
     lacking: JsonObject = {"$all": [wanted.predicate(), {column.order: {"$exists": False}}]}
-    counted = await visit.catalog.post_object("/entities/by-query", {"query": lacking, "limit": 0})
+    body: JsonObject = {"query": lacking, "limit": 0, "fullTextFilter": text_filter(wanted.text)}
+    counted = await visit.catalog.post_object("/entities/by-query", body)
     return int(str(counted["totalItems"]))
 
 
@@ -141,8 +140,10 @@ async def choices(visit: Visit) -> Response:
         raise NotFound(
             f"The list can't be narrowed by '{name}'; it can by {', '.join(each.name for each in DIMENSIONS)}"
         )
-    predicate = wanted.predicate(without=name)
-    counted = await narrowing.counts(visit, [dimension.key], predicate, _CHOICES_ON_A_PAGE + 1, contains)
+    others = wanted.predicate(without=name)
+    counted = await narrowing.counts(
+        visit, [dimension.key], others, text=wanted.text, limit=_CHOICES_ON_A_PAGE + 1, contains=contains
+    )
     return visit.page(
         "catalog/choices.html",
         wanted=wanted,

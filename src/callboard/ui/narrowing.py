@@ -7,7 +7,7 @@ from typing import Final
 from callboard.access.principals import User
 from callboard.api import context
 from callboard.model.json import JsonObject, JsonValue
-from callboard.ui.presenting import KINDS, with_query
+from callboard.ui.presenting import KINDS, as_ref, with_query
 from callboard.ui.shapes import mappings
 from callboard.ui.visits import Visit
 
@@ -20,6 +20,7 @@ TEXT_FIELDS: Final = (
     "metadata.title",
     "metadata.description",
     "spec.profile.displayName",
+    "metadata.tags",
     "spec.target",
     "spec.targets",
 )
@@ -112,14 +113,27 @@ class Wanted:
         }
         return with_query("/catalog", {**said, **changes})
 
+    def has_chosen(self, name: str, value: str) -> bool:
+        """Whether *value* is chosen: values are compared in lower case, and facets tell them as they are written."""
+        return value.lower() in (each.lower() for each in self.chosen.get(name, ()))
+
+    def elsewhere(self, path: str) -> str:
+        """The same list at another *path* below its own."""
+        return self.address().replace("/catalog", f"/catalog/-/{path}", 1)
+
     def of_kind(self, kind: str) -> str:
         """The address of the same list for another kind, whose types are others."""
-        return replace(self, chosen={**self.chosen, "type": ()}).address(kind=kind)
+        return self.without_type().address(kind=kind)
+
+    def without_type(self) -> "Wanted":
+        """The same of any type: each kind has its own."""
+        return replace(self, chosen={**self.chosen, "type": ()})
 
     def toggled(self, name: str, value: str) -> str:
         """The address of the list with *value* chosen, or no more."""
         before = [*self.states] if name == "state" else [*self.chosen.get(name, ())]
-        after = [each for each in before if each != value] if value in before else [*before, value]
+        rest = [each for each in before if each.lower() != value.lower()]
+        after = rest if len(rest) < len(before) else [*before, value]
         changed: dict[str, JsonValue] = {name: [*after]}
         return self.address(**changed)
 
@@ -135,7 +149,7 @@ def parse(visit: Visit) -> Wanted:
     limit = visit.text("limit")
     return Wanted(
         kind=visit.text("kind", "component").lower() or "component",
-        chosen={dimension.name: tuple(dict.fromkeys(visit.texts(dimension.name))) for dimension in DIMENSIONS},
+        chosen={dimension.name: _chosen(visit, dimension) for dimension in DIMENSIONS},
         states=[each for each in visit.texts("state") if each in _STATES],
         text=visit.text("q").strip()[:200],
         owned=visit.text("owned") == "1" and mine is not None,
@@ -143,6 +157,19 @@ def parse(visit: Visit) -> Wanted:
         limit=int(limit) if limit in map(str, SIZES) else SIZES[0],
         mine=mine,
     )
+
+
+def text_filter(text: str) -> JsonObject | None:
+    """What the API is asked for what has *text*; None for everything."""
+    return {"term": text, "fields": [*TEXT_FIELDS]} if text else None
+
+
+def _chosen(visit: Visit, dimension: Dimension) -> Sequence[str]:
+    values = visit.texts(dimension.name)
+    if dimension.kind:
+        # Bookmarks of Backstage's list, and people, name an owner without what goes without saying.
+        values = [as_ref(value, dimension.kind, "default") or value for value in values]
+    return tuple({value.lower(): value for value in values}.values())
 
 
 def translated(visit: Visit) -> str | None:
@@ -205,29 +232,43 @@ async def choices(visit: Visit, wanted: Wanted) -> list[Choices]:
     unsaid = [each for each in DIMENSIONS if each not in said]
     counted: dict[str, list[JsonObject]] = {}
     if unsaid:
-        counted |= await counts(visit, [each.key for each in unsaid], wanted.predicate(), MOST_CHOICES + 1)
+        keys = [each.key for each in unsaid]
+        counted |= await counts(visit, keys, wanted.predicate(), text=wanted.text, limit=MOST_CHOICES + 1)
     for each in said:
-        counted |= await counts(visit, [each.key], wanted.predicate(without=each.name), MOST_CHOICES + 1)
+        others = wanted.predicate(without=each.name)
+        counted |= await counts(visit, [each.key], others, text=wanted.text, limit=MOST_CHOICES + 1)
     return [_choices(each, counted[each.key], wanted) for each in DIMENSIONS]
 
 
 def _choices(dimension: Dimension, counted: Sequence[JsonObject], wanted: Wanted) -> Choices:
-    chosen = wanted.chosen.get(dimension.name, ())
     found = {str(each["value"]): each["count"] for each in counted[:MOST_CHOICES]}
-    values = [Choice(value, int(str(count)), value in chosen) for value, count in found.items()]
-    values += [Choice(value, None, True) for value in chosen if value not in found]
+    values = [
+        Choice(value, int(str(count)), wanted.has_chosen(dimension.name, value)) for value, count in found.items()
+    ]
+    known = {value.lower() for value in found}
+    values += [
+        Choice(value, None, True) for value in wanted.chosen.get(dimension.name, ()) if value.lower() not in known
+    ]
     return Choices(dimension, values, len(counted) > MOST_CHOICES)
 
 
 async def counts(
-    visit: Visit, keys: Sequence[str], predicate: JsonObject, limit: int | None = None, contains: str = ""
+    visit: Visit,
+    keys: Sequence[str],
+    predicate: JsonObject,
+    *,
+    text: str = "",
+    limit: int | None = None,
+    contains: str = "",
 ) -> dict[str, list[JsonObject]]:
-    """How many entities have which values, by key, the most frequent first."""
+    """How many entities that have *text* have which values, by key, the most frequent first."""
     body: JsonObject = {"facets": [*keys], "query": predicate}
     if limit is not None:
         body["limit"] = limit
     if contains:
         body["contains"] = contains
+    if text:
+        body["fullTextFilter"] = text_filter(text)
     found = (await visit.catalog.post_object("/entity-facets", body))["facets"]
     assert isinstance(found, dict)
     return {key: mappings(values) for key, values in found.items()}
@@ -236,7 +277,7 @@ async def counts(
 async def states(visit: Visit, wanted: Wanted) -> list[tuple[str, str, int, bool]]:
     """Value, words, count and whether it is chosen, of each state that something is in."""
     keys = list(dict.fromkeys(key for _, key, _ in _STATES.values()))
-    counted = await counts(visit, keys, wanted.predicate(without="state"))
+    counted = await counts(visit, keys, wanted.predicate(without="state"), text=wanted.text)
     found = []
     for name, (words, key, value) in _STATES.items():
         count = sum(int(str(each["count"])) for each in counted[key] if str(each["value"]).lower() == value)
@@ -245,10 +286,17 @@ async def states(visit: Visit, wanted: Wanted) -> list[tuple[str, str, int, bool
     return found
 
 
-async def kinds(visit: Visit) -> list[tuple[str, int]]:
-    """The kinds that there are, in lower case, and how many entities of each, whatever else is said."""
+async def kinds(visit: Visit, wanted: Wanted) -> list[tuple[str, int]]:
+    """The kinds that there are, in lower case, and how many entities of each there are under all else that is said."""
+    every = dict.fromkeys((kind for kind, _ in await kinds_of(visit, {})), 0)
+    meant = await kinds_of(visit, wanted.without_type().predicate(without="kind"), wanted.text)
+    return sorted((every | dict(meant)).items(), key=_usual_place)
+
+
+async def kinds_of(visit: Visit, predicate: JsonObject, text: str = "") -> list[tuple[str, int]]:
+    """The kinds, in lower case, of the entities that are meant and have *text*, with their counts."""
     found: dict[str, int] = {}
-    for each in (await counts(visit, ["kind"], {}))["kind"]:
+    for each in (await counts(visit, ["kind"], predicate, text=text))["kind"]:
         kind = str(each["value"]).lower()
         found[kind] = found.get(kind, 0) + int(str(each["count"]))
     return sorted(found.items(), key=_usual_place)

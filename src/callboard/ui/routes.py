@@ -12,6 +12,7 @@ from callboard.ui import (
     catalog,
     definition,
     explorer,
+    exporting,
     history,
     inspection,
     live,
@@ -70,6 +71,7 @@ PAGES = [
     Page("/catalog", catalog.index),
     # No namespace can be called so: these are no pages of entities.
     Page("/catalog/-/choices/{dimension}", catalog.choices),
+    Page("/catalog/-/export.{format}", exporting.export),
     Page("/search", search.search),
     Page("/catalog/{namespace}/{kind}/{name}", overview.overview),
     Page("/catalog/{namespace}/{kind}/{name}/definition", definition.definition),

@@ -2,10 +2,11 @@
 
 from starlette.responses import Response
 
-from callboard.model.json import JsonObject
+from callboard.model.json import JsonObject, JsonValue
+from callboard.ui import narrowing
 from callboard.ui.asking import Refused
-from callboard.ui.narrowing import TEXT_FIELDS
-from callboard.ui.presenting import with_query
+from callboard.ui.presenting import ref_of, with_query
+from callboard.ui.shapes import mappings
 from callboard.ui.visits import Visit
 
 _FIELDS = [
@@ -20,37 +21,52 @@ _FIELDS = [
     "spec.profile.displayName",
 ]
 _ON_A_PAGE = 50
+_MOST_NAMESAKES = 10
 
 
 async def search(visit: Visit) -> Response:
-    """What has the text, by name; a ref that is meant exactly comes first."""
-    text = visit.text("q").strip()[:200]
+    """What has the text, by name; what is called exactly so comes first."""
+    text, kind, cursor = visit.text("q").strip()[:200], visit.text("kind").lower(), visit.text("cursor")
     if not text:
-        return visit.page("search/results.html", text="", found=None, exact=None)
+        return visit.page("search/results.html", text="", kind="", found=None, exact=[], others=[], kinds=[])
     body: JsonObject = {"limit": _ON_A_PAGE, "fields": [*_FIELDS]}
-    if cursor := visit.text("cursor"):
-        body["cursor"] = cursor
-    else:
-        body["orderBy"] = [{"field": "metadata.name", "order": "asc"}]
-        body["fullTextFilter"] = {"term": text, "fields": [*TEXT_FIELDS, "metadata.tags"]}
+    body |= {"cursor": cursor} if cursor else _query(text, kind)
     try:
         found = await visit.catalog.post_object("/entities/by-query", body)
     except Refused as refused:
         if cursor and refused.status == 400:
-            return visit.go(with_query("/search", {"q": text}))
+            return visit.go(with_query("/search", {"q": text, "kind": kind}))
         raise
-    return visit.page("search/results.html", text=text, found=found, exact=await _exact(visit, text))
+    exact = [] if cursor or kind else await _exact(visit, text)
+    first = {ref_of(each) for each in exact}
+    return visit.page(
+        "search/results.html",
+        text=text,
+        kind=kind,
+        found=found,
+        exact=exact,
+        others=[each for each in mappings(found["items"]) if ref_of(each) not in first],
+        kinds=await narrowing.kinds_of(visit, {}, text),
+    )
 
 
-async def _exact(visit: Visit, text: str) -> JsonObject | None:
-    """The entity whose ref *text* is."""
-    if ":" not in text or visit.text("cursor"):
-        return None
+def _query(text: str, kind: str) -> JsonObject:
+    return {
+        "query": {"kind": kind} if kind else {},
+        "orderBy": [{"field": "metadata.name", "order": "asc"}],
+        "fullTextFilter": narrowing.text_filter(text),
+    }
+
+
+async def _exact(visit: Visit, text: str) -> list[JsonObject]:
+    """The entity whose ref *text* is, or those that have it as their name."""
+    if ":" not in text:
+        named: JsonObject = {"query": {"metadata.name": text}, "limit": _MOST_NAMESAKES, "fields": [*_FIELDS]}
+        return mappings((await visit.catalog.post_object("/entities/by-query", named))["items"])
+    refs: list[JsonValue] = [text]
     try:
-        items = (await visit.catalog.post_object("/entities/by-refs", {"entityRefs": [text], "fields": [*_FIELDS]}))[
-            "items"
-        ]
+        found = await visit.catalog.post_object("/entities/by-refs", {"entityRefs": refs, "fields": [*_FIELDS]})
     except Refused:
         # What somebody types need not be a ref at all.
-        return None
-    return items[0] if isinstance(items, list) and items and isinstance(items[0], dict) else None
+        return []
+    return mappings(found["items"])

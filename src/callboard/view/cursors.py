@@ -12,15 +12,7 @@ from callboard.errors import InvalidInput
 from callboard.model.json import JsonObject, JsonValue, decode, encode
 from callboard.model.predicates import Predicate, format_query, parse_query
 from callboard.view.orders import Order
-
-
-@dataclass(frozen=True, slots=True)
-class TextSearch:
-    """Entities with *term* somewhere in one of *fields*."""
-
-    term: str
-    fields: tuple[str, ...] = ()
-    """Default: the field that the list is sorted by, else the uid."""
+from callboard.view.texts import TextSearch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from pyroaring import BitMap
 
 from callboard.model.json import JsonValue
 from callboard.model.predicates import Predicate
-from callboard.view.columns import Column
+from callboard.view.texts import TextSearch, having_text
 from callboard.view.views import View
 
 _REMEMBERED = 100
@@ -28,13 +28,18 @@ class Narrowing:
 
 
 def facets(
-    view: View, keys: Sequence[str], predicate: Predicate | None = None, narrowing: Narrowing | None = None
+    view: View,
+    keys: Sequence[str],
+    predicate: Predicate | None = None,
+    narrowing: Narrowing | None = None,
+    text: TextSearch | None = None,
 ) -> dict[str, list[JsonValue]]:
     """For each of *keys* a list of `{"value", "count"}`, values as written; nothing about other entities counts."""
+    selected = None if text is None else view.evaluate(predicate) & having_text(view, text)
     found: dict[str, list[JsonValue]] = {}
     for key in keys:
-        sizes = _narrowed(_counted(view, key.lower(), predicate), narrowing)
-        found[key] = [{"value": value, "count": count} for value, count in sizes]
+        counted = _counted(view, key.lower(), predicate) if selected is None else _sizes(view, key.lower(), selected)
+        found[key] = [{"value": value, "count": count} for value, count in _narrowed(counted, narrowing)]
     return found
 
 
@@ -43,8 +48,7 @@ def _counted(view: View, key: str, predicate: Predicate | None) -> list[tuple[st
     known = view.counted.get((key, predicate))
     if known is not None:
         return known
-    column = view.contents.index.column(key)
-    sizes = [] if column is None else _sizes(column, None if predicate is None else view.evaluate(predicate))
+    sizes = _sizes(view, key, None if predicate is None else view.evaluate(predicate))
     if len(sizes) <= _REMEMBERED_VALUES:
         if len(view.counted) >= _REMEMBERED:
             view.counted.clear()
@@ -52,8 +56,11 @@ def _counted(view: View, key: str, predicate: Predicate | None) -> list[tuple[st
     return sizes
 
 
-def _sizes(column: Column, selected: BitMap | None) -> list[tuple[str, int]]:
+def _sizes(view: View, key: str, selected: BitMap | None) -> list[tuple[str, int]]:
     """How many of *selected*, or of all, have each value, in the order of the values."""
+    column = view.contents.index.column(key)
+    if column is None:
+        return []
     # One step per value of the catalog: a call of our own for each would double the time.
     values = column.values
     each = [(value, values[value]) for value in column.written()]

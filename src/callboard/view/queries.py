@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from pyroaring import BitMap
 
 from callboard.model.predicates import Predicate, both
-from callboard.view.cursors import Cursor, Place, Query, TextSearch, format_cursor, parse_cursor
-from callboard.view.ids import union
+from callboard.view.cursors import Cursor, Place, Query, format_cursor, parse_cursor
 from callboard.view.orders import FieldWalk
+from callboard.view.texts import having_text
 from callboard.view.views import View
 
 DEFAULT_LIMIT = 200
@@ -91,9 +91,9 @@ class _Walk:
             self.ids = BitMap() if column is None else self.ids & column.holders()
             if column is not None:
                 self._by_field = FieldWalk(column, self._contents.uids, asked.order.descending)
-        if asked.text is not None and asked.text.term.strip():
+        if asked.text is not None:
             default = asked.order.field if asked.order is not None else "metadata.uid"
-            self.ids = self.ids & self._with_text(asked.text, default)
+            self.ids = self.ids & having_text(view, asked.text, default)
 
     def take(self, count: int, after: Place | None, *, backwards: bool) -> list[tuple[str | None, int]]:
         """The next *count* entities beyond *after*, each with the value that it is sorted by."""
@@ -117,8 +117,3 @@ class _Walk:
     def bodies(self, found: list[tuple[str | None, int]]) -> list[bytes]:
         """The entities that were found."""
         return self._contents.bodies_of([member for _, member in found])
-
-    def _with_text(self, text: TextSearch, default: str) -> BitMap:
-        term = text.term.strip().lower()
-        columns = [self._contents.index.column(field.lower()) for field in text.fields or (default,)]
-        return union([column.having(term) for column in columns if column is not None])

@@ -52,6 +52,8 @@ def test_the_search_box_finds_entities_of_all_kinds(acme: Server, open_window: O
 
     expect(page.get_by_role("heading", level=1)).to_have_text("Entities with “rocket”")
     window.check_accessible()
+    page.locator("body").press("ArrowDown")
+    expect(page.locator("[data-rows] a").first).to_be_focused()
 
 
 def test_without_scripts_the_list_is_narrowed_by_a_button(acme: Server, open_window: OpenWindow) -> None:
