@@ -18,7 +18,7 @@ BUSIEST = Busiest(
     domain=EntityRef("domain", "default", "commerce"),
     word="payments",
 )
-NOT_LISTED = re.compile(r"/(settling|unregister|delete)(/|$)|/changes/|^/operations/")
+NOT_LISTED = re.compile(r"/(settling|unregister|delete)(/|$)|/changes/|/export\.|^/operations/")
 """Pages that stand between a button and what it does, and those that the benchmark finds by a link."""
 
 
