@@ -18,8 +18,8 @@ BUSIEST = Busiest(
     domain=EntityRef("domain", "default", "commerce"),
     word="payments",
 )
-NOT_LISTED = re.compile(r"/(settling|unregister|delete)(/|$)|/changes/|^/operations/")
-"""Pages that stand between a button and what it does, and those that the benchmark finds by a link."""
+NOT_LISTED = re.compile(r"/(settling|unregister|delete)(/|$)|/changes/|/export|^/operations/")
+"""Pages that stand between a button and what it does, those that the benchmark finds by a link, and files."""
 
 
 READ = [each for each in PAGES if isinstance(each, Page) and "GET" in (each.methods or ())]

@@ -23,9 +23,11 @@ def test_no_file_holds(what: str) -> None:
     found: list[str] = []
 
     for file in tracked.files():
-        if file == Path(__file__):
+        content = file.read_bytes()
+        # In the bytes of a picture any word can stand by chance.
+        if file == Path(__file__) or b"\0" in content:
             continue
-        for number, line in enumerate(file.read_text("utf-8", errors="replace").splitlines(), start=1):
+        for number, line in enumerate(content.decode("utf-8", errors="replace").splitlines(), start=1):
             if pattern.search(line):
                 found.append(f"{file.relative_to(ROOT)}:{number}: {line.strip()[:100]}")
 
