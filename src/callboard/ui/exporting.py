@@ -5,6 +5,7 @@ import io
 from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Final
 
+from anyio.lowlevel import checkpoint
 from starlette.responses import Response, StreamingResponse
 
 from callboard.errors import NotFound
@@ -57,6 +58,8 @@ async def _pages(visit: Visit, page: JsonObject, fields: list[JsonValue] | None)
     yield mappings(page["items"])
     while cursor := mapping(page["pageInfo"]).get("nextCursor"):
         asked: JsonObject = {"cursor": cursor, "limit": _AT_ONCE, "fields": fields}
+        # Neither the API nor a quick reader makes this wait; others want an answer meanwhile.
+        await checkpoint()
         page = await visit.catalog.post_object("/entities/by-query", asked)
         yield mappings(page["items"])
 
