@@ -8,6 +8,8 @@ from callboard.errors import InvalidDocument
 from callboard.model.documents import parse_documents
 from callboard.model.json import JsonObject, JsonValue
 from callboard.ui.asking import Asking, Refused, path_of
+from callboard.ui.presenting import ref_of
+from callboard.ui.shapes import mappings
 
 _NOWHERE = "url:https://localhost/catalog-info.yaml"
 """Where an entity is taken to come from that is validated without a place of its own."""
@@ -23,7 +25,7 @@ class Mistaken(Exception):
 async def describe_model(catalog: Asking, _arguments: JsonObject) -> JsonObject:
     """The kinds of the catalog, in words."""
     model = await catalog.get_object("/model")
-    return {"description": "\n\n".join(_in_words(kind) for kind in _objects(model["kinds"]))}
+    return {"description": "\n\n".join(_in_words(kind) for kind in mappings(model["kinds"]))}
 
 
 async def get_entity(catalog: Asking, arguments: JsonObject) -> JsonObject:
@@ -34,11 +36,11 @@ async def get_entity(catalog: Asking, arguments: JsonObject) -> JsonObject:
         if key in arguments
     }
     found = await catalog.post_object("/entities/by-query", {"query": {**wanted}, "limit": _MOST_NAMED + 1})
-    items = _objects(found["items"])
+    items = mappings(found["items"])
     if not items:
         raise Mistaken(f"NotFoundError: there is no entity with {_listed(wanted)}")
     if len(items) > 1:
-        refs = ", ".join(_ref(item) for item in items[:_MOST_NAMED])
+        refs = ", ".join(ref_of(item) for item in items[:_MOST_NAMED])
         raise Mistaken(
             f"ConflictError: {found['totalItems']} entities have {_listed(wanted)}; say which is meant: {refs}"
         )
@@ -88,7 +90,7 @@ async def validate_entity(catalog: Asking, arguments: JsonObject) -> JsonObject:
     except Refused as refused:
         if refused.status != 400 or not isinstance(refused.body, dict):
             raise
-        errors = [str(each.get("message", "")) for each in _objects(refused.body.get("errors"))]
+        errors = [str(each.get("message", "")) for each in mappings(refused.body.get("errors"))]
         return {"isValid": False, "isValidYaml": True, "errors": [*errors], "entity": entity}
     return {"isValid": True, "isValidYaml": True, "errors": [], "entity": entity}
 
@@ -110,7 +112,7 @@ async def unregister(catalog: Asking, arguments: JsonObject) -> JsonObject:
     else:
         query: JsonObject = {"query": {"target": which["locationUrl"]}}
         found = await catalog.post_object("/locations/by-query", query)
-        ids = [str(each["id"]) for each in _objects(found["items"])]
+        ids = [str(each["id"]) for each in mappings(found["items"])]
         if not ids:
             raise Mistaken(f"NotFoundError: {which['locationUrl']} is not registered")
     for each in ids:
@@ -157,22 +159,12 @@ def _listed(wanted: JsonObject) -> str:
     return ", ".join(f"{key} {value}" for key, value in wanted.items())
 
 
-def _ref(entity: JsonObject) -> str:
-    metadata = entity["metadata"]
-    assert isinstance(metadata, dict)
-    return f"{entity['kind']}:{metadata['namespace']}/{metadata['name']}".lower()
-
-
-def _objects(value: JsonValue) -> list[JsonObject]:
-    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
-
-
 def _in_words(kind: JsonObject) -> str:
     versions = kind["apiVersions"]
     assert isinstance(versions, list)
     lines = [f"# {kind['kind']}", str(kind["description"]), f"apiVersion: {' or '.join(map(str, versions))}"]
-    lines += list(_fields(_objects(kind["schemas"])))
-    for each in _objects(kind["relations"]):
+    lines += list(_fields(mappings(kind["schemas"])))
+    for each in mappings(kind["relations"]):
         default = f", of kind {each['defaultKind']} if it names none" if each.get("defaultKind") else ""
         lines.append(f"- spec.{each['field']}: a ref{default}; makes {each['relation']}, and {each['inverse']} back")
     types = kind["types"]

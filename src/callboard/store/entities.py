@@ -205,10 +205,3 @@ async def ailing(tx: Transaction) -> Ailing:
     row = await tx.row(_SQL["ailing"])
     assert row is not None
     return Ailing(row["failing"], row["failed"], row["pending"])
-
-
-async def count(tx: Transaction) -> tuple[int, int, int]:
-    """How many entities there are, how many of them have a good result, and how many fail now."""
-    row = await tx.row(_SQL["count"])
-    assert row is not None
-    return row["all"], row["processed"], row["failing"]

@@ -1,6 +1,6 @@
 """Asking: the catalog's API, called from within its process."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote, urlencode
 
@@ -10,6 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope
 from callboard.api.context import IN_SCOPE, MOUNT
 from callboard.model import json
 from callboard.model.json import JsonObject, JsonValue
+from callboard.model.refs import EntityRef
 
 Parameter = str | int | list[str] | None
 """A value in a query string. A list is a parameter that is repeated; None is one that is left out."""
@@ -76,6 +77,14 @@ class Asking:
         assert isinstance(found, dict)
         return found
 
+    async def by_refs(self, refs: Sequence[str], fields: Sequence[str]) -> list[JsonObject | None]:
+        """Of each of *refs* these parts of its entity; None where there is none that may be seen. Raises Refused."""
+        if not refs:
+            return []
+        items = (await self.post_object("/entities/by-refs", {"entityRefs": [*refs], "fields": [*fields]}))["items"]
+        assert isinstance(items, list)
+        return [item if isinstance(item, dict) else None for item in items]
+
     async def ask(self, method: str, path: str, body: JsonObject | None = None, **parameters: Parameter) -> Answer:
         """The answer to any request. Raises Refused when it is an error."""
         told = _Told()
@@ -117,6 +126,16 @@ def path_of(*parts: str) -> str:
     '/providers/a%2Fb/status'
     """
     return "".join(f"/{quote(part, safe='')}" for part in parts)
+
+
+def entity_path(ref: str, *more: str) -> str:
+    """Where the API has an entity, or something about it.
+
+    >>> entity_path("component:default/shop", "history")
+    '/entities/by-name/component/default/shop/history'
+    """
+    parsed = EntityRef.parse(ref)
+    return "/entities/by-name" + path_of(parsed.kind, parsed.namespace, parsed.name, *more)
 
 
 def _query(parameters: Mapping[str, Parameter]) -> bytes:

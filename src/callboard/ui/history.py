@@ -11,7 +11,7 @@ from callboard.errors import InvalidInput, NotFound
 from callboard.model.json import JsonObject
 from callboard.model.notation import as_yaml
 from callboard.ui import causes, comparing, presence, sources
-from callboard.ui.asking import Refused
+from callboard.ui.asking import Refused, entity_path
 from callboard.ui.causes import Cause
 from callboard.ui.comparing import Comparison
 from callboard.ui.shapes import mappings
@@ -58,7 +58,7 @@ async def history(visit: Visit) -> Response:
 
 async def change(visit: Visit) -> Response:
     """What one change has done: a page of its own, that the live events show in a row as well."""
-    ref = presence.named(visit)
+    ref = visit.ref
     offset = number(visit.request.path_params["offset"], "offset")
     versions, _ = await _versions(visit, ref, before=offset + 1, limit=2)
     if not versions or versions[0].offset != offset:
@@ -127,9 +127,7 @@ async def _versions(
 ) -> tuple[list[Version], int | None]:
     """Up to *limit* versions, newest first, and where a page that shows all but the last goes on."""
     try:
-        told = await visit.catalog.get_object(
-            presence.path(ref, "history"), before=before, limit=limit, include="entity"
-        )
+        told = await visit.catalog.get_object(entity_path(ref, "history"), before=before, limit=limit, include="entity")
     except Refused as refused:
         if refused.status != 404:
             raise

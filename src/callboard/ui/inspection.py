@@ -13,7 +13,7 @@ from callboard.model.annotations import MANAGED_BY_ORIGIN_LOCATION
 from callboard.model.json import JsonObject, JsonValue
 from callboard.model.notation import as_yaml
 from callboard.ui import causes, presence, problems, sources
-from callboard.ui.asking import Refused
+from callboard.ui.asking import Refused, entity_path
 from callboard.ui.causes import Named
 from callboard.ui.presenting import ref_of, title_of
 from callboard.ui.shapes import mapping, mappings
@@ -94,7 +94,7 @@ async def inspect(visit: Visit) -> Response:
 
 
 async def _explained(visit: Visit, ref: str) -> JsonObject | None:
-    told = await visit.catalog.find(presence.path(ref, "explain"))
+    told = await visit.catalog.find(entity_path(ref, "explain"))
     return told if isinstance(told, dict) else None
 
 
@@ -200,7 +200,7 @@ async def _ancestry(visit: Visit, subject: Subject) -> dict[str, object]:
 
 async def _above(visit: Visit, subject: Subject) -> list[tuple[str, str, list[str]]]:
     try:
-        told = await visit.catalog.get_object(presence.path(subject.ref, "ancestry"))
+        told = await visit.catalog.get_object(entity_path(subject.ref, "ancestry"))
     except Refused as refused:
         # It was removed since the page was begun, in what the database has; the view will follow.
         if refused.status != 404:

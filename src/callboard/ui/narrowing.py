@@ -6,7 +6,9 @@ from typing import Final
 
 from callboard.access.principals import User
 from callboard.api import context
+from callboard.model.annotations import ORPHAN
 from callboard.model.json import JsonObject, JsonValue
+from callboard.stitching.assembly import CONFLICT
 from callboard.ui.presenting import KINDS, as_ref, with_query
 from callboard.ui.shapes import mappings
 from callboard.ui.visits import Visit
@@ -49,11 +51,12 @@ DIMENSIONS: Final = (
     Dimension("namespace", "metadata.namespace", "Namespace"),
 )
 
-_ORPHAN = "metadata.annotations.backstage.io/orphan"
+ORPHANED: Final = f"metadata.annotations.{ORPHAN}"
+"""Where the API looks for orphans."""
 _STATES: Final[Mapping[str, tuple[str, str, str]]] = {
     "error": ("With errors", "status.level", "error"),
-    "orphan": ("Orphans", _ORPHAN, "true"),
-    "conflict": ("In conflict", "status.type", "callboard/conflict"),
+    "orphan": ("Orphans", ORPHANED, "true"),
+    "conflict": ("In conflict", "status.type", CONFLICT),
 }
 """By the value in the address: in words, the key, and its value."""
 

@@ -7,9 +7,8 @@ from typing import TypeAlias
 from starlette.responses import Response
 
 from callboard.model.json import JsonObject, JsonValue
-from callboard.model.refs import EntityRef
 from callboard.ui import causes, subjects
-from callboard.ui.asking import Refused, path_of
+from callboard.ui.asking import Refused, entity_path
 from callboard.ui.causes import Cause
 from callboard.ui.presenting import page_of
 from callboard.ui.subjects import Subject
@@ -51,12 +50,6 @@ Found: TypeAlias = Subject | Absent
 """What a page about an entity can be about."""
 
 
-def named(visit: Visit) -> str:
-    """The ref that the path names, in any case."""
-    parts = (visit.request.path_params[part].lower() for part in ("kind", "namespace", "name"))
-    return str(EntityRef(*parts))
-
-
 async def find(visit: Visit) -> Found:
     """The entity that the path names. Raises Refused when nothing at all is known of it."""
     try:
@@ -77,16 +70,10 @@ async def page(visit: Visit, found: Found, template: str, **values: object) -> R
     return visit.page(template, subject=found, frame="entity/absent.html", **values)
 
 
-def path(ref: str, *more: str) -> str:
-    """Where the API has an entity, or something about it."""
-    parsed = EntityRef.parse(ref)
-    return "/entities/by-name" + path_of(parsed.kind, parsed.namespace, parsed.name, *more)
-
-
 async def _absent(visit: Visit) -> Absent | None:
-    ref = named(visit)
+    ref = visit.ref
     past, explained = await asyncio.gather(
-        visit.catalog.find(path(ref, "history"), limit=1), visit.catalog.find(path(ref, "explain"))
+        visit.catalog.find(entity_path(ref, "history"), limit=1), visit.catalog.find(entity_path(ref, "explain"))
     )
     if past is None and explained is None:
         return None

@@ -167,11 +167,9 @@ def _errors(refused: Refused) -> list[JsonObject]:
 async def _rows(visit: Visit, entities: Sequence[JsonObject]) -> list[Row]:
     """The rows for *entities*, with what the catalog has under their names already."""
     refs = [ref_of(_complete(entity)) for entity in entities]
-    asked: JsonObject = {"entityRefs": [*refs], "fields": ["metadata.annotations"]}
-    present = (await visit.catalog.post_object("/entities/by-refs", asked))["items"] if refs else []
-    assert isinstance(present, list)
+    present = await visit.catalog.by_refs(refs, ["metadata.annotations"])
     return [
-        _row(ref, entity, _annotations(there) if isinstance(there, dict) else None)
+        _row(ref, entity, None if there is None else _annotations(there))
         for ref, entity, there in zip(refs, entities, present, strict=True)
     ]
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from callboard.model.json import JsonObject, JsonValue
+from callboard.model.json import JsonObject
 from callboard.model.refs import EntityRef
 from callboard.ui.presenting import KINDS, as_ref, first_line, kind_name, kind_of, related, title_of
 from callboard.ui.shapes import mapping, mappings, text
@@ -91,16 +91,12 @@ def _rank(sort: tuple[str, str]) -> tuple[int, int, str, str]:
 async def known(visit: Visit, refs: Sequence[str]) -> Mapping[str, Row]:
     """What is known of the entities under *refs*, all asked for at once."""
     wanted = list(dict.fromkeys(refs))
-    if not wanted:
-        return {}
-    found = await visit.catalog.post_object("/entities/by-refs", {"entityRefs": [*wanted], "fields": [*_FIELDS]})
-    items = found["items"]
-    assert isinstance(items, list)
-    return {ref: _row(ref, item) for ref, item in zip(wanted, items, strict=True)}
+    found = await visit.catalog.by_refs(wanted, _FIELDS)
+    return {ref: _row(ref, entity) for ref, entity in zip(wanted, found, strict=True)}
 
 
-def _row(ref: str, entity: JsonValue) -> Row:
-    if not isinstance(entity, dict):
+def _row(ref: str, entity: JsonObject | None) -> Row:
+    if entity is None:
         return Row(ref, "", "", "", "", "", is_missing=True)
     metadata, spec = mapping(entity.get("metadata")), mapping(entity.get("spec"))
     return Row(

@@ -12,8 +12,9 @@ from starlette.responses import Response
 
 from callboard.model.annotations import MANAGED_BY_ORIGIN_LOCATION
 from callboard.model.json import JsonObject
+from callboard.model.refs import EntityRef
 from callboard.ui import subjects
-from callboard.ui.asking import path_of
+from callboard.ui.asking import entity_path, path_of
 from callboard.ui.presenting import number, with_query
 from callboard.ui.shapes import mapping, mappings
 from callboard.ui.subjects import Subject
@@ -124,19 +125,14 @@ async def delete(visit: Visit) -> Response:
 
 
 async def _location_of(visit: Visit, subject: Subject) -> JsonObject | None:
-    found = await visit.catalog.find("/locations/by-entity" + path_of(*_named(subject)))
+    ref = EntityRef.parse(subject.ref)
+    found = await visit.catalog.find(path_of("locations", "by-entity", ref.kind, ref.namespace, ref.name))
     return found if isinstance(found, dict) else None
-
-
-def _named(subject: Subject) -> tuple[str, str, str]:
-    kind, _, rest = subject.ref.partition(":")
-    namespace, _, name = rest.partition("/")
-    return kind, namespace, name
 
 
 async def _providers(visit: Visit, subject: Subject) -> list[str]:
     """The providers at the beginning of the chains to an entity."""
-    explained = await visit.catalog.find("/entities/by-name" + path_of(*_named(subject), "explain"))
+    explained = await visit.catalog.find(entity_path(subject.ref, "explain"))
     nodes = mappings(mapping(mapping(explained).get("chains")).get("nodes"))
     return [source for node in nodes if (source := str(node["source"])).startswith("provider:")]
 

@@ -2,7 +2,7 @@
 
 from starlette.responses import Response
 
-from callboard.model.json import JsonObject, JsonValue
+from callboard.model.json import JsonObject
 from callboard.ui import narrowing
 from callboard.ui.asking import Refused
 from callboard.ui.presenting import ref_of, with_query
@@ -63,10 +63,9 @@ async def _exact(visit: Visit, text: str) -> list[JsonObject]:
     if ":" not in text:
         named: JsonObject = {"query": {"metadata.name": text}, "limit": _MOST_NAMESAKES, "fields": [*_FIELDS]}
         return mappings((await visit.catalog.post_object("/entities/by-query", named))["items"])
-    refs: list[JsonValue] = [text]
     try:
-        found = await visit.catalog.post_object("/entities/by-refs", {"entityRefs": refs, "fields": [*_FIELDS]})
+        found = await visit.catalog.by_refs([text], _FIELDS)
     except Refused:
         # What somebody types need not be a ref at all.
         return []
-    return mappings(found["items"])
+    return [entity for entity in found if entity is not None]

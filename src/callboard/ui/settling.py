@@ -7,9 +7,8 @@ from starlette.responses import Response
 
 from callboard.errors import InvalidInput
 from callboard.model.json import JsonObject
-from callboard.model.refs import EntityRef
 from callboard.ui import problems
-from callboard.ui.asking import path_of
+from callboard.ui.asking import entity_path
 from callboard.ui.problems import Problem
 from callboard.ui.shapes import mapping, mappings
 from callboard.ui.visits import Visit
@@ -40,15 +39,11 @@ class Progress:
 
 async def entity(visit: Visit) -> Response:
     """A refresh that was asked for at the offset `since`."""
-    ref, since = _ref(visit), _offset(visit.text("since", "0"))
+    ref, since = visit.ref, _offset(visit.text("since", "0"))
     progress = await _look(visit, ref)
     if progress.settled and progress.exists:
         progress.changes = await _changes(visit, ref, since)
     return visit.page("settling/entity.html", since=since, progress=progress)
-
-
-def _ref(visit: Visit) -> str:
-    return str(EntityRef(*(visit.request.path_params[part].lower() for part in ("kind", "namespace", "name"))))
 
 
 def _offset(text: str) -> int:
@@ -88,9 +83,7 @@ async def _look(visit: Visit, ref: str) -> Progress:
 
 
 async def _explained(visit: Visit, ref: str) -> JsonObject | None:
-    parsed = EntityRef.parse(ref)
-    path = path_of("entities", "by-name", parsed.kind, parsed.namespace, parsed.name, "explain")
-    found = await visit.catalog.find(path)
+    found = await visit.catalog.find(entity_path(ref, "explain"))
     return found if isinstance(found, dict) else None
 
 
@@ -112,8 +105,6 @@ def _last_offset(explained: JsonObject) -> int:
 
 
 async def _changes(visit: Visit, ref: str, since: int) -> int:
-    parsed = EntityRef.parse(ref)
-    path = path_of("entities", "by-name", parsed.kind, parsed.namespace, parsed.name, "history")
-    found = mapping(await visit.catalog.find(path, limit=_MOST_CHANGES))
+    found = mapping(await visit.catalog.find(entity_path(ref, "history"), limit=_MOST_CHANGES))
     offsets = [item.get("offset") for item in mappings(found.get("items"))]
     return sum(isinstance(offset, int) and offset > since for offset in offsets)

@@ -9,18 +9,17 @@ from urllib.parse import quote
 from starlette.responses import Response
 
 from callboard.access.permissions import ENTITY_DELETE, ENTITY_REFRESH, LOCATION_DELETE
-from callboard.model.annotations import MANAGED_BY_LOCATION
+from callboard.model.annotations import MANAGED_BY_LOCATION, ORPHAN
 from callboard.model.json import JsonObject
 from callboard.model.refs import EntityRef
 from callboard.stitching.assembly import CONFLICT
 from callboard.ui import problems
-from callboard.ui.asking import Refused, path_of
+from callboard.ui.asking import Refused, entity_path
 from callboard.ui.presenting import page_of, ref_of, related, title_of
 from callboard.ui.problems import Problem
 from callboard.ui.shapes import mapping, mappings
 from callboard.ui.visits import Visit
 
-ORPHAN = "backstage.io/orphan"
 _MOST_RELATIONS = 300
 
 
@@ -93,13 +92,11 @@ class Above:
 
 async def find(visit: Visit) -> Subject:
     """The subject that the path names, in any case. Raises Refused when there is none."""
-    named = (visit.request.path_params[part].lower() for part in ("kind", "namespace", "name"))
-    ref = EntityRef(*named)
-    entity = await visit.catalog.get_object("/entities/by-name" + path_of(ref.kind, ref.namespace, ref.name))
+    ref = visit.ref
     return Subject(
-        ref=str(ref),
-        entity=entity,
-        tabs=_tabs(str(ref)),
+        ref=ref,
+        entity=await visit.catalog.get_object(entity_path(ref)),
+        tabs=_tabs(ref),
         may_refresh=await visit.may(ENTITY_REFRESH),
         may_delete=await visit.may(ENTITY_DELETE),
         may_unregister=await visit.may(LOCATION_DELETE),
@@ -159,12 +156,8 @@ def changes_of(visit: Visit, ref: str) -> str:
 async def missing(visit: Visit, subject: Subject) -> list[str]:
     """The refs that *subject* has relations to and that nothing can be found under, looking at the first 300."""
     targets = list(dict.fromkeys(related(subject.entity)))[:_MOST_RELATIONS]
-    if not targets:
-        return []
-    found = await visit.catalog.post_object("/entities/by-refs", {"entityRefs": [*targets], "fields": ["kind"]})
-    items = found["items"]
-    assert isinstance(items, list)
-    return [ref for ref, item in zip(targets, items, strict=True) if item is None]
+    found = await visit.catalog.by_refs(targets, ["kind"])
+    return [ref for ref, entity in zip(targets, found, strict=True) if entity is None]
 
 
 async def _conflict(visit: Visit, subject: Subject) -> JsonObject | None:
@@ -173,9 +166,7 @@ async def _conflict(visit: Visit, subject: Subject) -> JsonObject | None:
 
 
 async def _above(visit: Visit, subject: Subject) -> list[Above]:
-    parsed = EntityRef.parse(subject.ref)
-    path = "/entities/by-name" + path_of(parsed.kind, parsed.namespace, parsed.name) + "/ancestry"
-    found = await visit.catalog.find(path)
+    found = await visit.catalog.find(entity_path(subject.ref, "ancestry"))
     entities = [mapping(item.get("entity")) for item in mappings(mapping(found).get("items"))]
     failing = [(ref_of(entity), entity, _serious(entity)) for entity in entities]
     return [Above(ref, title_of(entity), wrong) for ref, entity, wrong in failing if wrong and ref != subject.ref]

@@ -10,7 +10,7 @@ from callboard.model import json
 from callboard.model.json import JsonObject, JsonValue
 from callboard.model.refs import EntityRef
 from callboard.ui import causes, history, presence
-from callboard.ui.asking import Parameter, Refused
+from callboard.ui.asking import Parameter, Refused, entity_path
 from callboard.ui.history import Version
 from callboard.ui.operations.frame import TABS
 from callboard.ui.presenting import with_query
@@ -37,7 +37,7 @@ async def events(visit: Visit) -> Response:
     """The tab of one entity."""
     found = await presence.find(visit)
     latest: list[Version] = []
-    told = await visit.catalog.find(presence.path(found.ref, "history"), limit=_SHOWN)
+    told = await visit.catalog.find(entity_path(found.ref, "history"), limit=_SHOWN)
     if isinstance(told, dict):
         latest = [history.read(item) for item in mappings(told["items"])]
     return await presence.page(

@@ -62,6 +62,11 @@ class Visit:
         """What this process knows."""
         return context.of(self.request)
 
+    @property
+    def ref(self) -> str:
+        """The entity that the path names, in any case."""
+        return str(context.ref_of(self.request))
+
     def text(self, name: str, default: str = "") -> str:
         """A parameter of the query string; of several, the last."""
         return self.request.query_params.get(name, default)

@@ -99,9 +99,6 @@ select
     (select count(*) from schedule s join entities e on e.ref = s.ref
         where s.due_at < 'infinity' and e.processed is null and e.errors is null) as pending;
 
--- name: count
-select count(*) as all, count(processed) as processed, count(errors) as failing from entities;
-
 -- name: ancestry
 -- Who emitted the entity, who emitted these, and so on, as far as the claims go that hold them now.
 with recursive above (ref) as (

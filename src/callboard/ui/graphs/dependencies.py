@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from callboard.model.json import JsonObject, JsonValue
+from callboard.model.json import JsonObject
 from callboard.ui.asking import Asking
 from callboard.ui.graphs.neighbourhoods import USES, Edge, Neighbourhood, Way, edge_of, fetch, take_edges, ways_from
 from callboard.ui.presenting import kind_of, ref_of, related
@@ -59,13 +59,8 @@ async def between(catalog: Asking, systems: Sequence[str], most_parts: int) -> D
 
 
 async def _with_relations(catalog: Asking, refs: Sequence[str]) -> dict[str, JsonObject]:
-    items: JsonValue = []
-    if refs:
-        items = (await catalog.post_object("/entities/by-refs", {"entityRefs": [*refs], "fields": ["relations"]}))[
-            "items"
-        ]
-    assert isinstance(items, list)
-    return {ref: item for ref, item in zip(refs, items, strict=True) if isinstance(item, dict)}
+    found = await catalog.by_refs(refs, ["relations"])
+    return {ref: entity for ref, entity in zip(refs, found, strict=True) if entity is not None}
 
 
 def _homes(parts: Iterable[tuple[str, JsonObject]], among: frozenset[str] | None) -> dict[str, str]:

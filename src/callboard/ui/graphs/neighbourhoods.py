@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from callboard.model.json import JsonObject, JsonValue
+from callboard.model.json import JsonObject
 from callboard.ui.asking import Asking
 from callboard.ui.graphs.narrowing import Narrowing
 from callboard.ui.graphs.pairs import DECLARED_AS
@@ -110,12 +110,8 @@ async def fetch(
 ) -> dict[str, JsonObject | None]:
     """These entities, None for those that are not there."""
     wanted = [ref for ref in refs if known is None or ref not in known]
-    asked: list[JsonValue] = [*SHOWN, "relations"] if relations else [*SHOWN]
-    items: JsonValue = []
-    if wanted:
-        items = (await catalog.post_object("/entities/by-refs", {"entityRefs": [*wanted], "fields": asked}))["items"]
-    assert isinstance(items, list)
-    answered = {ref: item if isinstance(item, dict) else None for ref, item in zip(wanted, items, strict=True)}
+    found = await catalog.by_refs(wanted, [*SHOWN, "relations"] if relations else SHOWN)
+    answered = dict(zip(wanted, found, strict=True))
     return {ref: answered[ref] if ref in answered else (known or {})[ref] for ref in refs}
 
 

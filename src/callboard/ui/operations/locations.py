@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from callboard.access.permissions import INGESTION_READ, LOCATION_CREATE, LOCATION_DELETE
 from callboard.ingestion.locations import entity_ref_of
-from callboard.model.json import JsonObject, JsonValue
+from callboard.model.json import JsonObject
 from callboard.model.refs import LocationRef
 from callboard.ui.asking import Refused, path_of
 from callboard.ui.operations.frame import TABS
@@ -58,14 +58,8 @@ async def _configured(visit: Visit) -> list[tuple[str, str, JsonObject | None]]:
     Who does not see that entity is told of the location only if what engines do is theirs to know.
     """
     settings = visit.context.settings.catalog.locations[:_MOST_CONFIGURED]
-    if not settings:
-        return []
     refs = [str(entity_ref_of(LocationRef(each.type, each.target))) for each in settings]
-    fields: list[JsonValue] = ["kind", "metadata.name", "metadata.namespace", "status"]
-    found = await visit.catalog.post_object("/entities/by-refs", {"entityRefs": [*refs], "fields": fields})
-    items = found["items"]
-    assert isinstance(items, list)
-    entities = [each if isinstance(each, dict) else None for each in items]
+    entities = await visit.catalog.by_refs(refs, ["kind", "metadata.name", "metadata.namespace", "status"])
     knows_all = await visit.may(INGESTION_READ)
     return [
         (each.type, each.target, entity)

@@ -3,11 +3,12 @@
 from starlette.responses import Response
 
 from callboard.model.json import JsonObject
+from callboard.ui.narrowing import ORPHANED
 from callboard.ui.operations.frame import TABS, permitted, rate
 from callboard.ui.shapes import mapping, mappings
 from callboard.ui.visits import Visit
 
-_ORPHANS: JsonObject = {"metadata.annotations.backstage.io/orphan": {"$exists": True}}
+_ORPHANS: JsonObject = {ORPHANED: {"$exists": True}}
 
 
 async def overview(visit: Visit) -> Response:
