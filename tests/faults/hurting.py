@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import asyncpg
+
 from benchmarks import processes
 from callboard.model.json import JsonObject
 from tests.audit import audit
@@ -52,6 +54,13 @@ class Hurt:
     async def start(self) -> None:
         """Start it again."""
         await asyncio.to_thread(self.cluster.start)
+
+    async def use_up_the_log(self) -> None:
+        """Write until the files that the log has on its disk are full, which small writes need minutes for."""
+        with contextlib.suppress(asyncpg.PostgresError, ConnectionError):
+            async with connected(self.cluster.url) as connection:
+                while True:
+                    await connection.execute("select pg_logical_emit_message(false, 'ballast', repeat('x', 1000000))")
 
     def lead_to(self, cluster: Cluster) -> None:
         """Let the name of the database lead to another server from now on."""

@@ -52,6 +52,7 @@ async def test_when_the_disk_is_full_reads_go_on_and_writes_are_put_off_until_th
         await cluster.migrate()
         async with hurting(cluster, tmp_path) as hurt, surviving(hurt) as calls:
             fill(small_disk / "ballast")
+            await hurt.use_up_the_log()
             await calls.until(lambda: len(calls.put_off) > 10, "writes to be put off")
             (small_disk / "ballast").unlink()
             await hurt.start()
