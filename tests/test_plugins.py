@@ -169,7 +169,7 @@ def test_what_a_plugin_does_to_its_settings_reaches_nobody_else(configured: Conf
         ("mine:Parts.processor", "expected an object Parts.processor in the module mine, found no processor"),
         (
             "mine:number",
-            "expected mine:number to be a provider, an incremental provider, a processor, a policy, a kind",
+            "expected mine:number to be a provider, an incremental provider, a processor, a policy, a read",
         ),
         (
             "mine:nothing_of_use",
@@ -177,7 +177,7 @@ def test_what_a_plugin_does_to_its_settings_reaches_nobody_else(configured: Conf
         ),
         (
             "mine:broken",
-            "expected mine:broken to make a provider, an incremental provider, a processor, a policy, a ki",
+            "expected mine:broken to make a provider, an incremental provider, a processor, a policy, a re",
         ),
         ("mine:Nameless", "expected an object of type Nameless to have a text as its name, got None"),
         (

@@ -21,9 +21,11 @@ from callboard.builtin.kinds import BuiltinKindsProcessor
 from callboard.builtin.locations import LocationProcessor
 from callboard.builtin.placeholders import PlaceholderProcessor
 from callboard.builtin.policies import default_policies, last_policies
+from callboard.builtin.readers import urls
 from callboard.builtin.readers.allowed_hosts import AllowedHost
 from callboard.builtin.readers.files import FileReader
 from callboard.builtin.readers.http import HttpReader
+from callboard.builtin.readers.urls import UrlReader
 from callboard.builtin.sinks import publishing, webhook
 from callboard.builtin.sinks.addresses import Receiver, Receivers
 from callboard.builtin.sinks.brokers import AwsAccount, Broker, KafkaServer, NatsServer, Server, UrlServer
@@ -31,7 +33,8 @@ from callboard.builtin.sinks.publishing import Brokers
 from callboard.builtin.sinks.webhook import WebhookKind
 from callboard.clock import Clock, CommonClock, SystemClock
 from callboard.errors import Conflict, RemovalRefused
-from callboard.extend import EntityProvider, Processor, Reader, SinkKind
+from callboard.extend import EntityProvider, Outside, Processor, Reader, SinkKind
+from callboard.extend.outside import OwnBudgets
 from callboard.ingestion import connections
 from callboard.ingestion.connections import Connection
 from callboard.ingestion.forgetting import Forgetting
@@ -197,7 +200,8 @@ def assemble_engine(
     settings: Settings, database: Database, clock: Clock, metrics: Metrics, client: httpx2.AsyncClient
 ) -> Engine:
     """The parts of the write side, put together."""
-    added = plugins_of(settings)
+    outside = outside_of(settings, client, clock)
+    added = plugins_of(settings, outside)
     pipeline = build_pipeline(settings, client, clock, added, metrics)
     worker = Worker(database, pipeline, clock, processing_options(settings), metrics=metrics)
     lease = dt.timedelta(seconds=settings.callboard.processing.lease_seconds)
@@ -260,10 +264,26 @@ def assemble_engine(
     )
 
 
-def plugins_of(settings: Settings) -> Plugins:
-    """The plugins that the configuration names. Raises InvalidConfiguration when one of them can't be used."""
+def plugins_of(settings: Settings, outside: Outside | None = None) -> Plugins:
+    """The plugins that the configuration names. Raises InvalidConfiguration when one of them can't be used.
+
+    Without the *outside* they are only checked.
+    """
     own = sink_kinds(settings, SystemClock())
-    return plugins.load(settings, taken=(CONFIGURED, REGISTERED), sink_types=(*own, HANDLER))
+    return plugins.load(settings, outside=outside, taken=(CONFIGURED, REGISTERED), sink_types=(*own, HANDLER))
+
+
+def outside_of(settings: Settings, client: httpx2.AsyncClient, clock: Clock) -> Outside:
+    """What plugins of this installation ask other systems with."""
+    own = settings.callboard.reading
+    return Outside(
+        client=client,
+        clock=clock,
+        budgets=OwnBudgets(clock),
+        timeout_seconds=own.timeout_seconds,
+        per_host=own.concurrency_per_host,
+        max_bytes=own.max_bytes,
+    )
 
 
 def build_pipeline(
@@ -279,21 +299,26 @@ def build_pipeline(
     found: list[Reader] = [
         # The times of files are this machine's.
         FileReader(max_bytes=own.max_bytes, clock=SystemClock() if isinstance(clock, CommonClock) else clock),
-        HttpReader(
-            client,
-            allow=[
-                *(AllowedHost(rule.host, rule.paths) for rule in settings.backend.reading.allow),
-                *(AllowedHost(host, None) for host in settings.integrations.hosts),
-            ],
-            timeout_seconds=own.timeout_seconds,
-            per_host=own.concurrency_per_host,
-            max_bytes=own.max_bytes,
+        UrlReader(
+            added.code_hosts,
+            HttpReader(
+                client,
+                allow=[
+                    *(AllowedHost(rule.host, rule.paths) for rule in settings.backend.reading.allow),
+                    *(AllowedHost(host, None) for host in settings.integrations.hosts),
+                ],
+                timeout_seconds=own.timeout_seconds,
+                per_host=own.concurrency_per_host,
+                max_bytes=own.max_bytes,
+            ),
         ),
+        *added.readers,
     ]
     readers: dict[str, Reader] = {reader.type: Measured(reader, metrics) for reader in found}
     processors: list[Processor] = [PlaceholderProcessor(readers), BuiltinKindsProcessor(modelling.kinds_of(settings))]
     if not settings.catalog.disable_default_processors:
-        processors += [LocationProcessor(readers, parse_entities), AnnotateLocationProcessor()]
+        links = urls.links_of(added.code_hosts)
+        processors += [LocationProcessor(readers, parse_entities), AnnotateLocationProcessor(links)]
     return Pipeline(
         processors=_ordered(settings, [*processors, *added.processors]),
         policies=[*default_policies(modelling.formats_of(settings)), *added.policies],
@@ -516,7 +541,7 @@ async def read_side(settings: Settings, url: str, clock: Clock, metrics: Metrics
     try:
         await schema.check(database)
         async with _reading_client() as client:
-            added = plugins_of(settings)
+            added = plugins_of(settings, outside_of(settings, client, clock))
             authenticator = authentication.build(settings, client, clock, lambda user: groups_of(follower.view, user))
             yield ReadSide(
                 settings=settings,

@@ -5,25 +5,31 @@ import difflib
 import importlib
 import inspect
 import re
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeGuard
 
 from callboard.errors import InvalidConfiguration
 from callboard.extend import (
+    CodeHost,
     EntityProvider,
     IncrementalEntityProvider,
+    Outside,
     Plugin,
     PluginConfig,
     PluginContext,
     Policy,
     Processor,
+    Reader,
     SinkKind,
 )
+from callboard.model.json import JsonValue
 from callboard.settings import PluginSetting, Settings
 
 _KEY = "callboard.plugins"
-_PARTS = "a provider, an incremental provider, a processor, a policy, a kind of sinks or a Plugin"
+_PARTS = (
+    "a provider, an incremental provider, a processor, a policy, a reader, a code host, a kind of sinks or a Plugin"
+)
 _EXPECTED = f"{_PARTS}, or a class or function that makes one or a list of them from a PluginContext"
 _PROVIDER_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
 
@@ -36,29 +42,85 @@ class Plugins:
     incremental: list[IncrementalEntityProvider] = field(default_factory=list)
     processors: list[Processor] = field(default_factory=list)
     policies: list[Policy] = field(default_factory=list)
+    readers: list[Reader] = field(default_factory=list)
+    code_hosts: list[CodeHost] = field(default_factory=list)
     sinks: list[SinkKind] = field(default_factory=list)
     reacting: list[Plugin] = field(default_factory=list)
     """Those with handlers of events."""
 
 
-def load(settings: Settings, *, taken: Collection[str] = (), sink_types: Collection[str] = ()) -> Plugins:
-    """Import what the configuration names, and call what is to be called.
+def load(
+    settings: Settings,
+    *,
+    outside: Outside | None = None,
+    taken: Collection[str] = (),
+    sink_types: Collection[str] = (),
+) -> Plugins:
+    """Import what the configuration names, and call what is to be called; bundled sources come first.
 
     Raises InvalidConfiguration, in one line, for what can't be used, and when a provider has a name that is *taken*, or
-    a kind of sinks one of the *sink_types* that are there.
+    a kind of sinks one of the *sink_types* that are there. Without the *outside*, nothing may be asked of the parts.
     """
     plugins = Plugins()
     names = _Names(set(taken), set(sink_types), set())
-    config = PluginConfig(settings.catalog.providers, settings.catalog.processors)
+    config = PluginConfig(settings.catalog.providers, settings.catalog.processors, settings.integrations.raw)
+    for source in bundled(settings):
+        for part in _made_by(source, PluginContext(copy.deepcopy(config), {}, outside)):
+            _add(plugins, names, part)
     for index, setting in enumerate(settings.callboard.plugins):
         try:
             # What one plugin does to its settings is not the business of another.
-            context = copy.deepcopy(PluginContext(config, setting.options))
+            context = PluginContext(copy.deepcopy(config), copy.deepcopy(setting.options), outside)
             for part in _parts(setting, context):
                 _add(plugins, names, part)
         except _Unusable as reason:
             raise InvalidConfiguration(f"{setting.at}: {_KEY}[{index}]: {reason}") from reason.__cause__
     return plugins
+
+
+@dataclass(frozen=True, slots=True)
+class Bundled:
+    """A plugin that comes with Callboard, and is there when the configuration has its key."""
+
+    key: str
+    """`integrations.github`, `catalog.providers.ldapOrg`, …"""
+    use: str
+    """What makes its parts."""
+    extra: str | None = None
+    """What has to be installed with Callboard for it: `callboard[extra]`."""
+
+
+_BUNDLED: Sequence[Bundled] = ()
+
+
+def bundled(settings: Settings) -> list[Bundled]:
+    """The bundled sources that *settings* ask for."""
+    sections: Mapping[str, Mapping[str, JsonValue]] = {
+        "integrations": settings.integrations.raw,
+        "catalog.providers": settings.catalog.providers,
+        "catalog.processors": settings.catalog.processors,
+    }
+    return [source for source in _BUNDLED if _is_configured(source, sections)]
+
+
+def _is_configured(source: Bundled, sections: Mapping[str, Mapping[str, JsonValue]]) -> bool:
+    section, _, name = source.key.rpartition(".")
+    return sections[section].get(name) is not None
+
+
+def _made_by(source: Bundled, context: PluginContext) -> Sequence[object]:
+    """The parts of a bundled source. Raises InvalidConfiguration, also when something is not installed."""
+    module_name, _, name = source.use.partition(":")
+    try:
+        module = importlib.import_module(module_name)
+    except ImportError as error:
+        if source.extra is None:
+            raise
+        raise InvalidConfiguration(
+            f"{source.key}: expected {error.name} to be installed: pip install 'callboard[{source.extra}]'"
+        ) from error
+    made: Sequence[object] = getattr(module, name)(context)
+    return made
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,11 +183,21 @@ def _is_part(candidate: object) -> bool:
         return False
     if isinstance(candidate, Processor | IncrementalEntityProvider | Plugin):
         return True
-    return _is_provider(candidate) or _is_policy(candidate) or _is_sink_kind(candidate)
+    kinds = (_is_provider, _is_policy, _is_sink_kind, _is_code_host, _is_reader)
+    return any(is_kind(candidate) for is_kind in kinds)
 
 
 def _is_provider(candidate: object) -> TypeGuard[EntityProvider]:
     return callable(getattr(candidate, "connect", None))
+
+
+def _is_code_host(candidate: object) -> TypeGuard[CodeHost]:
+    return callable(getattr(candidate, "covers", None)) and callable(getattr(candidate, "read", None))
+
+
+def _is_reader(candidate: object) -> TypeGuard[Reader]:
+    reads = all(callable(getattr(candidate, method, None)) for method in ("read", "expand", "resolve", "contains"))
+    return reads and isinstance(getattr(candidate, "type", None), str)
 
 
 def _is_policy(candidate: object) -> TypeGuard[Policy]:
@@ -139,7 +211,7 @@ def _is_sink_kind(candidate: object) -> TypeGuard[SinkKind]:
 
 def _add(plugins: Plugins, names: _Names, part: object) -> None:
     # What makes sinks is known by the type of these.
-    wanted = "type" if _is_sink_kind(part) else "name"
+    wanted = "type" if _is_sink_kind(part) or (_is_reader(part) and not _is_code_host(part)) else "name"
     name = getattr(part, wanted, None)
     if not isinstance(name, str) or not name:
         raise _Unusable(f"expected {_shown(part)} to have a text as its {wanted}, got {name!r}")
@@ -156,6 +228,10 @@ def _add(plugins: Plugins, names: _Names, part: object) -> None:
         plugins.providers.append(part)
     elif _is_policy(part):
         plugins.policies.append(part)
+    elif _is_code_host(part):
+        plugins.code_hosts.append(part)
+    elif _is_reader(part):
+        plugins.readers.append(part)
     elif _is_sink_kind(part):
         options = getattr(part, "options", None)
         if isinstance(options, str) or not isinstance(options, Sequence):

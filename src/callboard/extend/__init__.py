@@ -8,23 +8,34 @@ PlaceholderResolver        replaces `{"$name": value}` inside an entity
 Reader                     fetches the content of one type of location
 EventSink                  takes the changes of the catalog elsewhere; a SinkKind makes them
 Plugin                     has functions that are called with what has changed
+CodeHost                   reads the URLs of a system whose files are in repositories
+HearsWebhooks              what a provider implements to turn webhooks into deltas
+
+`callboard.extend.configuration` reads the settings of plugins into typed options.
 
 `callboard.extend.cloud_events` writes events in a form that many receivers know.
 """
 
+from callboard.extend.code_hosts import CodeHost, Repository
 from callboard.extend.handlers import Plugin
 from callboard.extend.incremental import IncrementalEntityProvider, Page
+from callboard.extend.outside import Budget, Budgets, Outside
 from callboard.extend.plugins import PluginConfig, PluginContext
 from callboard.extend.policies import Policy
 from callboard.extend.processors import Child, PlaceholderResolver, Processor, Relation, Run
 from callboard.extend.providers import Delta, EntityProvider, Full, Mutation, Offered, ProviderConnection
 from callboard.extend.readers import Content, NotModified, Reader
+from callboard.extend.schedules import Schedule
 from callboard.extend.sinks import Event, EventSink, SinkKind, SinkTarget, SmallSteps
+from callboard.extend.webhooks import HearsWebhooks, Webhook
 from callboard.model.json import JsonObject, JsonValue
 from callboard.model.refs import EntityRef
 
 __all__ = [
+    "Budget",
+    "Budgets",
     "Child",
+    "CodeHost",
     "Content",
     "Delta",
     "EntityProvider",
@@ -32,12 +43,14 @@ __all__ = [
     "Event",
     "EventSink",
     "Full",
+    "HearsWebhooks",
     "IncrementalEntityProvider",
     "JsonObject",
     "JsonValue",
     "Mutation",
     "NotModified",
     "Offered",
+    "Outside",
     "Page",
     "PlaceholderResolver",
     "Plugin",
@@ -48,8 +61,11 @@ __all__ = [
     "ProviderConnection",
     "Reader",
     "Relation",
+    "Repository",
     "Run",
+    "Schedule",
     "SinkKind",
     "SinkTarget",
     "SmallSteps",
+    "Webhook",
 ]

@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 
 from callboard.extend.providers import Offered
+from callboard.extend.schedules import Schedule
 from callboard.model.json import JsonValue
 
 
@@ -34,7 +35,14 @@ class IncrementalEntityProvider(abc.ABC):
     """Identifies the provider, for ever: it is stored with everything that it provides."""
 
     rest_seconds: float = 3600.0
-    """The pause between two rounds."""
+    """The pause between two rounds, unless there is a *schedule*."""
+
+    schedule: Schedule | None = None
+    """When rounds begin."""
+
+    max_removal_percent: float | None = None
+    """Percent of what the provider holds that one round may withdraw, where the configuration says nothing; None: as
+    `callboard.removalGuard` says for all."""
 
     page_pause: float = 0.0
     """Seconds between two pages, to be easy on the source."""

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from callboard.extend.outside import Outside
 from callboard.model.json import JsonValue
 
 
@@ -14,6 +15,8 @@ class PluginConfig:
     """`catalog.providers`, by name."""
     processors: Mapping[str, JsonValue] = field(default_factory=dict)
     """`catalog.processors`, by name."""
+    integrations: Mapping[str, JsonValue] = field(default_factory=dict, repr=False)
+    """`integrations`, by system. They hold credentials."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,3 +26,6 @@ class PluginContext:
     config: PluginConfig = field(default_factory=PluginConfig)
     options: Mapping[str, JsonValue] = field(default_factory=dict)
     """The `options` of the plugin's own entry in `callboard.plugins`."""
+    outside: Outside | None = None
+    """What other systems are asked with. None while a configuration is only checked: then a plugin makes its parts, and
+    nothing is asked of them."""

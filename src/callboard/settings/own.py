@@ -69,9 +69,9 @@ class PluginSetting:
     """Code that feeds or shapes the catalog and is no part of Callboard."""
 
     use: Annotated[str, _USE]
-    """The module, and the object in it: a provider, a processor, a policy, a kind of sinks or a `Plugin` with handlers
-    of events, or what makes some of these. The module must be installed beside Callboard, or lie in a folder that
-    `PYTHONPATH` names."""
+    """The module, and the object in it: a provider, a processor, a policy, a reader, a kind of sinks or a `Plugin` with
+    handlers of events, or what makes some of these. The module must be installed beside Callboard, or lie in a folder
+    that `PYTHONPATH` names."""
 
     options: Raw = field(default_factory=dict[str, JsonValue], repr=False)
     """What the plugin is told, handed to it as it is."""
