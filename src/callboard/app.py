@@ -33,7 +33,7 @@ from callboard.builtin.sinks.publishing import Brokers
 from callboard.builtin.sinks.webhook import WebhookKind
 from callboard.clock import Clock, CommonClock, SystemClock
 from callboard.errors import Conflict, RemovalRefused
-from callboard.extend import EntityProvider, Outside, Processor, Reader, SinkKind
+from callboard.extend import EntityProvider, HearsWebhooks, Outside, Processor, Reader, SinkKind
 from callboard.extend.outside import OwnBudgets
 from callboard.ingestion import connections
 from callboard.ingestion.connections import Connection
@@ -53,7 +53,7 @@ from callboard.processing.reading import Measured
 from callboard.processing.worker import ProcessingOptions, Worker
 from callboard.settings import AwsSettings, BrokerSettings, KafkaSettings, NatsSettings, OrphanStrategy, Settings
 from callboard.stitching.worker import Stitcher, StitchingOptions
-from callboard.store import publication, schedule, schema, stitch_queue
+from callboard.store import ingestions, publication, schedule, schema, stitch_queue
 from callboard.store.database import Database
 from callboard.store.schema import SchemaWatch
 from callboard.store.sources import Source
@@ -215,6 +215,7 @@ def assemble_engine(
         handlers=handlers.names,
         options=delivery_options(settings),
     )
+    rounds: list[Rounds] = []
     wakeups = WakeUps(
         database,
         clock,
@@ -222,11 +223,23 @@ def assemble_engine(
             schedule.CHANNEL: worker.wake,
             stitch_queue.CHANNEL: stitcher.loop.wake,
             publication.CHANNEL: deliveries.loop.wake,
+            ingestions.CHANNEL: lambda: _wake(rounds),
         },
         before=lambda: lines.check(database),
     )
     providers = list(_providers(settings, database, added))
     incremental = [provider for provider in added.incremental if _wanted(settings, provider.name)]
+    rounds += [
+        Rounds(
+            database=database,
+            clock=clock,
+            provider=provider,
+            guard=guard_of(settings, provider.name, provider.max_removal_percent),
+            metrics=metrics,
+            lease=lease,
+        )
+        for provider in incremental
+    ]
     return Engine(
         settings=settings,
         database=database,
@@ -236,17 +249,7 @@ def assemble_engine(
         worker=worker,
         stitcher=stitcher,
         providers=providers,
-        rounds=[
-            Rounds(
-                database=database,
-                clock=clock,
-                provider=provider,
-                guard=guard_of(settings, provider.name),
-                metrics=metrics,
-                lease=lease,
-            )
-            for provider in incremental
-        ],
+        rounds=rounds,
         forgetting=Forgetting(
             database=database,
             clock=clock,
@@ -262,6 +265,11 @@ def assemble_engine(
         wakeups=wakeups,
         schema=SchemaWatch(database, clock),
     )
+
+
+def _wake(rounds: Sequence[Rounds]) -> None:
+    for each in rounds:
+        each.loop.wake()
 
 
 def plugins_of(settings: Settings, outside: Outside | None = None) -> Plugins:
@@ -461,10 +469,11 @@ def _delivering_client() -> httpx2.AsyncClient:
     )
 
 
-def guard_of(settings: Settings, provider: str) -> Guard:
-    """How much *provider* may withdraw at once in this installation."""
+def guard_of(settings: Settings, provider: str, percent_of_its_own: float | None = None) -> Guard:
+    """How much *provider* may withdraw at once in this installation, which may be less by itself."""
     usual, own = settings.callboard.removal_guard, settings.catalog.provider_options.get(provider)
     percent = own.max_removal_percent if own else None
+    percent = percent_of_its_own if percent is None else percent
     empty = own.refuse_empty if own else None
     return Guard(
         max_removal_percent=usual.max_removal_percent if percent is None else percent,
@@ -503,6 +512,8 @@ class ReadSide:
     authorizer: Authorizer = field(default_factory=Unrestricted)
     added: Plugins = field(default_factory=Plugins)
     """What plugins have brought."""
+    hearing: Sequence[HearsWebhooks] = field(init=False)
+    """The providers that want to know of webhooks."""
     sinks: Mapping[str, SinkKind] = field(init=False)
     """What subscriptions may deliver to, by type."""
     audience: Audience = field(init=False)
@@ -510,6 +521,9 @@ class ReadSide:
     """The latest events as they are sent."""
 
     def __post_init__(self) -> None:
+        providers = [*self.added.providers, *self.added.incremental]
+        hearing = [provider for provider in providers if isinstance(provider, HearsWebhooks)]
+        self.hearing = [provider for provider in hearing if _wanted(self.settings, provider.name)]
         self.sinks = sink_kinds(self.settings, self.clock, self.added)
         self.kinds = modelling.kinds_of(self.settings) or builtin()
         self.audience = Audience(self.settings.callboard.stream.max_readers, self.metrics)

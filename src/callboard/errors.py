@@ -30,6 +30,7 @@ Each class has a stable `code`, and the `name` under which clients of the Backst
 `callboard.api.errors` knows about HTTP.
 """
 
+import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Self
 
@@ -254,6 +255,8 @@ class Unreadable(CallboardError):
     """An outside system failed to deliver; it may work later."""
 
     code = "unreadable"
+    retry_at: dt.datetime | None = None
+    """Before that another attempt makes no sense, where the system has said so."""
 
 
 class Unavailable(CallboardError):

@@ -31,7 +31,7 @@ _PARTS = (
     "a provider, an incremental provider, a processor, a policy, a reader, a code host, a kind of sinks or a Plugin"
 )
 _EXPECTED = f"{_PARTS}, or a class or function that makes one or a list of them from a PluginContext"
-_PROVIDER_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
+_PROVIDER_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._:-]{0,61}[A-Za-z0-9])?")
 
 
 @dataclass(slots=True)
@@ -243,8 +243,8 @@ def _add(plugins: Plugins, names: _Names, part: object) -> None:
 def _take_provider(names: _Names, name: str) -> None:
     if not _PROVIDER_NAME.fullmatch(name):
         raise _Unusable(
-            "expected the name of a provider to be of letters, digits, dots, underscores and hyphens, at most 63,"
-            f" got {name!r}"
+            "expected the name of a provider to be of letters, digits, dots, colons, underscores and hyphens,"
+            f" at most 63, got {name!r}"
         )
     _take(names.providers, name, "a provider with a name")
 

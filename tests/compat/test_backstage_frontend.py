@@ -221,6 +221,18 @@ def select(page: Page, field_name: str, option: str) -> None:
     page.get_by_role("option", name=option, exact=True).click()
 
 
+def tick(page: Page, field_name: str, option: str) -> None:
+    """Tick an *option* of a list of several. The page drops what is ticked while it still puts its filters together."""
+    page.get_by_label(field_name, exact=True).click()
+    found = page.get_by_role("option", name=option, exact=True)
+    for _ in range(5):
+        found.click()
+        with contextlib.suppress(AssertionError):
+            expect(found.get_by_role("checkbox")).to_be_checked(timeout=PATIENCE / 5)
+            return
+    raise AssertionError(f"{option} of {field_name} does not stay ticked")
+
+
 def test_the_index_lists_components_with_their_owners(window: Window) -> None:
     page = window.open("/catalog")
 
@@ -249,7 +261,7 @@ def test_the_index_is_filtered_by_kind_type_and_owner(window: Window) -> None:
 
     select(page, "Type", "worker")
     expect_title(page, "All worker Components (2)")
-    select(page, "Owner", "Coin Counters")
+    tick(page, "Owner", "Coin Counters")
     expect_title(page, "All worker Components (1)")
     expect(rows(page)).to_contain_text("Refund desk")
     select(page, "Kind", "Resource")

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from callboard.errors import InvalidInput
-from callboard.model.pushes import Push, is_push, parse_pushes
+from callboard.model.pushes import Push, event_of, is_push, parse_pushes
 from callboard.model.repositories import System
 from tests import payloads
 from tests.payloads import AFTER, NOTHING, commit
@@ -124,7 +124,7 @@ def test_bitbucket_tells_of_several_branches_at_once() -> None:
 def test_each_system_says_in_its_way_what_has_happened(
     system: System, headers: dict[str, str], body: dict[str, Any], expected: bool
 ) -> None:
-    assert is_push(system, headers, body) is expected
+    assert is_push(system, event_of(system, headers, body)) is expected
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_each_system_says_in_its_way_what_has_happened(
 )
 def test_a_webhook_that_does_not_say_what_has_happened_is_refused(system: System, missing: str) -> None:
     with pytest.raises(InvalidInput, match=missing):
-        is_push(system, {}, {})
+        event_of(system, {}, {})
 
 
 @pytest.mark.parametrize(

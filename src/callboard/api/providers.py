@@ -30,7 +30,7 @@ from callboard.store.ingestions import Ingestion
 from callboard.store.progress import Part
 from callboard.store.providers import Provider
 
-_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
+_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._:-]{0,61}[A-Za-z0-9])?")
 _LONGEST_KEY = 255
 _LISTED = 1_000
 _PAGE = 500
@@ -64,6 +64,16 @@ async def let_through(request: Request) -> Response:
     name = _name(request)
     if not await context.of(request).database.run(lambda tx: providers.let_through(tx, name)):
         raise NotFound(f"There is no provider {name}")
+    return await _answer(request)
+
+
+async def trigger(request: Request) -> Response:
+    """`POST /providers/{name}/trigger`: an incremental provider goes on, or begins another round, now."""
+    query_of(request, {})
+    await context.permit(request, INGESTION_MANAGE)
+    provider = await _provider(request)
+    if not await context.of(request).database.run(lambda tx: ingestions.trigger(tx, provider.name)):
+        raise InvalidInput(f"The provider {provider.name} has no rounds that could begin: it is no incremental one")
     return await _answer(request)
 
 
@@ -322,7 +332,7 @@ def _stand(stand: Ingestion) -> JsonObject:
         "completedAt": None if stand.completed_at is None else stand.completed_at.isoformat(),
         "error": stand.error,
         "failures": stand.failures,
-        "nextAt": stand.next_at.isoformat(),
+        "nextAt": None if stand.next_at == ingestions.NEVER else stand.next_at.isoformat(),
     }
 
 

@@ -91,6 +91,7 @@ CATALOG = [
     Route("/providers/{name}", providers.forget, methods=["DELETE"]),
     Route("/providers/{name}/status", providers.status),
     Route("/providers/{name}/let-through", providers.let_through, methods=["POST"]),
+    Route("/providers/{name}/trigger", providers.trigger, methods=["POST"]),
     Route("/providers/{name}/entities", providers.entities),
     Route("/providers/{name}/entities", providers.put_entities, methods=["PUT"]),
     Route("/providers/{name}/delta", providers.delta, methods=["POST"]),

@@ -1,7 +1,9 @@
 """Webhooks of code hosts: what was pushed is read again at once."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
 import structlog
-from prometheus_client import Counter
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -9,11 +11,14 @@ from callboard.access import signatures
 from callboard.api import answers, context
 from callboard.api.context import Context
 from callboard.api.parameters import query_of, verified_body_of
-from callboard.errors import CallboardError, InvalidInput, NotAllowed, NotFound
+from callboard.app import guard_of
+from callboard.errors import CallboardError, DatabaseUnavailable, InvalidInput, NotAllowed, NotFound
+from callboard.extend import Mutation, Webhook
 from callboard.ingestion import pushes as applying
+from callboard.ingestion.connections import Connection
 from callboard.ingestion.pushes import Applied, Wanted
 from callboard.model.json import JsonObject
-from callboard.model.pushes import Push, is_push, parse_pushes
+from callboard.model.pushes import Push, event_of, is_push, parse_pushes
 from callboard.model.repositories import System
 from callboard.settings import Settings
 
@@ -22,13 +27,36 @@ _log = structlog.get_logger(__name__)
 _ACCEPTED: JsonObject = {"status": "accepted"}
 
 
+@dataclass(slots=True)
+class _Noting:
+    """A provider's way into the catalog that notes what it has led to (an `extend.ProviderConnection`)."""
+
+    connection: Connection
+    told: JsonObject = field(default_factory=dict)
+
+    async def apply(self, mutation: Mutation) -> None:
+        applied = await self.connection.apply_and_tell(mutation)
+        self._note(changed=applied.changed, removed=applied.removed)
+
+    async def refresh(self, keys: Sequence[str]) -> int:
+        refreshed = await self.connection.refresh(keys)
+        self._note(refreshed=refreshed)
+        return refreshed
+
+    def _note(self, **counts: int) -> None:
+        for name, count in counts.items():
+            before = self.told.get(name, 0)
+            assert isinstance(before, int)
+            self.told[name] = before + count
+
+
 async def receive(request: Request) -> Response:
     """`POST /api/events/http/{system}`."""
     query_of(request, {})
     here, system = context.of(request), _system(request.path_params["system"])
     outcomes = here.read_side.metrics.webhooks
     try:
-        pushes = await _pushes(request, system, here.settings)
+        webhook = await _webhook(request, system, here.settings)
     except NotAllowed as error:
         outcomes.labels(system, "refused").inc()
         _log.warning("webhook.refused", system=system.value, reason=str(error))
@@ -36,11 +64,20 @@ async def receive(request: Request) -> Response:
     except InvalidInput:
         outcomes.labels(system, "invalid").inc()
         raise
-    if not pushes:
+    if not webhook.pushes and not here.read_side.hearing:
         outcomes.labels(system, "ignored").inc()
         return answers.value(_ACCEPTED, 202)
-    applied = await _apply(here, system, pushes, outcomes)
-    return answers.value({**_ACCEPTED, **_described(applied)}, 202)
+    applied = Applied()
+    try:
+        # First of all what is new: what a file brings is then read once.
+        told = await _tell(here, webhook)
+        if webhook.pushes:
+            applied = await _apply(here, system, webhook.pushes)
+    except CallboardError:
+        outcomes.labels(system, "failed").inc()
+        raise
+    outcomes.labels(system, "applied" if webhook.pushes or told else "ignored").inc()
+    return answers.value({**_ACCEPTED, **(_described(applied) if webhook.pushes else {}), **told}, 202)
 
 
 def _system(name: str) -> System:
@@ -50,14 +87,40 @@ def _system(name: str) -> System:
         raise NotFound(f"No events come in from '{name}', only from {', '.join(System)}") from None
 
 
-async def _pushes(request: Request, system: System, settings: Settings) -> list[Push]:
-    """What the webhook tells, if it is a push. Raises NotAllowed unless its signature is right."""
+async def _webhook(request: Request, system: System, settings: Settings) -> Webhook:
+    """What has come in. Raises NotAllowed unless its signature is right."""
     secret = _secret(system, settings)
     if secret is None:
         raise NotAllowed(f"No webhooks are accepted from {system}: events.modules.{system}.webhookSecret is not set")
     proof = signatures.find(system, request.headers)
     body = await verified_body_of(request, lambda data: signatures.check(system, proof, data, secret))
-    return parse_pushes(system, body.content) if is_push(system, request.headers, body.content) else []
+    event = event_of(system, request.headers, body.content)
+    return Webhook(
+        system=system.value,
+        event=event,
+        body=body.content,
+        headers=dict(request.headers),
+        pushes=parse_pushes(system, body.content) if is_push(system, event) else (),
+    )
+
+
+async def _tell(here: Context, webhook: Webhook) -> JsonObject:
+    """Let the providers that hear webhooks apply what this one means to them; what each has done, by its name."""
+    done: JsonObject = {}
+    for provider in here.read_side.hearing:
+        guard = guard_of(here.settings, provider.name)
+        noting = _Noting(Connection(here.database, provider.name, guard, here.read_side.metrics))
+        try:
+            await provider.on_webhook(webhook, noting)
+        except DatabaseUnavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 - a provider may fail in any way; its next round brings what it missed
+            _log.exception("webhook.not_heard", provider=provider.name, system=webhook.system, told=webhook.event)
+            done[provider.name] = {"error": str(error)}
+        else:
+            if noting.told:
+                done[provider.name] = noting.told
+    return {"providers": done} if done else {}
 
 
 def _secret(system: System, settings: Settings) -> str | None:
@@ -73,17 +136,12 @@ def _secret(system: System, settings: Settings) -> str | None:
             return modules.gitea.webhook_secret
 
 
-async def _apply(here: Context, system: System, pushes: list[Push], outcomes: Counter) -> Applied:
+async def _apply(here: Context, system: System, pushes: Sequence[Push]) -> Applied:
     told = here.settings.catalog.scm_events
     # Nobody registers or unregisters anything in read-only mode; reading again goes on.
     may_change = not here.settings.catalog.readonly
     wanted = Wanted(refresh=told.refresh, unregister=told.unregister and may_change, move=told.move and may_change)
-    try:
-        applied = await applying.apply(here.database, pushes, wanted, here.read_side.pipeline.readers["url"])
-    except CallboardError:
-        outcomes.labels(system, "failed").inc()
-        raise
-    outcomes.labels(system, "applied").inc()
+    applied = await applying.apply(here.database, pushes, wanted, here.read_side.pipeline.readers["url"])
     _log.info(
         "webhook.received",
         system=system.value,

@@ -23,22 +23,27 @@ Example:
   callboard providers
   callboard providers cmdb
   callboard providers cmdb --let-through
+  callboard providers github-provider:acme --trigger
 """
 )
 @click.argument("name", required=False)
 @click.option(
     "--let-through", is_flag=True, help="Let the next removal of NAME pass that the guard would refuse, once."
 )
+@click.option("--trigger", is_flag=True, help="Let NAME, which reads its source in rounds, begin another one now.")
 @click.option("--forget", is_flag=True, help="Withdraw all that NAME has, and forget it.")
 @click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="The notation.")
 @options.server_flag
 @options.token_flag
-def command(name: str | None, let_through: bool, forget: bool, output: str, server: str, token: str | None) -> None:
+def command(
+    name: str | None, *, let_through: bool, trigger: bool, forget: bool, output: str, server: str, token: str | None
+) -> None:
     """List the providers: where the catalog's entities come from, or the one with this NAME."""
-    if (let_through or forget) and name is None:
-        raise click.UsageError("--let-through and --forget need the NAME of a provider.")
-    if let_through and forget:
-        raise click.UsageError("Either --let-through or --forget.")
+    deeds = let_through + trigger + forget
+    if deeds and name is None:
+        raise click.UsageError("--let-through, --trigger and --forget need the NAME of a provider.")
+    if deeds > 1:
+        raise click.UsageError("One of --let-through, --trigger and --forget.")
     with options.client_of(server, token) as catalog:
         if name is None:
             found = catalog.get_providers()
@@ -46,7 +51,14 @@ def command(name: str | None, let_through: bool, forget: bool, output: str, serv
         elif forget:
             _show(*_forget(catalog, name), output)
         else:
-            one = catalog.let_removal_through(name) if let_through else catalog.get_provider(name)
+            ask = (
+                catalog.let_removal_through
+                if let_through
+                else catalog.trigger_provider
+                if trigger
+                else catalog.get_provider
+            )
+            one = ask(name)
             _show(as_json(one), details(one), output)
 
 
@@ -98,7 +110,11 @@ def _stand(stand: "Ingestion") -> str:
     began = f", begun {moment(stand.started_at)}" if stand.pages else ""
     ended = "none" if stand.completed_at is None else moment(stand.completed_at)
     pages = f"{stand.pages:,} pages{began}"
-    return f"round {stand.round:,}: {pages}; last whole round {ended}; next page {moment(stand.next_at)}"
+    return f"round {stand.round:,}: {pages}; last whole round {ended}; next page {_next(stand)}"
+
+
+def _next(stand: "Ingestion") -> str:
+    return "when triggered" if stand.next_at is None else moment(stand.next_at)
 
 
 def _mutation(last: "Mutation") -> str:
@@ -153,5 +169,5 @@ def _ingestion(stand: "Ingestion") -> JsonObject:
         "completedAt": None if stand.completed_at is None else stand.completed_at.isoformat(),
         "error": stand.error,
         "failures": stand.failures,
-        "nextAt": stand.next_at.isoformat(),
+        "nextAt": None if stand.next_at is None else stand.next_at.isoformat(),
     }

@@ -405,6 +405,13 @@ class AsyncCatalogClient:
         """Let the next mutation pass that the removal guard would refuse. Raises NotFound."""
         return await self.send(providers.let_through(provider))
 
+    async def trigger_provider(self, provider: str) -> Provider:
+        """Let an incremental provider go on, or begin another round, now.
+
+        Raises NotFound, and InvalidInput for a provider that has no rounds.
+        """
+        return await self.send(providers.trigger(provider))
+
     async def provider_status(self, provider: str, *, wait: float | None = None) -> Status:
         """How far all that a provider has led to has come, at the latest after *wait* seconds. Raises NotFound."""
         return await self.send(providers.provider_status(provider, wait=wait))

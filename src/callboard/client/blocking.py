@@ -397,6 +397,13 @@ class CatalogClient:
         """Let the next mutation pass that the removal guard would refuse. Raises NotFound."""
         return self.send(providers.let_through(provider))
 
+    def trigger_provider(self, provider: str) -> Provider:
+        """Let an incremental provider go on, or begin another round, now.
+
+        Raises NotFound, and InvalidInput for a provider that has no rounds.
+        """
+        return self.send(providers.trigger(provider))
+
     def provider_status(self, provider: str, *, wait: float | None = None) -> Status:
         """How far all that a provider has led to has come, at the latest after *wait* seconds. Raises NotFound."""
         return self.send(providers.provider_status(provider, wait=wait))

@@ -45,7 +45,7 @@ class _Ingestion(msgspec.Struct, rename="camel"):
     round: int
     pages: int
     started_at: dt.datetime
-    next_at: dt.datetime
+    next_at: dt.datetime | None
     completed_at: dt.datetime | None = None
     error: str | None = None
     failures: int = 0

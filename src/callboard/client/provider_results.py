@@ -48,8 +48,8 @@ class Ingestion:
     """Why the next page could not be had, the last time that this was tried."""
     failures: int
     """How many times in a row that was."""
-    next_at: dt.datetime
-    """When the next page is asked for."""
+    next_at: dt.datetime | None
+    """When the next page is asked for. None: when somebody triggers it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

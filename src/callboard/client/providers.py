@@ -144,6 +144,11 @@ def let_through(name: str) -> Call[Provider]:
     return Call(method="POST", path=f"{_path(name)}/let-through", read=provider_answers.provider)
 
 
+def trigger(name: str) -> Call[Provider]:
+    """Let an incremental provider go on now."""
+    return Call(method="POST", path=f"{_path(name)}/trigger", read=provider_answers.provider)
+
+
 def provider_status(name: str, *, wait: float | None = None) -> Call[Status]:
     """How far all has come that a provider has led to."""
     return _status(_path(name), wait)

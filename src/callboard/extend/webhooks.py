@@ -28,6 +28,8 @@ class Webhook:
 class HearsWebhooks(Protocol):
     """A provider, incremental or not, that turns webhooks into deltas."""
 
+    name: str
+
     async def on_webhook(self, webhook: Webhook, connection: ProviderConnection) -> None:
         """Apply what *webhook* changes for this provider, if anything. It may come twice, and out of order.
 

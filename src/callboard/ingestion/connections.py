@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 import structlog
 
 from callboard.errors import Conflict
-from callboard.extend import Mutation
+from callboard.extend import Delta, Mutation
 from callboard.ingestion import guards, mutations
 from callboard.ingestion.guards import OPEN, Guard
-from callboard.ingestion.mutations import Applied
+from callboard.ingestion.mutations import Applied, Carried
 from callboard.metrics import Metrics, Stage
 from callboard.model.causes import Because, Reason
-from callboard.store import claims, leases, providers, refresh_keys, schedule
+from callboard.store import claims, ingestions, leases, providers, refresh_keys, schedule
 from callboard.store.database import Database, Transaction
 from callboard.store.providers import ProviderKind
 
@@ -45,6 +45,9 @@ class Connection:
             # Before asking: the name may be given away in this moment.
             await leases.hold_for_transaction(tx, claims.of_provider(self.provider))
             await check_name(tx, self.provider)
+            if isinstance(mutation, Delta) and isinstance(prepared.offer, Carried):
+                seen = [(ref, key) for ref, key in prepared.offer.mentioned if key is not None]
+                await ingestions.see_meanwhile(tx, self.provider, seen)
             return await mutations.apply(tx, prepared)
 
         with self.metrics.stage(Stage.MUTATE, prepared.offer.count, provider=self.provider):

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 import structlog
 
 from callboard.clock import Clock
-from callboard.errors import Conflict, DatabaseUnavailable, InvalidInput, RemovalRefused
+from callboard.errors import Conflict, DatabaseUnavailable, InvalidInput, RemovalRefused, Unreadable
 from callboard.extend import Delta, IncrementalEntityProvider
 from callboard.ingestion import connections, guards, mutations
 from callboard.ingestion.guards import OPEN, Guard
@@ -33,6 +33,8 @@ _log = structlog.get_logger(__name__)
 _LONGEST_PAUSE = 300.0
 _LONGEST_ERROR = 2_000
 _NAME_TAKEN_PAUSE = 30.0
+_LONGEST_REST = 60.0
+"""After so many seconds an engine looks again, in case that it has missed the word of somebody who wants a round."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +118,7 @@ class Rounds:
             return self._patience
         early = (stand.next_at - self.clock.now()).total_seconds()
         if early > 0:
-            return early
+            return min(early, _LONGEST_REST)
         try:
             turned = await self._turn(stand)
         except Exception as error:  # noqa: BLE001 - a source may fail in any way; it is shown with its provider
@@ -146,7 +148,22 @@ class Rounds:
         await connections.check_name(tx, self.provider.name)
         # It is known from now on, so that its errors can be shown even if it never delivers anything.
         await providers.add(tx, self.provider.name, ProviderKind.ENGINE)
-        return await ingestions.begin(tx, self.provider.name)
+        stand = await ingestions.begin(tx, self.provider.name, self._first_at(tx.now))
+        if stand.cursor is None and stand.next_at <= tx.now:
+            # What deltas bring from now on counts as seen in this round, whose pages may be older.
+            await ingestions.forget_seen(tx, self.provider.name)
+        return stand
+
+    def _first_at(self, now: dt.datetime) -> dt.datetime:
+        schedule = self.provider.schedule
+        if schedule is None:
+            return now
+        return ingestions.NEVER if schedule.is_manual else now + dt.timedelta(seconds=schedule.initial_delay)
+
+    def _next_round_at(self, now: dt.datetime) -> dt.datetime:
+        schedule = self.provider.schedule
+        rest = self.provider.rest_seconds if schedule is None else schedule.rest(now)
+        return ingestions.NEVER if rest is None else now + dt.timedelta(seconds=rest)
 
     async def _turn(self, stand: Ingestion) -> _Turned:
         """Ask the source for the page that comes next. Raises whatever it raises."""
@@ -154,7 +171,9 @@ class Rounds:
             entering = contextlib.AsyncExitStack()
             await entering.enter_async_context(self.provider.around())
             self._surroundings = entering
-        page = await self.provider.next(None if stand.cursor is None else json.decode(stand.cursor))
+        schedule = self.provider.schedule
+        async with asyncio.timeout(None if schedule is None else schedule.timeout):
+            page = await self.provider.next(None if stand.cursor is None else json.decode(stand.cursor))
         if not page.done and page.cursor is None:
             raise ValueError("a page that is not the last one of its round needs a cursor")
         prepared = mutations.prepare(self.provider.name, Delta(added=page.entities))
@@ -175,7 +194,7 @@ class Rounds:
     async def _fail(self, stand: Ingestion, error: Exception) -> float:
         """Write the failure down. Returns the pause, which grows from one second to five minutes."""
         failures = stand.failures + 1
-        pause = min(_LONGEST_PAUSE, 2.0 ** min(failures - 1, 10))
+        pause = max(min(_LONGEST_PAUSE, 2.0 ** min(failures - 1, 10)), self._patience_of(error))
         described = _described(error)
 
         async def work(tx: Transaction) -> None:
@@ -187,6 +206,11 @@ class Rounds:
         await self.database.run(work)
         _log.warning("ingestion.failed", provider=self.provider.name, error=described, failures=failures, pause=pause)
         return pause
+
+    def _patience_of(self, error: Exception) -> float:
+        """Seconds that the source itself asks for."""
+        until = error.retry_at if isinstance(error, Unreadable) else None
+        return 0.0 if until is None else (until - self.clock.now()).total_seconds()
 
     async def _store(self, turned: _Turned) -> float | None:
         """Store a page, and at the last one the end of the round. Returns the pause; None when it is not ours."""
@@ -204,7 +228,7 @@ class Rounds:
         else:
             if written is not None:
                 _log.info("ingestion.round_ended", provider=name, offered=written.offered, removed=len(written.gone))
-        return None if written is None else self.provider.rest_seconds
+        return None if written is None else 0.0
 
     async def _advance(self, tx: Transaction, turned: _Turned) -> Written | None:
         """Take over a page, what it has shown, and where the next one begins."""
@@ -220,14 +244,14 @@ class Rounds:
 
     async def _complete(self, tx: Transaction, turned: _Turned, refusal: RemovalRefused | None) -> Written | None:
         """Take over the last page and end the round: with the removals, or without them after a *refusal*."""
-        name, rest = self.provider.name, dt.timedelta(seconds=self.provider.rest_seconds)
+        name = self.provider.name
         if not await leases.keep(tx, self.job, self.owner, self.lease):
             return None
         await ingestions.see(tx, name, turned.page.mentioned)
         written = await mutations.write(tx, turned.prepared if refusal else await self._rest(tx, turned))
         if refusal is not None:
             await guards.note(tx, name, ProviderKind.ENGINE, refusal)
-        await ingestions.complete(tx, name, tx.now + rest)
+        await ingestions.complete(tx, name, self._next_round_at(tx.now))
         await mutations.retract(tx, written)
         return written
 

@@ -54,17 +54,22 @@ class Push:
         return f"{self.branch.system} push {self.commit[:12]}"
 
 
-def is_push(system: System, headers: Mapping[str, str], body: JsonObject) -> bool:
-    """Whether a webhook tells of a push to anything. Raises InvalidInput when it does not say what it tells."""
+def event_of(system: System, headers: Mapping[str, str], body: JsonObject) -> str:
+    """What a webhook tells, in the words of the *system*. Raises InvalidInput when it does not say."""
     if system is System.GITLAB:
         # The header has another word for the same event when it comes from the whole instance.
-        event = body.get("object_kind", body.get("event_name"))
-        if event is None:
+        kind = body.get("object_kind", body.get("event_name"))
+        if not isinstance(kind, str):
             raise InvalidInput("request/body must have required property 'object_kind'")
-    else:
-        event = headers.get(_EVENT_HEADERS[system])
-        if event is None:
-            raise InvalidInput(f"request/headers must have required property '{_EVENT_HEADERS[system]}'")
+        return kind
+    event = headers.get(_EVENT_HEADERS[system])
+    if event is None:
+        raise InvalidInput(f"request/headers must have required property '{_EVENT_HEADERS[system]}'")
+    return event
+
+
+def is_push(system: System, event: str) -> bool:
+    """Whether *event* is a push to anything."""
     return event == _PUSHES[system]
 
 

@@ -10,6 +10,12 @@ from callboard.store.database import Transaction
 
 _SQL = queries.load("ingestions")
 
+CHANNEL = "callboard_ingestions"
+"""Notified when somebody asks for a round."""
+
+NEVER = dt.datetime(9999, 1, 1, tzinfo=dt.UTC)
+"""When the next page of a provider is asked for that waits until somebody wants it."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ingestion:
@@ -45,9 +51,9 @@ async def find(tx: Transaction, provider: str) -> Ingestion | None:
     return Ingestion(**row) if row else None
 
 
-async def begin(tx: Transaction, provider: str) -> Ingestion:
-    """Where the *provider* stands, which is at the beginning if it was never run."""
-    row = await tx.row(_SQL["begin"], provider=provider, now=tx.now)
+async def begin(tx: Transaction, provider: str, first_at: dt.datetime) -> Ingestion:
+    """Where the *provider* stands. One that was never run is at the beginning, and asked for a page at *first_at*."""
+    row = await tx.row(_SQL["begin"], provider=provider, now=tx.now, next_at=first_at)
     if row is not None:
         return Ingestion(**row)
     found = await find(tx, provider)
@@ -61,6 +67,25 @@ async def see(tx: Transaction, provider: str, seen: Sequence[tuple[str, str | No
     await tx.run(_SQL["see"], provider=provider, refs=[ref for ref, _ in exact], keys=[key for _, key in exact])
     if broken := [ref for ref, key in seen if key is None]:
         await tx.run(_SQL["see_claimed"], provider=provider, refs=broken)
+
+
+async def see_meanwhile(tx: Transaction, provider: str, seen: Sequence[tuple[str, str]]) -> None:
+    """Remember that a delta has brought these (ref, location key), if the *provider* is an incremental one.
+
+    The round that is under way has perhaps gone past the place where it would have seen them.
+    """
+    refs, keys = [ref for ref, _ in seen], [key for _, key in seen]
+    await tx.run(_SQL["see_if_known"], provider=provider, refs=refs, keys=keys)
+
+
+async def forget_seen(tx: Transaction, provider: str) -> None:
+    """Forget what was seen: a round begins."""
+    await tx.run(_SQL["drop_seen"], provider=provider)
+
+
+async def trigger(tx: Transaction, provider: str) -> bool:
+    """Let the next page of *provider* be asked for now. False when it is not an incremental one, or was never run."""
+    return bool(await tx.refs(_SQL["trigger"], provider=provider, now=tx.now))
 
 
 async def count_seen(tx: Transaction, provider: str) -> int:

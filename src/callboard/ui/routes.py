@@ -88,6 +88,7 @@ PAGES = [
     Page("/operations/locations", operated_locations.locations),
     Page("/operations/providers", operated_providers.providers),
     Page("/operations/providers/{name}", operated_providers.provider),
+    Page("/operations/providers/{name}/trigger", operated_providers.trigger, methods=_DOING),
     Page("/operations/providers/{name}/let-through", operated_providers.let_through, methods=_DOING),
     Page("/operations/providers/{name}/forget", operated_providers.forget, methods=_ASKING),
     Page("/operations/conflicts", operated_conflicts.conflicts),

@@ -6,7 +6,7 @@ select provider, round, cursor, pages, started_at, completed_at, error, failures
 from ingestions where provider = :provider;
 
 -- name: begin
-insert into ingestions (provider, round, started_at, next_at) values (:provider, 1, :now, :now)
+insert into ingestions (provider, round, started_at, next_at) values (:provider, 1, :now, :next_at)
 on conflict (provider) do nothing
 returning provider, round, cursor, pages, started_at, completed_at, error, failures, next_at;
 
@@ -14,6 +14,16 @@ returning provider, round, cursor, pages, started_at, completed_at, error, failu
 insert into ingestion_seen (provider, ref, location_key)
 select :provider::text, ref, key from unnest(:refs::text[], :keys::text[]) as seen (ref, key)
 on conflict (provider, ref, location_key) do nothing;
+
+-- name: see_if_known
+insert into ingestion_seen (provider, ref, location_key)
+select :provider::text, ref, key from unnest(:refs::text[], :keys::text[]) as seen (ref, key)
+where exists (select from ingestions i where i.provider = :provider)
+on conflict (provider, ref, location_key) do nothing;
+
+-- name: trigger
+with due as (update ingestions set next_at = :now where provider = :provider returning provider)
+select provider, pg_notify('callboard_ingestions', '') from due;
 
 -- name: see_claimed
 -- What is broken now and was fine before is not withdrawn, under whichever key it was claimed.

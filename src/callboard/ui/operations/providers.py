@@ -63,6 +63,13 @@ async def let_through(visit: Visit) -> Response:
     return visit.go("/operations/providers" + path_of(name), "The next removal passes, whatever the guard says.")
 
 
+async def trigger(visit: Visit) -> Response:
+    """Let a provider that reads its source in rounds go on now."""
+    name = visit.request.path_params["name"]
+    await visit.catalog.post("/providers" + path_of(name, "trigger"), {})
+    return visit.go("/operations/providers" + path_of(name), "It reads its source now.")
+
+
 async def forget(visit: Visit) -> Response:
     """Ask whether a provider is to go with all it has; and once its name was typed, let it go."""
     name = visit.request.path_params["name"]
