@@ -23,6 +23,7 @@ from callboard.extend import (
     Reader,
     SinkKind,
 )
+from callboard.extend.outside import nowhere
 from callboard.model.json import JsonValue
 from callboard.settings import PluginSetting, Settings
 
@@ -61,7 +62,7 @@ def load(
     Raises InvalidConfiguration, in one line, for what can't be used, and when a provider has a name that is *taken*, or
     a kind of sinks one of the *sink_types* that are there. Without the *outside*, nothing may be asked of the parts.
     """
-    plugins = Plugins()
+    plugins, outside = Plugins(), outside or nowhere()
     names = _Names(set(taken), set(sink_types), set())
     config = PluginConfig(settings.catalog.providers, settings.catalog.processors, settings.integrations.raw)
     for source in bundled(settings):

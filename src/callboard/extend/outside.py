@@ -77,3 +77,12 @@ class Outside:
     """Requests at once."""
     max_bytes: int = 10 * 1024 * 1024
     """The largest answer."""
+
+
+def nowhere() -> Outside:
+    """What reaches no system: for parts of which nothing is asked."""
+    return Outside(client=httpx2.AsyncClient(transport=httpx2.MockTransport(_refuse)))
+
+
+def _refuse(request: httpx2.Request) -> httpx2.Response:
+    raise httpx2.ConnectError("nothing is asked while a configuration is only checked", request=request)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from callboard.extend.outside import Outside
+from callboard.extend.outside import Outside, nowhere
 from callboard.model.json import JsonValue
 
 
@@ -26,6 +26,5 @@ class PluginContext:
     config: PluginConfig = field(default_factory=PluginConfig)
     options: Mapping[str, JsonValue] = field(default_factory=dict)
     """The `options` of the plugin's own entry in `callboard.plugins`."""
-    outside: Outside | None = None
-    """What other systems are asked with. None while a configuration is only checked: then a plugin makes its parts, and
-    nothing is asked of them."""
+    outside: Outside = field(default_factory=nowhere)
+    """What other systems are asked with. While a configuration is only checked, none of them can be reached."""
