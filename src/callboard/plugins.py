@@ -91,7 +91,11 @@ class Bundled:
     """What has to be installed with Callboard for it: `callboard[extra]`."""
 
 
-_BUNDLED: Sequence[Bundled] = ()
+_BUNDLED: Sequence[Bundled] = (
+    Bundled("integrations.github", "callboard.builtin.hosts.github:code_hosts"),
+    Bundled("catalog.providers.github", "callboard.builtin.hosts.github:discovery"),
+    Bundled("catalog.providers.githubOrg", "callboard.builtin.hosts.github:organizations"),
+)
 
 
 def bundled(settings: Settings) -> list[Bundled]:

@@ -34,7 +34,7 @@ _WORDS = {
 }
 
 
-class Options(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+class Options(msgspec.Struct, kw_only=True, rename="camel"):
     """Base of typed options: the field `max_depth` is written `maxDepth`. What a class does not know is left alone.
 
     Fields that hold secrets should be of the type `Secret`.

@@ -156,17 +156,20 @@ class FakeCodeHost:
             return httpx2.Response(failure.status, headers=dict(failure.headers), json=failure.body)
         if self.tokens and not self.admits(request):
             return self.unauthorized()
-        if self.budget is not None:
-            if self.budget <= 0:
-                return self.exhausted()
-            self.budget -= 1
+        budget = self.budget if self.costs(request) else None
+        if budget is not None and budget <= 0:
+            return self.exhausted()
         answer = self.answer(request)
         if answer.status_code == 304:
             self.unchanged += 1
-            if self.budget is not None and self.spares_unchanged:
-                self.budget += 1
-        answer.headers.update(self.budget_headers())
+        if budget is not None:
+            self.budget = budget - (0 if answer.status_code == 304 and self.spares_unchanged else 1)
+            answer.headers.update(self.budget_headers())
         return answer
+
+    def costs(self, request: httpx2.Request) -> bool:
+        """Whether *request* is paid from the `budget`."""
+        return True
 
     spares_unchanged = False
     """Whether a 304 costs nothing of the budget."""

@@ -35,8 +35,10 @@ _SECONDARY = 60.0
 class Credentials(Protocol):
     """Proves to a host who asks."""
 
-    name: str
-    """For people and metrics: `github.com integrations.github[0]`. No part of any secret."""
+    @property
+    def name(self) -> str:
+        """For people and metrics: `github.com integrations.github[0]`. No part of any secret."""
+        ...
 
     async def headers(self) -> Mapping[str, str]:
         """What is sent along. May ask the host for a token that lasts for an hour. Raises Unreadable."""
@@ -179,8 +181,8 @@ class Api:
         for attempt in range(1, _ATTEMPTS + 1):
             try:
                 answer = await self._once(method, url, sent, content)
-            except Unreadable:
-                if attempt == _ATTEMPTS:
+            except Unreadable as error:
+                if attempt == _ATTEMPTS or error.retry_at is not None:
                     raise
             else:
                 if answer.status not in _PASSING or attempt == _ATTEMPTS:

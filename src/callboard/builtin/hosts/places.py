@@ -74,7 +74,7 @@ class Target:
             raise InvalidRef(f"'{relative}' in {base} does not name a file")
         if not path.startswith("/"):
             path = posixpath.join("/", posixpath.dirname(self.path), path)
-        if _depth(path) < 0 or (normal := posixpath.normpath(path).lstrip("/")) == ".":
+        if _depth(path) < 0 or (normal := posixpath.normpath(path).strip("/")) in ("", "."):
             raise InvalidRef(f"'{relative}' in {base} leads out of the repository")
         return Place(self.place.prefix, quote(normal, safe=_SAFE.replace("%", "")), self.place.suffix).url
 

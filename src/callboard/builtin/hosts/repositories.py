@@ -182,7 +182,12 @@ class Repositories(abc.ABC):
     async def _longer(self, target: Target) -> Target | None:
         """The same URL, if its ref has slashes: the longest one that there is."""
         whole = f"{target.ref}/{target.place.path}"
-        fitting = [name for name in await self.branches(target) if whole.startswith(f"{name}/")]
+        try:
+            names = await self.branches(target)
+        except LocationNotFound:
+            # There is no such repository, and whoever asks knows that already.
+            return None
+        fitting = [name for name in names if whole.startswith(f"{name}/")]
         return target.with_ref(max(fitting, key=len)) if fitting else None
 
     async def _commit(self, target: Target) -> str:
