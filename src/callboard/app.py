@@ -33,9 +33,9 @@ from callboard.builtin.sinks.publishing import Brokers
 from callboard.builtin.sinks.webhook import WebhookKind
 from callboard.clock import Clock, CommonClock, SystemClock
 from callboard.errors import Conflict, RemovalRefused
-from callboard.extend import EntityProvider, HearsWebhooks, Outside, Processor, Reader, SinkKind
-from callboard.extend.outside import OwnBudgets
+from callboard.extend import Budgets, EntityProvider, HearsWebhooks, Outside, Processor, Reader, SinkKind
 from callboard.ingestion import connections
+from callboard.ingestion.budgets import SharedBudgets
 from callboard.ingestion.connections import Connection
 from callboard.ingestion.forgetting import Forgetting
 from callboard.ingestion.guards import Guard
@@ -200,7 +200,7 @@ def assemble_engine(
     settings: Settings, database: Database, clock: Clock, metrics: Metrics, client: httpx2.AsyncClient
 ) -> Engine:
     """The parts of the write side, put together."""
-    outside = outside_of(settings, client, clock)
+    outside = outside_of(settings, client, clock, SharedBudgets(database, clock, metrics))
     added = plugins_of(settings, outside)
     pipeline = build_pipeline(settings, client, clock, added, metrics)
     worker = Worker(database, pipeline, clock, processing_options(settings), metrics=metrics)
@@ -281,13 +281,13 @@ def plugins_of(settings: Settings, outside: Outside | None = None) -> Plugins:
     return plugins.load(settings, outside=outside, taken=(CONFIGURED, REGISTERED), sink_types=(*own, HANDLER))
 
 
-def outside_of(settings: Settings, client: httpx2.AsyncClient, clock: Clock) -> Outside:
+def outside_of(settings: Settings, client: httpx2.AsyncClient, clock: Clock, budgets: Budgets) -> Outside:
     """What plugins of this installation ask other systems with."""
     own = settings.callboard.reading
     return Outside(
         client=client,
         clock=clock,
-        budgets=OwnBudgets(clock),
+        budgets=budgets,
         timeout_seconds=own.timeout_seconds,
         per_host=own.concurrency_per_host,
         max_bytes=own.max_bytes,
@@ -555,7 +555,8 @@ async def read_side(settings: Settings, url: str, clock: Clock, metrics: Metrics
     try:
         await schema.check(database)
         async with _reading_client() as client:
-            added = plugins_of(settings, outside_of(settings, client, clock))
+            budgets = SharedBudgets(database, clock, metrics)
+            added = plugins_of(settings, outside_of(settings, client, clock, budgets))
             authenticator = authentication.build(settings, client, clock, lambda user: groups_of(follower.view, user))
             yield ReadSide(
                 settings=settings,

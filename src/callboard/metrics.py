@@ -99,6 +99,7 @@ class Metrics:
     stream_readers: Gauge = field(init=False)
     stream_readers_closed: Counter = field(init=False)
     deliveries: Counter = field(init=False)
+    budgets: Gauge = field(init=False)
 
     def __post_init__(self) -> None:
         by_result = ["result"]
@@ -169,6 +170,14 @@ class Metrics:
             "Batches that were brought to the sinks of subscriptions, by what became of them.",
             by_result,
             registry=self.registry,
+        )
+
+        self.budgets = Gauge(
+            "callboard_source_budget_remaining",
+            "Requests that a system still takes from a credential, as it has said last.",
+            ["credential"],
+            registry=self.registry,
+            multiprocess_mode="mostrecent",
         )
 
     def _timer(self, name: str, what: str, *labels: str, buckets: tuple[float, ...] = _SECONDS) -> Distribution:

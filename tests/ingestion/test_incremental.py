@@ -2,12 +2,16 @@
 
 import asyncio
 import contextlib
+import datetime as dt
 from collections.abc import AsyncIterator, Callable, Sequence
 
 import pytest
 import structlog
 
-from callboard.extend import Full, IncrementalEntityProvider, Offered, Page
+from callboard.clock import SystemClock
+from callboard.errors import Unreadable
+from callboard.extend import Delta, Full, IncrementalEntityProvider, Offered, Page, Schedule
+from callboard.ingestion.connections import Connection
 from callboard.ingestion.guards import OPEN, Guard
 from callboard.ingestion.incremental import Rounds
 from callboard.model.json import JsonObject, JsonValue
@@ -446,3 +450,81 @@ async def test_what_the_provider_had_before_it_was_incremental_is_its_own(catalo
     await a_round(catalog, engine(Source("b")))
 
     assert names(catalog) == "b"
+
+
+async def test_a_schedule_says_when_rounds_begin(catalog: Catalog, engine: Run) -> None:
+    source = Source("a")
+    source.schedule = Schedule(cron="0 3 * * *", initial_delay=30)
+    rounds = engine(source)
+
+    assert await rounds.step() == 30.0
+    catalog.clock.advance(30)
+    await rounds.step()
+
+    began = catalog.clock.now()
+    assert (await stand(catalog)).next_at == began.replace(hour=3, minute=0, second=0)
+
+
+async def test_a_manual_provider_waits_until_somebody_triggers_it(catalog: Catalog, engine: Run) -> None:
+    source = Source("a")
+    source.schedule = Schedule()
+    rounds = engine(source)
+
+    await rounds.step()
+    catalog.clock.advance(1_000_000)
+    await rounds.step()
+    assert source.asked == []
+    assert await catalog.database.run(lambda tx: ingestions.trigger(tx, "cmdb"))
+    await rounds.step()
+
+    assert source.asked == [None]
+    assert (await stand(catalog)).next_at == ingestions.NEVER
+    assert not await catalog.database.run(lambda tx: ingestions.trigger(tx, "nobody"))
+
+
+async def test_a_page_that_takes_too_long_is_given_up(catalog: Catalog, engine: Run) -> None:
+    source = Source("a")
+    source.schedule = Schedule(every=60, timeout=0.01)
+    source.gate.clear()
+
+    await engine(source).step()
+
+    assert "TimeoutError" in ((await stand(catalog)).error or "")
+
+
+async def test_a_source_that_says_when_it_takes_requests_again_is_left_alone_until_then(
+    catalog: Catalog, engine: Run
+) -> None:
+    source = Source("a")
+    exhausted = Unreadable("the budget is used up")
+    exhausted.retry_at = catalog.clock.now() + dt.timedelta(minutes=30)
+    source.error = exhausted
+
+    assert await engine(source).step() == 1800.0
+
+
+@pytest.mark.parametrize("pages", [1, 2])
+async def test_what_a_delta_brings_while_a_round_is_under_way_is_not_withdrawn_at_its_end(
+    catalog: Catalog, engine: Run, pages: int
+) -> None:
+    source = Source(*"ab"[:pages])
+    rounds = engine(source)
+    connection = Connection(catalog.database, "cmdb")
+    source.gate.clear()
+    asking = asyncio.create_task(rounds.step())
+    while not source.asked:
+        await SystemClock().sleep(0)
+
+    await connection.apply(Delta(added=offered(component("new"))))
+    source.gate.set()
+    await asking
+    for _ in range(pages - 1):
+        await rounds.step()
+    await catalog.settle()
+    assert "component:default/new" in catalog.refs()
+
+    catalog.clock.advance(REST)
+    for _ in range(pages):
+        await rounds.step()
+    await catalog.settle()
+    assert "component:default/new" not in catalog.refs()

@@ -228,7 +228,8 @@ class Rounds:
         else:
             if written is not None:
                 _log.info("ingestion.round_ended", provider=name, offered=written.offered, removed=len(written.gone))
-        return None if written is None else 0.0
+        now = self.clock.now()
+        return None if written is None else min((self._next_round_at(now) - now).total_seconds(), _LONGEST_REST)
 
     async def _advance(self, tx: Transaction, turned: _Turned) -> Written | None:
         """Take over a page, what it has shown, and where the next one begins."""
