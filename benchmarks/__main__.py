@@ -20,6 +20,7 @@ from benchmarks import (
     compact,
     compare,
     cost,
+    crawl,
     deliver,
     follow,
     generate,
@@ -347,6 +348,19 @@ def _hot(members: int, save: Path | None) -> None:
     _measure(work, save)
 
 
+@main.command("crawl")
+@click.option("--repositories", type=click.IntRange(min=1), default=5_000, show_default=True, help="Of two entities.")
+@click.option("--latency", type=click.FloatRange(min=0), default=0.02, show_default=True, help="Seconds an answer.")
+@_save
+def _crawl(repositories: int, latency: float, save: Path | None) -> None:
+    """Read an organization on a fake GitHub, read it again, and push to it."""
+
+    async def work(progress: Progress) -> list[Any]:
+        return [await crawl.run(repositories, latency, progress)]
+
+    _measure(work, save)
+
+
 @main.command("deliver")
 @_count
 @_save
@@ -472,6 +486,7 @@ _SHOW: dict[type, Callable[[Console, Any], None]] = {
     deliver.Deliver: deliver.show,
     compare.Compare: compare.show,
     view.ViewFigures: view.show,
+    crawl.Crawl: crawl.show,
     hot.Hot: hot.show,
     migrate.Migrate: migrate.show,
 }

@@ -173,18 +173,24 @@ class Server:
         return size
 
 
+_QUIETLY = "callboard:\n  logging:\n    level: warning\n"
+
+
 @contextlib.asynccontextmanager
 async def fresh(
-    *, engines: int = 1, database_url: str | None = None, through: str | None = None
+    *, engines: int = 1, database_url: str | None = None, through: str | None = None, more: str | None = None
 ) -> AsyncIterator[Server]:
     """A new server with an empty catalog; its processes and files are gone afterwards.
+
+    *more* is configuration, which takes the place of what generated entities need.
 
     A database that is given must be an empty one, and keeps what is written into it. Its processes reach it *through*
     another URL, if one is given.
     """
     with tempfile.TemporaryDirectory(prefix="callboard-bench-") as folder:
         configuration = Path(folder) / "app-config.yaml"
-        configuration.write_text(configuration_for(through or database_url), encoding="utf-8")
+        said = configuration_for(through or database_url) if more is None else more + _QUIETLY
+        configuration.write_text(said, encoding="utf-8")
         flags = ["--config", str(configuration), "--data-dir", str(Path(folder) / "data")]
         serve = ["callboard", "serve", *flags, "--engines", str(engines)]
         async with launched(serve, log=Path(folder) / "serve.log", ready=_READY) as process:
@@ -220,7 +226,7 @@ def configuration_for(database_url: str | None) -> str:
     """What a server of generated entities is started with."""
     kinds = ", ".join([*generate.KINDS, "Location"])
     database = f"backend:\n  database:\n    client: pg\n    connection: {database_url}\n" if database_url else ""
-    return f"{database}catalog:\n  rules:\n    - allow: [{kinds}]\ncallboard:\n  logging:\n    level: warning\n"
+    return f"{database}catalog:\n  rules:\n    - allow: [{kinds}]\n{_QUIETLY}"
 
 
 def _embedded_url(data_dir: Path) -> str:

@@ -329,12 +329,7 @@ class FakeGitHub(FakeCodeHost):
         if self.graphql_budget is not None:
             if self.graphql_budget <= 0:
                 error = {"type": "RATE_LIMITED", "message": "API rate limit exceeded"}
-                headers = {
-                    "x-ratelimit-limit": "5000",
-                    "x-ratelimit-remaining": "0",
-                    "x-ratelimit-reset": str(math.ceil(self.resets_at.timestamp())),
-                }
-                return httpx2.Response(200, headers=headers, json={"errors": [error]})
+                return httpx2.Response(200, headers=self._graphql_headers(), json={"errors": [error]})
             self.graphql_budget -= 1
         asked = json.loads(request.content)
         root = {
@@ -347,7 +342,17 @@ class FakeGitHub(FakeCodeHost):
         told: dict[str, Any] = {"data": result.data}
         if result.errors:
             told["errors"] = [{**error.formatted, "type": "NOT_FOUND"} for error in result.errors]
-        return httpx2.Response(200, json=told)
+        return httpx2.Response(200, headers=self._graphql_headers(), json=told)
+
+    def _graphql_headers(self) -> dict[str, str]:
+        if self.graphql_budget is None:
+            return {}
+        return {
+            "x-ratelimit-limit": "5000",
+            "x-ratelimit-remaining": str(self.graphql_budget),
+            "x-ratelimit-reset": str(math.ceil(self.resets_at.timestamp())),
+            "x-ratelimit-resource": "graphql",
+        }
 
     def _owner(self, login: str) -> Mapping[str, Any]:
         mine = [repository for repository in self.repositories.values() if repository.owner == login]

@@ -134,6 +134,15 @@ class Api:
         self._headers = dict(headers or {})
         self._budget = f"{credentials.name} {resource}".rstrip()
         self._slots = asyncio.Semaphore(outside.per_host)
+        self._told: Budget | None = None
+
+    def spacing(self) -> float:
+        """Seconds between two requests that leave a third of the budget for others, one at most; 0 if none is known."""
+        told, now = self._told, self._outside.clock.now()
+        if told is None or not told.remaining or told.resets_at is None:
+            return 0.0
+        left = (told.resets_at - now).total_seconds()
+        return min(1.0, max(0.0, 1.5 * left / told.remaining))
 
     async def get(
         self,
@@ -253,6 +262,7 @@ class Api:
     async def _note(self, answer: Answer) -> None:
         budget = budget_of(answer, self._outside.clock.now())
         if budget is not None:
+            self._told = budget
             await self._outside.budgets.tell(self._budget, budget)
 
     async def _accepted(self, answer: Answer) -> Answer:

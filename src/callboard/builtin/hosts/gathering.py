@@ -5,6 +5,7 @@ import copy
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from typing import Generic, TypeVar
 
+from callboard.clock import Clock
 from callboard.errors import CallboardError
 
 K = TypeVar("K", bound=Hashable)
@@ -20,12 +21,20 @@ class Gathering(Generic[K, V]):
     The first question is sent at once. Those that come while as many requests as may be are on their way wait, and go
     together; so there is no delay when there is little to do, and there are large requests when there is much. A
     question never joins a request that is on its way already: that might not know yet what has just changed.
+
+    *spacing* says how many seconds are to lie between two requests that could be larger; a full one is sent at once.
     """
 
-    def __init__(self, ask: Ask[K, V], *, most: int, at_once: int) -> None:
+    def __init__(
+        self, ask: Ask[K, V], *, most: int, at_once: int, clock: Clock, spacing: Callable[[], float] = lambda: 0.0
+    ) -> None:
         self._ask = ask
         self._most = most
         self._at_once = at_once
+        self._clock = clock
+        self._spacing = spacing
+        self._sent_at: float | None = None
+        self._resting: asyncio.Task[None] | None = None
         self._waiting: dict[K, asyncio.Future[V]] = {}
         self._under_way: set[asyncio.Task[None]] = set()
 
@@ -45,12 +54,27 @@ class Gathering(Generic[K, V]):
 
     def _send(self) -> None:
         while self._waiting and len(self._under_way) < self._at_once:
+            early = self._early()
+            if early > 0 and len(self._waiting) < self._most:
+                if self._resting is None:
+                    self._resting = asyncio.get_running_loop().create_task(self._rest(early))
+                return
+            self._sent_at = self._clock.monotonic()
             batch = dict(list(self._waiting.items())[: self._most])
             for question in batch:
                 del self._waiting[question]
             task = asyncio.get_running_loop().create_task(self._answer(batch))
             self._under_way.add(task)
             task.add_done_callback(self._ended)
+
+    def _early(self) -> float:
+        """Seconds before the next request is due."""
+        return 0.0 if self._sent_at is None else self._sent_at + self._spacing() - self._clock.monotonic()
+
+    async def _rest(self, seconds: float) -> None:
+        await self._clock.sleep(seconds)
+        self._resting = None
+        self._send()
 
     def _ended(self, task: "asyncio.Task[None]") -> None:
         self._under_way.discard(task)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from callboard.builtin.hosts.gathering import Gathering
 from callboard.builtin.hosts.places import Target
+from callboard.clock import Clock, SystemClock
 from callboard.errors import CallboardError, InvalidRef, LocationNotFound
 from callboard.extend import Content, NotModified, Repository
 
@@ -57,10 +58,14 @@ class Repositories(abc.ABC):
     heads_per_request = 1
     """How many branches the host tells of at once."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, clock: Clock | None = None) -> None:
         self.name = name
         self._heads: Gathering[Head, str] = Gathering(
-            self.heads, most=self.heads_per_request, at_once=2 if self.heads_per_request > 1 else _HEADS_AT_ONCE
+            self.heads,
+            most=self.heads_per_request,
+            at_once=2 if self.heads_per_request > 1 else _HEADS_AT_ONCE,
+            clock=clock or SystemClock(),
+            spacing=self.spacing,
         )
         self._trees = _Trees()
         self._refs: OrderedDict[str, Target] = OrderedDict()
@@ -97,6 +102,10 @@ class Repositories(abc.ABC):
     @abc.abstractmethod
     async def root(self, url: str) -> Target:
         """A file at the root of the default branch, or of the ref that *url* names, whose URLs are those of people."""
+
+    def spacing(self) -> float:
+        """Seconds that are to lie between two questions for branches, if they can wait for one another."""
+        return 0.0
 
     def edit_url(self, target: Target) -> str | None:
         """Where people can edit the file; None when they can't."""

@@ -30,7 +30,8 @@ class GitHub(Repositories):
     heads_per_request = 100
 
     def __init__(self, outside: Outside, options: HostOptions, at: str) -> None:
-        super().__init__(options.host)
+        super().__init__(options.host, outside.clock)
+        self._spacing = 0.0
         self.accounts = Accounts(outside, options, at)
         self._root = f"https://{options.host}"
         self._raw = options.raw
@@ -95,6 +96,10 @@ class GitHub(Repositories):
         assert target is not None
         return target
 
+    def spacing(self) -> float:
+        """What the budget allows that was used last: it is one of 5,000 questions an hour, or so."""
+        return self._spacing
+
     async def heads(self, wanted: Sequence[Head]) -> Mapping[Head, str | CallboardError]:
         """With one query for each owner; one by one for strangers."""
         owners: dict[str, list[Head]] = {}
@@ -125,6 +130,7 @@ class GitHub(Repositories):
                 f"{{ object(expression: $r{number}) {{ oid ... on Tag {{ target {{ oid }} }} }} }}"
             )
         data, errors = await account.query(f"query({', '.join(variables)}) {{ {' '.join(parts)} }}", values)
+        self._spacing = account.graphql.spacing()
         reasons = {_alias(error): str(error.get("message")) for error in errors}
         return {
             head: _oid(data.get(f"h{number}")) or _missing(self.name, head, reasons.get(f"h{number}"))
