@@ -209,15 +209,18 @@ def _clocks_below(pid: int | None) -> Look | None:
 @_share
 @_server
 @_pid
+@click.option("--worst", is_flag=True, help="Instead, the pages that something makes hard: thousands of failures, ...")
 @_save
-def _pages(count: int, share: float, server: str | None, pid: int | None, save: Path | None) -> None:
+def _pages(count: int, share: float, server: str | None, pid: int | None, worst: bool, save: Path | None) -> None:
     """Look at every page of the web page: CPU of the server, and bytes of a first visit."""
     _check_pid(server, pid)
+    if worst and server is not None:
+        raise click.UsageError("--worst fills a server of its own, so it takes no --server")
 
     async def work(progress: Progress) -> list[Any]:
         if server is not None:
             return [await pages.run(server, progress, look=_clocks_below(pid), share=share)]
-        return [await pages.run_fresh(count, progress, share=share)]
+        return [await (pages.run_worst if worst else pages.run_fresh)(count, progress, share=share)]
 
     _measure(work, save)
 

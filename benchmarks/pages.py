@@ -11,7 +11,7 @@ import httpx2
 from rich.console import Console
 from rich.progress import Progress
 
-from benchmarks import query, servers, tables
+from benchmarks import query, servers, tables, worst
 from benchmarks.query import Look, Reading
 from benchmarks.reads import CATALOG, Read
 from benchmarks.wire import Ask
@@ -184,37 +184,57 @@ async def run_fresh(count: int, progress: Progress, *, share: float = 1.0) -> Pa
         return await run(server.url, progress, look=server.reader_clocks, share=share)
 
 
+async def run_worst(count: int, progress: Progress, *, share: float = 1.0) -> Pages:
+    """Look at the pages that some thing makes hard, of a new server that holds *count* other entities as well."""
+    task = progress.add_task("pages: worst cases", total=None)
+
+    def told(what: str) -> None:
+        progress.update(task, description=f"pages: {what}")
+
+    async with worst.filled(count, worst.Sizes().shared(min(1.0, share)), told) as (server, addresses):
+        progress.remove_task(task)
+        async with httpx2.AsyncClient(base_url=server.url, timeout=60, headers=_BROWSER) as http:
+            wanted = [Page(name, path) for name, path in addresses.items()]
+            return await _looked_at(http, server.url, wanted, progress, server.reader_clocks, share)
+
+
 async def run(url: str, progress: Progress, *, look: Look | None, share: float = 1.0) -> Pages:
     """Look at all pages of the server at *url*; *look* tells the CPU time of its processes."""
     async with httpx2.AsyncClient(base_url=url, timeout=60, headers=_BROWSER) as http:
         who = await busiest(http)
         wanted = [*listed(who), *await _found(http, who)]
-        fetched: dict[str, Asset] = {}
-        looked: list[Looked] = []
-        skipped: dict[str, str] = {}
-        task = progress.add_task("pages", total=len(wanted))
-        for page in wanted:
-            progress.update(task, description=f"pages: {page.name}", advance=1)
-            if page.path is None:
-                skipped[page.name] = "the server holds nothing to look at"
-                continue
-            answer = await http.get(page.path)
-            if answer.status_code != 200:
-                skipped[page.name] = f"the server answers {answer.status_code}"
-                continue
-            assets = await fetch(http, References(answer.text).assets, fetched)
-            read = Read(page.name, [Ask(page.path, headers=_BROWSER)])
-            reading = await query.measured(url, read, 1, _SECONDS * share, look)
-            looked.append(
-                Looked(
-                    path=page.path,
-                    reading=reading,
-                    assets=[asset.address for asset in assets],
-                    first_visit_bytes=reading.bytes_each + sum(asset.sent for asset in assets),
-                )
+        return await _looked_at(http, url, wanted, progress, look, share)
+
+
+async def _looked_at(
+    http: httpx2.AsyncClient, url: str, wanted: Sequence[Page], progress: Progress, look: Look | None, share: float
+) -> Pages:
+    fetched: dict[str, Asset] = {}
+    looked: list[Looked] = []
+    skipped: dict[str, str] = {}
+    task = progress.add_task("pages", total=len(wanted))
+    for page in wanted:
+        progress.update(task, description=f"pages: {page.name}", advance=1)
+        if page.path is None:
+            skipped[page.name] = "the server holds nothing to look at"
+            continue
+        answer = await http.get(page.path)
+        if answer.status_code != 200:
+            skipped[page.name] = f"the server answers {answer.status_code}"
+            continue
+        assets = await fetch(http, References(answer.text).assets, fetched)
+        read = Read(page.name, [Ask(page.path, headers=_BROWSER)])
+        reading = await query.measured(url, read, 1, _SECONDS * share, look)
+        looked.append(
+            Looked(
+                path=page.path,
+                reading=reading,
+                assets=[asset.address for asset in assets],
+                first_visit_bytes=reading.bytes_each + sum(asset.sent for asset in assets),
             )
-        progress.remove_task(task)
-        return Pages(entities=await _total(http), looked=looked, skipped=skipped, assets=[*fetched.values()])
+        )
+    progress.remove_task(task)
+    return Pages(entities=await _total(http), looked=looked, skipped=skipped, assets=[*fetched.values()])
 
 
 async def _found(http: httpx2.AsyncClient, who: Busiest) -> list[Page]:

@@ -178,18 +178,23 @@ _QUIETLY = "callboard:\n  logging:\n    level: warning\n"
 
 @contextlib.asynccontextmanager
 async def fresh(
-    *, engines: int = 1, database_url: str | None = None, through: str | None = None, more: str | None = None
+    *,
+    engines: int = 1,
+    database_url: str | None = None,
+    through: str | None = None,
+    reads: Sequence[str] = (),
+    more: str | None = None,
 ) -> AsyncIterator[Server]:
     """A new server with an empty catalog; its processes and files are gone afterwards.
 
     *more* is configuration, which takes the place of what generated entities need.
 
     A database that is given must be an empty one, and keeps what is written into it. Its processes reach it *through*
-    another URL, if one is given.
+    another URL, if one is given. It *reads* from these hosts.
     """
     with tempfile.TemporaryDirectory(prefix="callboard-bench-") as folder:
         configuration = Path(folder) / "app-config.yaml"
-        said = configuration_for(through or database_url) if more is None else more + _QUIETLY
+        said = configuration_for(through or database_url, reads) if more is None else more + _QUIETLY
         configuration.write_text(said, encoding="utf-8")
         flags = ["--config", str(configuration), "--data-dir", str(Path(folder) / "data")]
         serve = ["callboard", "serve", *flags, "--engines", str(engines)]
@@ -222,11 +227,14 @@ async def existing(url: str, database_url: str) -> AsyncIterator[Server]:
         yield server
 
 
-def configuration_for(database_url: str | None) -> str:
+def configuration_for(database_url: str | None, reads: Sequence[str] = ()) -> str:
     """What a server of generated entities is started with."""
     kinds = ", ".join([*generate.KINDS, "Location"])
-    database = f"backend:\n  database:\n    client: pg\n    connection: {database_url}\n" if database_url else ""
-    return f"{database}catalog:\n  rules:\n    - allow: [{kinds}]\n{_QUIETLY}"
+    database = f"  database:\n    client: pg\n    connection: {database_url}\n" if database_url else ""
+    hosts = "".join(f"      - host: {host}\n" for host in reads)
+    backend = database + (f"  reading:\n    allow:\n{hosts}" if hosts else "")
+    rules = f"catalog:\n  rules:\n    - allow: [{kinds}]\n{_QUIETLY}"
+    return (f"backend:\n{backend}" if backend else "") + rules
 
 
 def _embedded_url(data_dir: Path) -> str:

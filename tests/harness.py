@@ -137,7 +137,8 @@ class Catalog:
     async def failures(self) -> dict[str, str]:
         """The errors of entities that were never processed well, by ref."""
         async with self.database.transaction() as tx:
-            return {entity.ref: entity.errors or "" for entity in await entities.unprocessed(tx, failed=True)}
+            found, _ = await entities.unprocessed(tx, failed=True)
+            return {entity.ref: entity.errors or "" for entity in found}
 
 
 def component(name: str, *, location: str = "url:https://host/a.yaml", **spec: JsonValue) -> JsonObject:

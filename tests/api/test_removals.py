@@ -206,6 +206,72 @@ async def test_nothing_is_removed_by_a_misspelt_dry_run(api: Api, path: str) -> 
     assert complaint(answer) == (400, "InputError", "request/query/dryRun must be true or false")
 
 
+async def test_a_part_of_a_dry_run_is_listed_and_all_of_it_counted(api: Api, location: RegisteredLocation) -> None:
+    path = f"/locations/{location.id}"
+    whole = (await api.delete(path, dryRun="true")).json()
+
+    first = (await api.delete(path, dryRun="true", limit=2)).json()
+    rest = (await api.delete(path, dryRun="true", limit=2, offset=2)).json()
+    none = (await api.delete(path, dryRun="true", limit=0)).json()
+
+    assert refs(first["removed"]) == [location.entity_ref, BROKEN]
+    assert refs(rest["removed"]) == [CART, SHOP]
+    assert (first["kept"], rest["kept"]) == (whole["kept"], [])
+    assert none["removed"] == none["kept"] == []
+    assert {"counts", "digest"}.isdisjoint(whole)
+    for part in (first, rest, none):
+        assert part["counts"] == {"removed": 4, "kept": 1, "orphans": 0, "returns": 0}
+        assert (part["digest"], part["hidden"]) == (first["digest"], 0)
+
+
+async def test_orphans_are_a_list_of_their_own_when_a_part_is_asked_for(api: Api, location: RegisteredLocation) -> None:
+    path = f"/entities/by-uid/{await uid_of(api, SHOP)}"
+
+    told = (await api.delete(path, dryRun="true", limit=1)).json()
+    next_one = (await api.delete(path, dryRun="true", limit=1, offset=1)).json()
+
+    assert told["counts"] == {"removed": 1, "kept": 1, "orphans": 2, "returns": 1}
+    assert refs(told["kept"]) == [SHARED, BROKEN]
+    assert refs(next_one["kept"]) == [CART]
+    assert refs(told["returns"]) == [SHOP]
+
+
+async def test_the_digest_is_another_when_the_plan_is(api: Api, location: RegisteredLocation) -> None:
+    path = f"/locations/{location.id}"
+    before = (await api.delete(path, dryRun="true", limit=1)).json()
+    await api.catalog.provide("ci", Full([]))
+
+    after = (await api.delete(path, dryRun="true", limit=1)).json()
+
+    assert before["removed"] == after["removed"]
+    assert before["digest"] != after["digest"]
+
+
+async def test_what_may_not_be_seen_is_not_among_the_counts(restricted: Api, location: RegisteredLocation) -> None:
+    told = (await restricted.delete(f"/locations/{location.id}", dryRun="true", limit=9)).json()
+
+    assert told["counts"] == {"removed": 1, "kept": 1, "orphans": 0, "returns": 0}
+    assert told["hidden"] == 3
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"dryRun": "true", "limit": "-1"}, "request/query/limit must be >= 0"),
+        ({"dryRun": "true", "offset": "x"}, "request/query/offset must be integer"),
+        ({"limit": "1"}, "request/query/limit is for a dry run only: a removal removes everything"),
+        ({"dryRun": "no", "offset": "1"}, "request/query/offset is for a dry run only: a removal removes everything"),
+    ],
+)
+async def test_nothing_is_removed_by_a_part_that_can_not_be_meant(
+    api: Api, location: RegisteredLocation, asked: dict[str, str], message: str
+) -> None:
+    answer = await api.delete(f"/locations/{location.id}", **asked)
+
+    assert complaint(answer) == (400, "InputError", message)
+    assert CART in api.catalog.refs()
+
+
 def test_a_header_holds_any_ref_and_not_too_many() -> None:
     header = removals.header(["entity:component:default/käse, 100%", "provider:p"])
     long = removals.header([f"entity:component:default/{'x' * 63}{number}" for number in range(1_000)])

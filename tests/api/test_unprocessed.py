@@ -5,6 +5,7 @@ import uuid
 import pytest
 
 from callboard.extend import Full
+from callboard.model.json import JsonObject, JsonValue
 from tests.api.answers import complaint
 from tests.api.conftest import Api
 from tests.audit import audit
@@ -121,10 +122,77 @@ async def test_what_is_not_there_need_not_be_deleted(api: Api, entity_id: str) -
     assert answer.status_code in (204, 400)
 
 
-async def test_there_is_nothing_else_to_ask_for(api: Api) -> None:
-    answer = await api.get("/entities/unprocessed/failed", limit=1)
+@pytest.mark.parametrize("state", ["failed", "pending"])
+async def test_a_part_is_listed_and_all_are_counted(shop: Api, state: str) -> None:
+    if state == "failed":
+        await shop.catalog.settle()
+    path = f"/entities/unprocessed/{state}"
+    every = (await shop.get(path)).json()["entities"]
 
-    assert complaint(answer) == (400, "InputError", "Unknown query parameter 'limit'")
+    first = (await shop.get(path, limit=1)).json()
+    rest = (await shop.get(path, limit=10, offset=1)).json()
+    none, beyond = (await shop.get(path, limit=0)).json(), (await shop.get(path, offset=99)).json()
+
+    assert first["entities"] == every[:1]
+    assert rest["entities"] == every[1:]
+    assert none["entities"] == beyond["entities"] == []
+    assert {answer["totalItems"] for answer in (first, rest, none, beyond)} == {len(every)}
+
+
+async def test_those_of_one_owner_are_counted_by_themselves(shop: Api) -> None:
+    await shop.catalog.settle()
+
+    found = (await shop.get("/entities/unprocessed/failed", owner="bank", limit=0)).json()
+
+    assert found == {"type": "failed", "entities": [], "totalItems": 1}
+
+
+@pytest.mark.parametrize("owner", [{"bank": 1}, 7, ["bank"], None])
+async def test_an_owner_is_a_text(api: Api, owner: JsonValue) -> None:
+    await api.catalog.provide("p", Full(offered({**component("a"), "spec": {"owner": owner}})))
+    await api.catalog.settle()
+
+    for asked in ("7", "bank", '{"bank":1}'):
+        assert (await api.get("/entities/unprocessed/failed", owner=asked)).json()["entities"] == []
+
+
+async def test_a_character_that_postgresql_has_no_room_for_hides_nobody(api: Api) -> None:
+    spec: JsonObject = {"owner": "bank", "type": "here", "text": "a \\ and \\u0000"}
+    await api.catalog.provide("p", Full(offered({**component("a"), "spec": spec})))
+    async with api.catalog.database.transaction() as tx:
+        await tx.connection.execute("update claims set content = replace(content, 'here', '\\u0000')")
+
+    found = (await api.get("/entities/unprocessed/pending", owner="bank", limit=0)).json()
+
+    assert found["totalItems"] == 1
+
+
+async def test_one_is_found_by_its_id(shop: Api) -> None:
+    await shop.catalog.settle()
+    _, row = (await shop.get("/entities/unprocessed/failed")).json()["entities"]
+
+    found = (await shop.get("/entities/unprocessed/failed", entityId=row["entity_id"])).json()["entities"]
+    elsewhere = (await shop.get("/entities/unprocessed/pending", entityId=row["entity_id"])).json()["entities"]
+    unknown = (await shop.get("/entities/unprocessed/failed", entityId="no uid")).json()["entities"]
+
+    assert (found, elsewhere, unknown) == ([row], [], [])
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value", "message"),
+    [
+        ("limit", "-1", "request/query/limit must be >= 0"),
+        ("limit", "many", "request/query/limit must be integer"),
+        ("limit", "1.5", "request/query/limit must be integer"),
+        ("offset", "-1", "request/query/offset must be >= 0"),
+        ("offset", "", "Empty value found for query parameter 'offset'"),
+        ("from", "1", "Unknown query parameter 'from'"),
+    ],
+)
+async def test_what_can_not_be_meant_is_refused(api: Api, parameter: str, value: str, message: str) -> None:
+    answer = await api.get("/entities/unprocessed/failed", **{parameter: value})
+
+    assert complaint(answer) == (400, "InputError", message)
 
 
 async def test_each_error_says_where_it_is(api: Api) -> None:

@@ -133,6 +133,7 @@ async def test_failed_entities_are_shown_by_their_owner_and_page_by_page(pages: 
 
     assert "1 to 50 of them" in words(first)
     assert "51 to 60 of them" in words(rest)
+    assert "1 to 50 of them" in words(await pages.get("/operations/unprocessed?from=100"))
     assert "that belongs to nobody" in words(await pages.get("/operations/unprocessed?owner=nobody"))
     assert "1 to 50 of them" in words(await pages.get("/operations/unprocessed?from=x&type=nonsense"))
 

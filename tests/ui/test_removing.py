@@ -45,6 +45,11 @@ async def confirmed(pages: Pages, address: str, **form: str) -> httpx2.Response:
     return await pages.send(address, **await shown(pages, address), **form)
 
 
+def members_in(page: str) -> int:
+    """How many entities the lists of a removal name."""
+    return page.count('title="component:default/c') + page.count('title="location:default/generated-')
+
+
 async def told_after(pages: Pages, answer: httpx2.Response) -> str:
     """What the page says that *answer* leads to."""
     assert answer.status_code == 303, answer.text
@@ -98,11 +103,30 @@ async def test_long_lists_are_cut_and_counted(pages: Pages) -> None:
     await pages.catalog.register(URL)
     await pages.catalog.settle()
 
-    page = await pages.get(page_of("component:default/c000", "unregister"))
+    address = page_of("component:default/c000", "unregister")
+    page, last = await pages.get(address), await pages.get(f"{address}?from=100")
+    beyond = await pages.get(f"{address}?from=150")
 
-    assert "111 entities go." in words(page)
-    assert page.count('title="component:default/c') + page.count('title="location:default/generated-') == 100
-    assert "and 11 more" in words(page)
+    for each in (page, last, beyond):
+        assert "111 entities go." in words(each)
+    assert members_in(page) == members_in(beyond) == 50
+    assert "and 61 more" in words(page)
+    assert "Next 50" in words(page)
+    assert members_in(last) == 11
+    assert "101 to 111 of 111" in words(last)
+    assert "Previous 50" in words(last)
+
+
+async def test_each_page_of_a_list_lets_the_same_go(pages: Pages) -> None:
+    pages.catalog.host.put(URL, "---\n".join(component_yaml(f"c{number:03}") for number in range(60)))
+    await pages.catalog.register(URL)
+    await pages.catalog.settle()
+    address = page_of("component:default/c000", "unregister")
+
+    answer = await pages.send(address, **await shown(pages, f"{address}?from=50"), count="61")
+
+    assert answer.status_code == 303
+    assert pages.catalog.refs() == []
 
 
 async def test_what_a_provider_delivers_can_not_be_unregistered(shop: Pages) -> None:

@@ -93,8 +93,9 @@ async def delete(request: Request) -> Response:
     asked, uid = query_of(request, removals.DRY_RUN), request.path_params["uid"]
     await _permit_to_delete(request, uid)
     database, delete_orphans = context.of(request).database, removals.delete_orphans(request)
-    if asked.flag("dryRun"):
-        return await removals.told(request, await deleting.preview(database, uid, delete_orphans=delete_orphans))
+    if removals.is_dry(asked):
+        would = await deleting.preview(database, uid, delete_orphans=delete_orphans)
+        return await removals.told(request, would, asked)
     by = context.asked_by(request)
     return await removals.done(request, await deleting.delete(database, uid, delete_orphans=delete_orphans, by=by))
 

@@ -133,8 +133,8 @@ async def unregister(request: Request) -> Response:
     """`DELETE /locations/{id}`."""
     asked, location_id = query_of(request, removals.DRY_RUN), request.path_params["id"]
     await context.permit(request, LOCATION_DELETE)
-    if asked.flag("dryRun"):
-        return await removals.told(request, await registering.preview(context.of(request).database, location_id))
+    if removals.is_dry(asked):
+        return await removals.told(request, await registering.preview(context.of(request).database, location_id), asked)
     here = _writable(request)
     reason = Reason(Because.UNREGISTERED, context.asked_by(request))
     await context.until_visible(here, await registering.unregister(here.database, location_id, reason))

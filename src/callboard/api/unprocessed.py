@@ -5,14 +5,15 @@ from starlette.responses import Response
 
 from callboard.access.permissions import UNPROCESSED_DELETE, UNPROCESSED_READ
 from callboard.api import answers, context, removals
-from callboard.api.parameters import Known, Text, query_of
+from callboard.api.parameters import Known, Number, Parameters, Text, query_of
 from callboard.ingestion import deleting
 from callboard.model import json
 from callboard.model.json import JsonObject, JsonValue
 from callboard.store import entities
-from callboard.store.entities import Unprocessed
+from callboard.store.entities import Unprocessed, Wanted
 
-_KNOWN: Known = {"owner": Text()}
+_KNOWN: Known = {"owner": Text(), "entityId": Text(), "limit": Number(), "offset": Number()}
+_PAGE = {"limit", "offset"}
 
 
 async def failed(request: Request) -> Response:
@@ -40,14 +41,22 @@ async def delete(request: Request) -> Response:
 
 
 async def _listing(request: Request, *, failed: bool) -> Response:
-    owner = query_of(request, _KNOWN).text("owner")
+    asked = query_of(request, _KNOWN)
     await context.permit(request, UNPROCESSED_READ)
-    async with context.of(request).database.transaction() as tx:
-        found = await entities.unprocessed(tx, failed=failed)
-    rows = [_row(entity) for entity in found]
-    if owner is not None:
-        rows = [row for row in rows if _owner(row) == owner]
-    return answers.value({"type": "failed" if failed else "pending", "entities": rows})
+    async with context.of(request).database.transaction(snapshot=True) as tx:
+        found, total = await entities.unprocessed(tx, failed=failed, wanted=_wanted(asked))
+    content: JsonObject = {"type": "failed" if failed else "pending", "entities": [*map(_row, found)]}
+    # Without these parameters the answer is what Backstage's has.
+    return answers.value({**content, "totalItems": total} if asked.values.keys() & _PAGE else content)
+
+
+def _wanted(asked: Parameters) -> Wanted:
+    return Wanted(
+        uid=asked.text("entityId"),
+        owner=asked.text("owner"),
+        limit=asked.integer("limit"),
+        offset=asked.integer("offset") or 0,
+    )
 
 
 def _row(entity: Unprocessed) -> JsonObject:
@@ -67,9 +76,3 @@ def _row(entity: Unprocessed) -> JsonObject:
         "result_hash": entity.result_hash.hex() if entity.result_hash else None,
         "unprocessed_hash": entity.unprocessed_hash.hex() if entity.unprocessed_hash else None,
     }
-
-
-def _owner(row: JsonObject) -> JsonValue:
-    entity = row["unprocessed_entity"]
-    spec = entity.get("spec") if isinstance(entity, dict) else None
-    return spec.get("owner") if isinstance(spec, dict) else None

@@ -70,9 +70,10 @@ async def preview(database: Database, uid: str, *, delete_orphans: bool) -> Remo
         doomed = await _lock(tx, uid, entities.find_by_uid, delete_orphans=delete_orphans)
         if doomed is None:
             raise NotFound(f"No entity with uid {uid}")
-        before = await removals.survey(tx, doomed.ref)
+        before = await entities.uids(tx, await removal.below(tx, [doomed.ref]))
+        live = await claims.holders(tx, [*before])
         orphans = await _remove(tx, doomed, delete_orphans=delete_orphans)
-        return await removals.compare(tx, before, {doomed.ref, *orphans}, live=before.claims)
+        return await removals.compare(tx, doomed.ref, before, {doomed.ref, *orphans}, live=live)
 
     return await database.try_out(work)
 

@@ -231,11 +231,10 @@ async def preview(database: Database, location_id: str) -> Removal:
 
     async def work(tx: Transaction) -> Removal:
         row = await _take_out(tx, location_id)
-        await removal.lock_trees(tx, [row.entity_ref])
-        before = await removals.survey(tx, row.entity_ref)
+        before = await entities.uids(tx, [*await removal.lock_trees(tx, [row.entity_ref])])
         written = await _withdraw(tx, row, _UNREGISTERED)
         # Nothing of it comes back: whoever else offers something of it keeps it.
-        return await removals.compare(tx, before, written.gone, live={})
+        return await removals.compare(tx, row.entity_ref, before, written.gone, live={})
 
     return await database.try_out(work)
 

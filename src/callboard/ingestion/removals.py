@@ -7,7 +7,7 @@ differ from what would be done.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from callboard.store import claims, entities, removal
+from callboard.store import claims
 from callboard.store.claims import ClaimKey
 from callboard.store.database import Transaction
 
@@ -19,6 +19,8 @@ Claims = Mapping[str, Sequence[ClaimKey]]
 class Removal:
     """What a removal leads to."""
 
+    root: str
+    """Whom it is about. All else hangs below that."""
     removed: Mapping[str, str]
     """What goes: uids by ref."""
     kept: Claims
@@ -27,27 +29,19 @@ class Removal:
     """Of what goes, what comes back, with the claims that bring it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Tree:
-    """An entity and all that hangs below it, as it was before."""
+async def compare(
+    tx: Transaction, root: str, before: Mapping[str, str], gone: Iterable[str], *, live: Claims
+) -> Removal:
+    """What has become of all that was at and below *root* *before*.
 
-    uids: Mapping[str, str]
-    claims: Claims
-
-
-async def survey(tx: Transaction, root: str) -> Tree:
-    """What there is at and below *root*."""
-    refs = await removal.below(tx, [root])
-    return Tree(await entities.uids(tx, refs), await claims.holders(tx, refs))
-
-
-async def compare(tx: Transaction, before: Tree, gone: Iterable[str], *, live: Claims) -> Removal:
-    """What has become of a tree of which *gone* was removed, while their sources make the claims *live* still."""
+    *gone* was removed of it, while their sources make the claims *live* still.
+    """
     went = set(gone)
-    stay = [ref for ref in before.uids if ref not in went]
+    stay = [ref for ref in before if ref not in went]
     held = await claims.holders(tx, stay)
     return Removal(
-        removed={ref: uid for ref, uid in before.uids.items() if ref in went},
+        root=root,
+        removed={ref: uid for ref, uid in before.items() if ref in went},
         kept={ref: held.get(ref, []) for ref in stay},
         returns=_returning(went, live),
     )

@@ -158,13 +158,18 @@ async def find_unprocessed(tx: Transaction, uid: str) -> str | None:
 
 
 async def _find(tx: Transaction, query: Query, uid: str) -> str | None:
+    parsed = _parse_uid(uid)
+    row = None if parsed is None else await tx.row(query, uid=parsed)
+    return row["ref"] if row else None
+
+
+def _parse_uid(text: str) -> uuid.UUID | None:
     try:
-        parsed = uuid.UUID(uid)
+        parsed = uuid.UUID(text)
     except ValueError:
         return None
     # Python reads more than is ever written.
-    row = await tx.row(query, uid=parsed) if str(parsed) == uid else None
-    return row["ref"] if row else None
+    return parsed if str(parsed) == text else None
 
 
 async def forget_results(tx: Transaction, refs: Sequence[str]) -> None:
@@ -173,14 +178,37 @@ async def forget_results(tx: Transaction, refs: Sequence[str]) -> None:
         await tx.run(_SQL["forget_results"], refs=list(refs))
 
 
-async def unprocessed(tx: Transaction, *, failed: bool) -> list[Unprocessed]:
-    """The entities without a good result: those that *failed*, or those that are still waiting."""
-    rows = await tx.rows(_SQL["failed" if failed else "pending"])
-    fields = ("uid", "content", "errors", "state", "due_at", "discovered_at", "location_key", "result_hash")
-    return [
-        Unprocessed(ref=row["ref"], unprocessed_hash=row["unprocessed_hash"], **{name: row[name] for name in fields})
-        for row in rows
-    ]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Which of the unprocessed entities are asked for."""
+
+    uid: str | None = None
+    owner: str | None = None
+    """What their `spec.owner` must be, to the letter."""
+    limit: int | None = None
+    offset: int = 0
+    """How many of them, by ref, come before."""
+
+
+async def unprocessed(tx: Transaction, *, failed: bool, wanted: Wanted | None = None) -> tuple[list[Unprocessed], int]:
+    """The entities without a good result: those that *failed*, or those that are still waiting; and how many there are.
+
+    *wanted* narrows both, but for its place and limit, which are about what is returned.
+    """
+    wanted = wanted or Wanted()
+    uid = None if wanted.uid is None else _parse_uid(wanted.uid)
+    if uid is None and wanted.uid is not None:
+        return [], 0
+    found = await tx.row(
+        _SQL["failed" if failed else "pending"],
+        uid=uid,
+        owner=wanted.owner,
+        limit=wanted.limit,
+        offset=wanted.offset,
+    )
+    assert found is not None
+    rows = await tx.rows(_SQL["unprocessed"], refs=found["refs"]) if found["refs"] else []
+    return [Unprocessed(**row) for row in rows], found["total"]
 
 
 async def processed_by_others(tx: Transaction, fingerprint: str) -> list[str]:

@@ -45,6 +45,9 @@ async def of_sources(tx: Transaction, refs: Sequence[str]) -> dict[str, list[tup
 
 
 async def remove(tx: Transaction, originators: Sequence[str]) -> dict[str, str]:
-    """Delete what the *originators* emitted. Returns the refs whose relations changed, each with an originator."""
+    """Delete what the *originators* emitted, which go themselves.
+
+    Returns the refs of the others whose relations changed, each with an originator.
+    """
     rows = await tx.rows(_SQL["remove"], refs=list(originators))
     return {row["source_ref"]: row["originator"] for row in rows}

@@ -1,17 +1,17 @@
 """Removing: unregistering a location or deleting an entity, each after a look at what that would lead to.
 
-What is shown is the server's own dry run. The form carries a digest of it, and when a dry run at that moment says
+What is shown is the server's own dry run. The form carries its digest, and when a dry run at that moment says
 anything else, the page asks again: nothing goes that nobody has been shown.
 """
 
-import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import unquote
 
 from starlette.responses import Response
 
 from callboard.model.annotations import MANAGED_BY_ORIGIN_LOCATION
-from callboard.model.json import JsonObject
+from callboard.model.json import JsonObject, JsonValue
 from callboard.model.refs import EntityRef
 from callboard.ui import subjects
 from callboard.ui.asking import entity_path, path_of
@@ -20,8 +20,10 @@ from callboard.ui.shapes import mapping, mappings
 from callboard.ui.subjects import Subject
 from callboard.ui.visits import Visit
 
-_SHOWN = 100
-"""Entities in one list; what is beyond is counted."""
+_LISTS = ("removed", "kept", "orphans", "returns")
+
+_SHOWN = 50
+"""Entities in one part of a list; all of them are counted."""
 
 _MANY = 20
 """Whoever removes more entities than these types their number."""
@@ -39,18 +41,29 @@ class Held:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What a removal would lead to."""
+    """What a removal would lead to: all of it counted, and a part of each list."""
 
     removed: list[str]
     kept: list[Held]
     orphans: list[str]
     returns: list[Held]
     hidden: int
+    counts: Mapping[str, int]
+    """How long each list is, by its name."""
+    digest: str
+    """What tells this plan from another one."""
+    start: int
+    """Where the parts begin."""
 
     @property
     def size(self) -> int:
         """How many entities may go."""
-        return len(self.removed) + self.hidden
+        return self.counts["removed"] + self.hidden
+
+    @property
+    def longest(self) -> int:
+        """How many entities the longest list has."""
+        return max(self.counts.values())
 
     @property
     def must_type(self) -> bool:
@@ -58,27 +71,16 @@ class Plan:
         return self.size > _MANY
 
     @property
-    def digest(self) -> str:
-        """What tells this plan from another one."""
-        told = "\n".join([*sorted(self.removed), str(self.hidden), *sorted(held.ref for held in self.returns)])
-        return hashlib.sha256(told.encode()).hexdigest()[:16]
-
-    @property
     def sentences(self) -> list[str]:
         """The plan in words."""
-        told = (
-            [_counted(len(self.removed), "entity goes", "entities go")]
-            if self.removed
-            else ["Nothing goes that you can see."]
-        )
-        if self.kept:
-            told.append(_counted(len(self.kept), "stays", "stay", ", because something else has ", "it", "them"))
-        if self.orphans:
-            told.append(_counted(len(self.orphans), "stays", "stay", " without a source: ", "an orphan", "orphans"))
-        if self.returns:
-            told.append(
-                _counted(len(self.returns), "comes", "come", " back, because a source still has ", "it", "them")
-            )
+        removed, kept, orphans, returns = (self.counts[name] for name in _LISTS)
+        told = [_counted(removed, "entity goes", "entities go") if removed else "Nothing goes that you can see."]
+        if kept:
+            told.append(_counted(kept, "stays", "stay", ", because something else has ", "it", "them"))
+        if orphans:
+            told.append(_counted(orphans, "stays", "stay", " without a source: ", "an orphan", "orphans"))
+        if returns:
+            told.append(_counted(returns, "comes", "come", " back, because a source still has ", "it", "them"))
         if self.hidden:
             told.append(
                 _counted(self.hidden, "more that you may not see is", "more that you may not see are", " affected")
@@ -139,7 +141,9 @@ async def _providers(visit: Visit, subject: Subject) -> list[str]:
 
 async def _remove(visit: Visit, removal: Removal) -> Response:
     """Show what would go, or let it go if that is what was shown."""
-    plan = _plan(mapping((await visit.catalog.ask("DELETE", removal.path, dryRun="true")).body))
+    plan = await _look(visit, removal.path, _start(visit))
+    if plan.start >= plan.longest and plan.start:
+        plan = await _look(visit, removal.path, 0)
     problem = ""
     if visit.request.method == "POST":
         problem = removal.refusal or _objection(visit, plan)
@@ -184,7 +188,7 @@ def _said(removal: Removal, plan: Plan, back: list[str]) -> str:
 
 def _past(plan: Plan) -> list[str]:
     told = [_counted(plan.size, "entity has gone", "entities have gone")]
-    stay = len(plan.kept) + len(plan.orphans)
+    stay = plan.counts["kept"] + plan.counts["orphans"]
     return [*told, _counted(stay, "has stayed", "have stayed")] if stay else told
 
 
@@ -208,17 +212,31 @@ def _sources_in(header: str) -> list[str]:
     return [unquote(source) for source in header.split(", ") if source]
 
 
-def _plan(told: JsonObject) -> Plan:
-    kept = [_held(each) for each in mappings(told.get("kept"))]
-    orphans = [str(each["entityRef"]) for each in mappings(told.get("kept")) if each.get("orphan") is True]
-    hidden = told.get("hidden")
+def _start(visit: Visit) -> int:
+    """Where the part of the lists begins that is looked at."""
+    text = visit.text("from")
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 9 else 0
+
+
+async def _look(visit: Visit, path: str, start: int) -> Plan:
+    """What the removal at *path* would lead to now."""
+    answer = await visit.catalog.ask("DELETE", path, dryRun="true", limit=_SHOWN, offset=start)
+    told = mapping(answer.body)
+    kept, counts = mappings(told.get("kept")), mapping(told.get("counts"))
     return Plan(
         removed=[str(each["entityRef"]) for each in mappings(told.get("removed"))],
-        kept=[held for held in kept if held.ref not in set(orphans)],
-        orphans=orphans,
+        kept=[_held(each) for each in kept if each.get("orphan") is not True],
+        orphans=[str(each["entityRef"]) for each in kept if each.get("orphan") is True],
         returns=[_held(each) for each in mappings(told.get("returns"))],
-        hidden=hidden if isinstance(hidden, int) else 0,
+        hidden=_count(told.get("hidden")),
+        counts={name: _count(counts.get(name)) for name in _LISTS},
+        digest=str(told.get("digest")),
+        start=start,
     )
+
+
+def _count(value: JsonValue) -> int:
+    return value if isinstance(value, int) else 0
 
 
 def _held(told: JsonObject) -> Held:

@@ -65,23 +65,46 @@ update entities set result_hash = null, state = '{}' where ref = any(:refs::text
 
 -- name: failed
 -- Never processed well: these are invisible to readers, and this is where they can be seen.
-select e.ref, e.uid::text as uid, coalesce(c.content, e.kept) as content, e.processed, e.errors, e.state,
-    nullif(s.due_at, 'infinity') as due_at, e.discovered_at, e.location_key, e.result_hash, e.unprocessed_hash
-from entities e
-left join claims c
-    on c.source = e.source and c.target_ref = e.ref and c.location_key = e.location_key
-left join schedule s on s.ref = e.ref
-where e.errors is not null and e.processed is null
-order by e.ref;
+with listed as materialized (
+    select e.ref from entities e
+    where e.errors is not null and e.processed is null and (:uid::uuid is null or e.uid = :uid)
+    and (:owner::text is null or (
+        -- Of a text that PostgreSQL can't hold, only that it is another one matters.
+        select json_typeof(spec.owner) = 'string' and spec.owner #>> '{}' = :owner
+        from coalesce((
+            select c.content from claims c
+            where c.source = e.source and c.target_ref = e.ref and c.location_key = e.location_key
+        ), e.kept) as offered (content),
+        lateral (select replace(offered.content, '\u0000', '\u0020')::json #> '{spec,owner}') as spec (owner)
+    ))
+)
+select (select count(*) from listed) as total, array(select ref from listed order by ref limit :limit offset :offset) as refs;
 
 -- name: pending
-select e.ref, e.uid::text as uid, coalesce(c.content, e.kept) as content, e.processed, e.errors, e.state,
+-- What waits for its first run is due, so that those who don't wait need not be looked at.
+with listed as materialized (
+    select e.ref from schedule s join entities e on e.ref = s.ref
+    where s.due_at < 'infinity' and e.errors is null and e.processed is null and (:uid::uuid is null or e.uid = :uid)
+    and (:owner::text is null or (
+        -- Of a text that PostgreSQL can't hold, only that it is another one matters.
+        select json_typeof(spec.owner) = 'string' and spec.owner #>> '{}' = :owner
+        from coalesce((
+            select c.content from claims c
+            where c.source = e.source and c.target_ref = e.ref and c.location_key = e.location_key
+        ), e.kept) as offered (content),
+        lateral (select replace(offered.content, '\u0000', '\u0020')::json #> '{spec,owner}') as spec (owner)
+    ))
+)
+select (select count(*) from listed) as total, array(select ref from listed order by ref limit :limit offset :offset) as refs;
+
+-- name: unprocessed
+select e.ref, e.uid::text as uid, coalesce(c.content, e.kept) as content, e.errors, e.state,
     nullif(s.due_at, 'infinity') as due_at, e.discovered_at, e.location_key, e.result_hash, e.unprocessed_hash
 from entities e
 left join claims c
     on c.source = e.source and c.target_ref = e.ref and c.location_key = e.location_key
 left join schedule s on s.ref = e.ref
-where e.errors is null and e.processed is null
+where e.ref = any(:refs::text[])
 order by e.ref;
 
 -- name: remove

@@ -25,4 +25,10 @@ select distinct source_ref, type, target_ref from relations where source_ref = a
 order by source_ref, type, target_ref;
 
 -- name: remove
-delete from relations where originator = any(:refs::text[]) returning source_ref, originator;
+-- Those that emitted them go as well, and are not told: there may be thousands, which share a few neighbours.
+with gone as (
+    delete from relations where originator = any(:refs::text[]) returning source_ref, originator
+)
+select distinct on (gone.source_ref) gone.source_ref, gone.originator from gone
+where not exists (select from unnest(:refs::text[]) as removed (ref) where removed.ref = gone.source_ref)
+order by gone.source_ref, gone.originator;

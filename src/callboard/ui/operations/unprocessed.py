@@ -24,21 +24,34 @@ async def unprocessed(visit: Visit) -> Response:
     """One page of those that have never been good, or wait for their first run."""
     kind = _kind(visit.text("type"))
     owner = visit.text("owner").strip()
-    found = await visit.catalog.get_object(f"/entities/unprocessed/{kind}", owner=owner or None)
-    every = mappings(found["entities"])
-    start = _start(visit, len(every))
+    start = _start(visit)
+    count, entities = await _page(visit, kind, owner, start)
+    if start >= count > 0:
+        # There are fewer than there were.
+        start = 0
+        count, entities = await _page(visit, kind, owner, start)
     return visit.page(
         "operations/unprocessed.html",
         tabs=TABS,
         type=kind,
         owner=owner,
-        count=len(every),
+        count=count,
         start=start,
         size=_ON_A_PAGE,
-        items=[_row(each) for each in every[start : start + _ON_A_PAGE]],
+        items=[*map(_row, entities)],
         may_delete=await visit.may(UNPROCESSED_DELETE),
         may_refresh=await visit.may(ENTITY_REFRESH),
     )
+
+
+async def _page(visit: Visit, kind: str, owner: str, start: int) -> tuple[int, list[JsonObject]]:
+    """How many there are, and those of the page that begins with this one."""
+    found = await visit.catalog.get_object(
+        f"/entities/unprocessed/{kind}", owner=owner or None, limit=_ON_A_PAGE, offset=start
+    )
+    count = found["totalItems"]
+    assert isinstance(count, int)
+    return count, mappings(found["entities"])
 
 
 def _kind(asked: str) -> str:
@@ -55,10 +68,9 @@ def _back(visit: Visit) -> str:
     return _list(_kind(visit.form.get("type", "")), visit.form.get("owner", ""), visit.form.get("from", ""))
 
 
-def _start(visit: Visit, count: int) -> int:
+def _start(visit: Visit) -> int:
     text = visit.text("from")
-    start = int(text) if text.isascii() and text.isdecimal() and len(text) < 9 else 0
-    return start if start < count else 0
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 9 else 0
 
 
 def _row(entity: JsonObject) -> dict[str, object]:
@@ -75,10 +87,10 @@ def _row(entity: JsonObject) -> dict[str, object]:
 async def source(visit: Visit) -> Response:
     """What the source of one of them offers. Written out it can be long, so that the list only leads here."""
     kind, entity_id = _kind(visit.text("type")), visit.request.path_params["id"]
-    found = await visit.catalog.get_object(f"/entities/unprocessed/{kind}")
-    entity = next((each for each in mappings(found["entities"]) if each["entity_id"] == entity_id), None)
-    if entity is None:
+    found = mappings((await visit.catalog.get_object(f"/entities/unprocessed/{kind}", entityId=entity_id))["entities"])
+    if not found:
         raise NotFound("There is no such entity among these any more: it is good now, or gone")
+    [entity] = found
     written = as_yaml(mapping(entity.get("unprocessed_entity")))
     return visit.page(
         "operations/source.html",
