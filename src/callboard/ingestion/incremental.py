@@ -33,8 +33,8 @@ _log = structlog.get_logger(__name__)
 _LONGEST_PAUSE = 300.0
 _LONGEST_ERROR = 2_000
 _NAME_TAKEN_PAUSE = 30.0
-_LONGEST_REST = 60.0
-"""After so many seconds an engine looks again, in case that it has missed the word of somebody who wants a round."""
+_LONGEST_REST = 300.0
+"""After so many seconds an engine looks again, in case that it has not heard of somebody who wants a round."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,7 +229,8 @@ class Rounds:
             if written is not None:
                 _log.info("ingestion.round_ended", provider=name, offered=written.offered, removed=len(written.gone))
         now = self.clock.now()
-        return None if written is None else min((self._next_round_at(now) - now).total_seconds(), _LONGEST_REST)
+        rest = (self._next_round_at(now) - now).total_seconds()
+        return None if written is None else min(rest, _LONGEST_REST)
 
     async def _advance(self, tx: Transaction, turned: _Turned) -> Written | None:
         """Take over a page, what it has shown, and where the next one begins."""
