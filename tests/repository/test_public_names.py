@@ -9,7 +9,8 @@ import pytest
 
 from callboard import extend
 
-PAGE = Path(__file__).parents[2] / "docs/howto/write-a-processor.md"
+HOWTO = Path(__file__).parents[2] / "docs/howto"
+PAGES = (HOWTO / "write-a-processor.md", HOWTO / "read-another-host.md")
 
 
 def test_all_names_are_sorted_and_there_once() -> None:
@@ -20,7 +21,7 @@ def test_all_names_are_sorted_and_there_once() -> None:
 def test_a_public_name_can_be_imported_and_is_in_the_documentation(name: str) -> None:
     value = getattr(importlib.import_module("callboard.extend"), name)
 
-    described = re.findall(r"`(\w+)`", PAGE.read_text("utf-8"))
+    described = [found for page in PAGES for found in re.findall(r"`(\w+)`", page.read_text("utf-8"))]
 
     assert name in described
     if inspect.isclass(value):
