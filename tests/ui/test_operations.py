@@ -4,10 +4,11 @@ import httpx2
 import pytest
 
 from callboard.errors import RemovalRefused
-from callboard.extend import Full
+from callboard.extend import Full, IncrementalEntityProvider, Page, Schedule
 from callboard.ingestion.connections import Connection
 from callboard.ingestion.guards import Guard
-from callboard.model.json import JsonObject
+from callboard.ingestion.incremental import Rounds
+from callboard.model.json import JsonObject, JsonValue
 from callboard.settings.catalog import LocationSetting
 from callboard.ui.routes import PAGES
 from tests.api.conftest import app_of, client_of
@@ -172,6 +173,34 @@ async def test_a_removal_that_was_refused_can_be_let_through(pages: Pages) -> No
     assert "removal refused" in listed
     assert "it would withdraw 2 of the 3 entities that the provider has" in one
     assert "The next removal passes, whatever the guard says." in after
+
+
+class Shelf(IncrementalEntityProvider):
+    """A source with one page, which is read when somebody asks."""
+
+    name = "shelf-provider:acme"
+    schedule = Schedule()
+
+    async def next(self, cursor: JsonValue) -> Page:
+        return Page(offered(component("cart")), done=True)
+
+
+async def test_a_source_is_read_when_somebody_asks_and_says_when_it_was(pages: Pages) -> None:
+    catalog = pages.catalog
+    rounds = Rounds(database=catalog.database, clock=catalog.clock, provider=Shelf())
+    await rounds.step()
+    before = words(await pages.get("/operations/providers"))
+
+    asked = await pages.send("/operations/providers/shelf-provider:acme/trigger")
+    await rounds.step()
+    await catalog.settle()
+    listed = words(await pages.get("/operations/providers"))
+    one = words(await pages.get("/operations/providers/shelf-provider:acme"))
+
+    assert "not yet" in before
+    assert asked.headers["location"] == "/operations/providers/shelf-provider%3Aacme"
+    assert "next when somebody asks" in listed
+    assert "Next page when somebody asks" in one
 
 
 async def test_a_provider_is_forgotten_once_its_name_was_typed(pages: Pages) -> None:
