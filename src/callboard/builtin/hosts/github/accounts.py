@@ -15,9 +15,10 @@ from joserfc.jwk import RSAKey
 
 from callboard.builtin.hosts.asking import Api, Credentials, Fixed, Nobody
 from callboard.builtin.hosts.github.options import AppOptions, HostOptions
+from callboard.builtin.hosts.looking import at, objects_at, text_at
 from callboard.clock import Clock
 from callboard.errors import InvalidConfiguration, Unreadable
-from callboard.extend import JsonObject, Outside
+from callboard.extend import JsonObject, JsonValue, Outside
 
 _HEADERS = {"accept": "application/vnd.github+json", "x-github-api-version": "2022-11-28"}
 _RENEWED = dt.timedelta(minutes=5)
@@ -41,16 +42,12 @@ class Account:
         """The data of a GraphQL query, and the errors of its parts. Raises Unreadable when there is no data at all."""
         body: JsonObject = {"query": text, "variables": variables or {}}
         answer = (await self.graphql.ask("POST", str(self.graphql.base_url).rstrip("/"), body=body)).object()
-        errors = [error for error in _list(answer.get("errors")) if isinstance(error, dict)]
+        errors = objects_at(answer, "errors")
         data = answer.get("data")
         if not isinstance(data, dict):
             told = "; ".join(str(error.get("message")) for error in errors) or "no data"
             raise Unreadable(f"{self.graphql.base_url.host} could not answer a query: {told}")
         return data, errors
-
-
-def _list(value: object) -> list[object]:
-    return value if isinstance(value, list) else []
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,12 +143,11 @@ class _App:
         return _account(self._outside, self._options, credentials)
 
 
-def _installation(value: object) -> tuple[str | None, int]:
-    if not isinstance(value, dict) or value.get("suspended_at"):
+def _installation(value: JsonValue) -> tuple[str | None, int]:
+    login, number = text_at(value, "account", "login"), at(value, "id")
+    if login is None or not isinstance(number, int) or at(value, "suspended_at"):
         return None, 0
-    account, number = value.get("account"), value.get("id")
-    login = account.get("login") if isinstance(account, dict) else None
-    return (login.lower(), number) if isinstance(login, str) and isinstance(number, int) else (None, 0)
+    return login.lower(), number
 
 
 class Accounts:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from callboard.builtin.hosts.discovery import Found, delta, has_wildcards, offered, pushes_to, touches
 from callboard.builtin.hosts.github.accounts import Account, Accounts
+from callboard.builtin.hosts.looking import at, objects_at, text_at
 from callboard.errors import InvalidConfiguration, Unreadable
 from callboard.extend import (
     IncrementalEntityProvider,
@@ -128,13 +129,13 @@ class GitHubDiscovery(IncrementalEntityProvider):
 
     rest_seconds = 3600.0
 
-    def __init__(self, name: str, options: DiscoveryOptions, accounts: Accounts, at: str) -> None:
+    def __init__(self, name: str, options: DiscoveryOptions, accounts: Accounts, place: str) -> None:
         self.name = name
         self.schedule = options.schedule
         self._options = options
         self._accounts = accounts
         filters = options.filters or FilterOptions()
-        name_pattern = pattern(filters.repository, f"{at}.filters.repository") if filters.repository else None
+        name_pattern = pattern(filters.repository, f"{place}.filters.repository") if filters.repository else None
         self._filter = Filter(filters, name_pattern)
         self._path = options.catalog_path.lstrip("/")
         self._looks = options.validate_locations_exist
@@ -214,12 +215,9 @@ class GitHubDiscovery(IncrementalEntityProvider):
                 f"{self._options.host} lists repositories for no strangers: its entry needs a token or an app"
             )
         repositories = await self._asked(account, owner, after)
-        page = repositories.get("pageInfo")
-        assert page is None or isinstance(page, dict)
-        end = page.get("endCursor") if page and page.get("hasNextPage") else None
-        nodes = repositories.get("nodes")
-        found = [_listed(node) for node in (nodes if isinstance(nodes, list) else ()) if isinstance(node, dict)]
-        return found, end if isinstance(end, str) else None
+        found = [_listed(node) for node in objects_at(repositories, "nodes")]
+        has_more = at(repositories, "pageInfo", "hasNextPage")
+        return found, text_at(repositories, "pageInfo", "endCursor") if has_more else None
 
     async def _asked(self, account: Account, owner: str, after: str | None) -> JsonObject:
         branch = self._filter.options.branch or "HEAD"
@@ -231,8 +229,7 @@ class GitHubDiscovery(IncrementalEntityProvider):
             "look": self._looks,
         }
         data, errors = await account.query(_LISTING, variables)
-        found = data.get("repositoryOwner")
-        repositories = found.get("repositories") if isinstance(found, dict) else None
+        repositories = at(data, "repositoryOwner", "repositories")
         if not isinstance(repositories, dict):
             told = "; ".join(str(error.get("message")) for error in errors) or "it does not exist, or may not be seen"
             raise Unreadable(f"{self._options.host} lists no repositories of {owner}: {told}")
@@ -249,14 +246,12 @@ class GitHubDiscovery(IncrementalEntityProvider):
 
 def _listed(node: JsonObject) -> Repository:
     """A repository, as GraphQL tells it."""
-    branch, topics = node.get("defaultBranchRef"), node.get("repositoryTopics")
-    nodes = topics.get("nodes") if isinstance(topics, dict) else None
-    names = [entry.get("topic") for entry in (nodes if isinstance(nodes, list) else ()) if isinstance(entry, dict)]
+    topics = [text_at(entry, "topic", "name") for entry in objects_at(node, "repositoryTopics", "nodes")]
     return Repository(
         name=str(node.get("name")),
         url=str(node.get("url")),
-        default_branch=str(branch.get("name")) if isinstance(branch, dict) else None,
-        topics=[str(topic.get("name")) for topic in names if isinstance(topic, dict)],
+        default_branch=text_at(node, "defaultBranchRef", "name"),
+        topics=[topic for topic in topics if topic is not None],
         visibility=str(node.get("visibility")).lower(),
         is_archived=node.get("isArchived") is True,
         is_fork=node.get("isFork") is True,
@@ -268,13 +263,13 @@ def _told(value: JsonValue) -> Repository | None:
     """A repository, as webhooks tell it."""
     if not isinstance(value, dict):
         return None
-    name, url, branch, topics = (value.get(key) for key in ("name", "html_url", "default_branch", "topics"))
-    if not isinstance(name, str) or not isinstance(url, str):
+    name, url, topics = text_at(value, "name"), text_at(value, "html_url"), value.get("topics")
+    if name is None or url is None:
         return None
     return Repository(
         name=name,
         url=url,
-        default_branch=branch if isinstance(branch, str) else None,
+        default_branch=text_at(value, "default_branch"),
         topics=[str(topic) for topic in topics] if isinstance(topics, list) else [],
         visibility=str(value.get("visibility") or ("private" if value.get("private") else "public")),
         is_archived=value.get("archived") is True,
@@ -283,30 +278,22 @@ def _told(value: JsonValue) -> Repository | None:
 
 
 def _login(value: JsonValue) -> str | None:
-    owner = value.get("owner") if isinstance(value, dict) else None
     # Pushes have an older form of owners.
-    login = (owner.get("login") or owner.get("name")) if isinstance(owner, dict) else None
-    return login if isinstance(login, str) else None
+    return text_at(value, "owner", "login") or text_at(value, "owner", "name")
 
 
 def _former(body: JsonObject, repository: Repository) -> list[Repository]:
     """The repository under the names that it had before: of itself, and of its default branch."""
     changes = body.get("changes")
     found: list[Repository] = []
-    name = _at(changes, "repository", "name", "from")
+    name = text_at(changes, "repository", "name", "from")
     if name is not None:
         url = f"{repository.url.rpartition('/')[0]}/{name}"
         found.append(Repository(name=name, url=url, default_branch=repository.default_branch))
-    branch = _at(changes, "default_branch", "from")
+    branch = text_at(changes, "default_branch", "from")
     if branch is not None:
         found.append(Repository(name=repository.name, url=repository.url, default_branch=branch))
     return found
-
-
-def _at(value: JsonValue, *keys: str) -> str | None:
-    for key in keys:
-        value = value.get(key) if isinstance(value, dict) else None
-    return value if isinstance(value, str) else None
 
 
 def discovery_of(context: PluginContext, accounts: Sequence[Accounts]) -> list[GitHubDiscovery]:
@@ -316,23 +303,23 @@ def discovery_of(context: PluginContext, accounts: Sequence[Accounts]) -> list[G
     )
     providers: list[GitHubDiscovery] = []
     for key, options in entries.items():
-        at = AT if key == "default" else f"{AT}.{key}"
+        place = AT if key == "default" else f"{AT}.{key}"
         own = next((each for each in accounts if each.host == options.host), None)
-        _check(options, own, at)
+        _check(options, own, place)
         assert own is not None
-        providers.append(GitHubDiscovery(f"github-provider:{key}", options, own, at))
+        providers.append(GitHubDiscovery(f"github-provider:{key}", options, own, place))
     return providers
 
 
-def _check(options: DiscoveryOptions, accounts: Accounts | None, at: str) -> None:
+def _check(options: DiscoveryOptions, accounts: Accounts | None, place: str) -> None:
     if accounts is None:
-        raise InvalidConfiguration(f"{at}.host: expected a host of integrations.github, got {options.host}")
+        raise InvalidConfiguration(f"{place}.host: expected a host of integrations.github, got {options.host}")
     if (options.organization is None) == (options.app is None):
-        raise InvalidConfiguration(f"{at}: expected either an organization or an app")
+        raise InvalidConfiguration(f"{place}: expected either an organization or an app")
     if options.app is not None and not accounts.has_apps:
-        raise InvalidConfiguration(f"{at}.app: expected apps in the entry of {options.host} in integrations.github")
+        raise InvalidConfiguration(f"{place}.app: expected apps in the entry of {options.host} in integrations.github")
     if options.validate_locations_exist and has_wildcards(options.catalog_path):
-        raise InvalidConfiguration(f"{at}.validateLocationsExist: expected catalogPath to have no wildcards then")
+        raise InvalidConfiguration(f"{place}.validateLocationsExist: expected catalogPath to have no wildcards then")
     visibility = (options.filters.visibility if options.filters else None) or []
     if wrong := [each for each in visibility if each not in _VISIBILITIES]:
-        raise InvalidConfiguration(f"{at}.filters.visibility: expected {', '.join(_VISIBILITIES)}, got {wrong[0]!r}")
+        raise InvalidConfiguration(f"{place}.filters.visibility: expected {', '.join(_VISIBILITIES)}, got {wrong[0]!r}")

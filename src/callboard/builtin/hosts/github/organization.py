@@ -5,10 +5,10 @@ several.
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 from callboard.builtin.hosts.github.accounts import Account, Accounts
+from callboard.builtin.hosts.looking import at, objects_at
 from callboard.errors import InvalidConfiguration, Unreadable
 from callboard.extend import (
     Delta,
@@ -109,14 +109,14 @@ class GitHubOrganization(IncrementalEntityProvider):
     rest_seconds = 3600.0
     max_removal_percent = _MOST_REMOVED
 
-    def __init__(self, name: str, options: OrganizationOptions, accounts: Accounts, at: str) -> None:
+    def __init__(self, name: str, options: OrganizationOptions, accounts: Accounts, place: str) -> None:
         self.name = name
         self.schedule = options.schedule
         self._options = options
         self._accounts = accounts
         self._sizes = options.page_sizes or PageSizes()
-        self._user = _function(options.user_transformer, f"{at}.userTransformer")
-        self._team = _function(options.team_transformer, f"{at}.teamTransformer")
+        self._user = _function(options.user_transformer, f"{place}.userTransformer")
+        self._team = _function(options.team_transformer, f"{place}.teamTransformer")
 
     async def next(self, cursor: JsonValue) -> Page:
         """The next members or teams."""
@@ -177,7 +177,7 @@ class GitHubOrganization(IncrementalEntityProvider):
             size = _size(self._sizes.team_members)
             variables: JsonObject = {"login": org, "slug": team.get("slug"), "first": size, "after": after}
             data, _ = await account.query(_MORE_MEMBERS, variables)
-            found = _at(data, "organization", "team", "members")
+            found = at(data, "organization", "team", "members")
             more, after = _logins(found)
             logins += more
         return logins
@@ -186,13 +186,11 @@ class GitHubOrganization(IncrementalEntityProvider):
         self, account: Account, query: str, variables: JsonObject, connection: str, org: str
     ) -> tuple[list[JsonObject], JsonValue]:
         data, errors = await account.query(query, variables)
-        found = _at(data, "organization", connection)
+        found = at(data, "organization", connection)
         if not isinstance(found, dict):
             told = "; ".join(str(error.get("message")) for error in errors) or "it does not exist, or may not be seen"
             raise Unreadable(f"{self._accounts.host} does not tell the {connection} of {org}: {told}")
-        nodes = found.get("nodes")
-        kept = [node for node in (nodes if isinstance(nodes, list) else ()) if isinstance(node, dict)]
-        return kept, _following(found)
+        return objects_at(found, "nodes"), _following(found)
 
     def _offered(self, made: Sequence[tuple[JsonObject, JsonObject]], transform: Transform | None) -> list[Offered]:
         entities = [transform(said, entity) if transform else entity for said, entity in made]
@@ -207,7 +205,7 @@ class GitHubOrganization(IncrementalEntityProvider):
 
     def _group(self, team: JsonObject, org: str, members: Sequence[str]) -> JsonObject:
         slug, url = str(team.get("slug")), str(team.get("url"))
-        parent = _at(team, "parentTeam", "slug")
+        parent = at(team, "parentTeam", "slug")
         metadata: JsonObject = {
             "name": _name(slug),
             "annotations": {
@@ -238,7 +236,7 @@ class GitHubOrganization(IncrementalEntityProvider):
 
     async def on_webhook(self, webhook: Webhook, connection: ProviderConnection) -> None:
         """Who leaves, and teams that go, go at once; for all else one team or one member is read again."""
-        org = _at(webhook.body, "organization", "login")
+        org = at(webhook.body, "organization", "login")
         wanted = self._options.orgs
         if webhook.system != "github" or not isinstance(org, str):
             return
@@ -246,20 +244,20 @@ class GitHubOrganization(IncrementalEntityProvider):
             return
         action = webhook.body.get("action")
         if webhook.event == "organization" and action == "member_removed":
-            login = _at(webhook.body, "membership", "user", "login")
+            login = at(webhook.body, "membership", "user", "login")
             await connection.apply(Delta(removed=[EntityRef("user", "default", _name(str(login)).lower())]))
         elif webhook.event == "team" and action == "deleted":
-            slug = _name(str(_at(webhook.body, "team", "slug"))).lower()
+            slug = _name(str(at(webhook.body, "team", "slug"))).lower()
             await connection.apply(Delta(removed=[EntityRef("group", self._namespace(org), slug)]))
         elif webhook.event in ("organization", "team", "membership"):
             await self._read_again(webhook, org, connection)
 
     async def _read_again(self, webhook: Webhook, org: str, connection: ProviderConnection) -> None:
         account = await self._accounts.of(org)
-        login, slug = _at(webhook.body, "membership", "user", "login"), _at(webhook.body, "team", "slug")
+        login, slug = at(webhook.body, "membership", "user", "login"), at(webhook.body, "team", "slug")
         if isinstance(slug, str):
             data, _ = await account.query(_ONE_TEAM, {"login": org, "slug": slug, "members": 100})
-            team = _at(data, "organization", "team")
+            team = at(data, "organization", "team")
             if isinstance(team, dict):
                 group = self._group(team, org, await self._logins(account, org, team))
                 await connection.apply(Delta(added=self._offered([(team, group)], self._team)))
@@ -326,27 +324,16 @@ def _size(wanted: int) -> int:
     return max(1, min(100, wanted))
 
 
-def _following(connection: Mapping[str, Any]) -> JsonValue:
-    page = connection.get("pageInfo")
-    return page.get("endCursor") if isinstance(page, dict) and page.get("hasNextPage") else None
+def _following(connection: JsonValue) -> JsonValue:
+    return at(connection, "pageInfo", "endCursor") if at(connection, "pageInfo", "hasNextPage") else None
 
 
 def _logins(members: JsonValue) -> tuple[list[str], JsonValue]:
-    if not isinstance(members, dict):
-        return [], None
-    nodes = members.get("nodes")
-    logins = [str(node.get("login")) for node in (nodes if isinstance(nodes, list) else ()) if isinstance(node, dict)]
-    return logins, _following(members)
+    return [str(node.get("login")) for node in objects_at(members, "nodes")], _following(members)
 
 
-def _at(value: JsonValue, *keys: str) -> JsonValue:
-    for key in keys:
-        value = value.get(key) if isinstance(value, dict) else None
-    return value
-
-
-def _function(name: str | None, at: str) -> Transform | None:
-    return None if name is None else function_named(name, at)
+def _function(name: str | None, place: str) -> Transform | None:
+    return None if name is None else function_named(name, place)
 
 
 def organizations_of(context: PluginContext, accounts: Sequence[Accounts]) -> list[GitHubOrganization]:
@@ -355,14 +342,14 @@ def organizations_of(context: PluginContext, accounts: Sequence[Accounts]) -> li
     entries = read_list(OrganizationOptions, said, AT)
     providers: list[GitHubOrganization] = []
     for index, options in enumerate(entries):
-        at = f"{AT}[{index}]" if isinstance(said, list) else AT
+        place = f"{AT}[{index}]" if isinstance(said, list) else AT
         host = options.github_url.partition("://")[2].strip("/")
         own = next((each for each in accounts if each.host == host), None)
         if own is None:
             raise InvalidConfiguration(
-                f"{at}.githubUrl: expected the URL of a host of integrations.github, got {options.github_url!r}"
+                f"{place}.githubUrl: expected the URL of a host of integrations.github, got {options.github_url!r}"
             )
         if options.orgs is None and not own.has_apps:
-            raise InvalidConfiguration(f"{at}.orgs: expected a list of organizations, as {host} has no apps")
-        providers.append(GitHubOrganization(f"GithubMultiOrgEntityProvider:{options.id}", options, own, at))
+            raise InvalidConfiguration(f"{place}.orgs: expected a list of organizations, as {host} has no apps")
+        providers.append(GitHubOrganization(f"GithubMultiOrgEntityProvider:{options.id}", options, own, place))
     return providers

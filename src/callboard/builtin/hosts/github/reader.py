@@ -12,6 +12,7 @@ from urllib.parse import quote, unquote
 
 from callboard.builtin.hosts.github.accounts import Account, Accounts
 from callboard.builtin.hosts.github.options import HostOptions
+from callboard.builtin.hosts.looking import objects_at, text_at
 from callboard.builtin.hosts.places import Target, address_of
 from callboard.builtin.hosts.repositories import File, Head, Listing, Repositories
 from callboard.errors import CallboardError, LocationNotFound, Unreadable
@@ -183,9 +184,8 @@ class GitHub(Repositories):
         names: list[str] = []
         for kind in ("heads", "tags"):
             path = f"repos/{target.repository}/git/matching-refs/{kind}/{quote(target.ref or '')}/"
-            found = (await account.rest.get(path, params={"per_page": 100})).list()
-            refs = [str(each.get("ref")) for each in found if isinstance(each, dict)]
-            names += [ref.removeprefix(f"refs/{kind}/") for ref in refs]
+            refs = objects_at((await account.rest.get(path, params={"per_page": 100})).list())
+            names += [str(ref.get("ref")).removeprefix(f"refs/{kind}/") for ref in refs]
         return names
 
 
@@ -199,12 +199,8 @@ async def _commit(account: Account, head: Head) -> str | CallboardError:
 
 
 def _oid(repository: JsonValue) -> str | None:
-    found = repository.get("object") if isinstance(repository, dict) else None
-    if not isinstance(found, dict):
-        return None
-    target = found.get("target")
-    oid = target.get("oid") if isinstance(target, dict) else found.get("oid")
-    return oid if isinstance(oid, str) else None
+    # A tag is an object of its own, with a commit behind it.
+    return text_at(repository, "object", "target", "oid") or text_at(repository, "object", "oid")
 
 
 def _missing(host: str, head: Head, reason: str | None) -> CallboardError:
@@ -224,11 +220,8 @@ def _alias(error: JsonObject) -> str | None:
 
 def _entries(tree: JsonObject) -> list[tuple[str, str, str]]:
     """(path, type, hash) of all that is in a tree."""
-    entries = tree.get("tree")
     return [
-        (str(entry.get("path")), str(entry.get("type")), str(entry.get("sha")))
-        for entry in (entries if isinstance(entries, list) else ())
-        if isinstance(entry, dict)
+        (str(entry.get("path")), str(entry.get("type")), str(entry.get("sha"))) for entry in objects_at(tree, "tree")
     ]
 
 

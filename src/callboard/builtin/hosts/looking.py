@@ -1,0 +1,22 @@
+"""Looking into what a host has answered, which may be of any shape."""
+
+from callboard.model.json import JsonObject, JsonValue
+
+
+def at(value: JsonValue, *keys: str) -> JsonValue:
+    """What stands in *value* under these keys, one within the other; None where there is no such thing."""
+    for key in keys:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value
+
+
+def text_at(value: JsonValue, *keys: str) -> str | None:
+    """The text there; None when there is none, or an empty one."""
+    found = at(value, *keys)
+    return found if isinstance(found, str) and found else None
+
+
+def objects_at(value: JsonValue, *keys: str) -> list[JsonObject]:
+    """The objects in the list there; none when there is no list."""
+    found = at(value, *keys)
+    return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
