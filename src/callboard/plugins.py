@@ -1,7 +1,8 @@
-"""Plugins: the objects that `callboard.plugins` names, found and sorted by what they can do."""
+"""Plugins: the objects that are installed or that `callboard.plugins` names, found and sorted by what they can do."""
 
 import copy
 import difflib
+import functools
 import importlib
 import inspect
 import re
@@ -9,6 +10,8 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeGuard
 
+from callboard import distributions
+from callboard.distributions import Distribution, EntryPoint
 from callboard.errors import InvalidConfiguration
 from callboard.extend import (
     CodeHost,
@@ -36,8 +39,8 @@ _PROVIDER_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._:-]{0,61}[A-Za-z0-9])?")
 
 
 @dataclass(slots=True)
-class Plugins:
-    """What the plugins of an installation consist of, in the order of the configuration."""
+class Parts:
+    """What plugins consist of, by what it can do."""
 
     providers: list[EntityProvider] = field(default_factory=list)
     incremental: list[IncrementalEntityProvider] = field(default_factory=list)
@@ -49,6 +52,43 @@ class Plugins:
     reacting: list[Plugin] = field(default_factory=list)
     """Those with handlers of events."""
 
+    def join(self, others: "Parts") -> None:
+        """Take the *others* in, behind those that are there."""
+        self.providers += others.providers
+        self.incremental += others.incremental
+        self.processors += others.processors
+        self.policies += others.policies
+        self.readers += others.readers
+        self.code_hosts += others.code_hosts
+        self.sinks += others.sinks
+        self.reacting += others.reacting
+
+
+@dataclass(slots=True, kw_only=True)
+class Loaded:
+    """One plugin, and what has become of it."""
+
+    name: str
+    """That of its entry point or of its key; else what `use` says."""
+    use: str
+    """`module:object`."""
+    at: str = ""
+    """Where the configuration names it; empty when it is loaded because it is installed."""
+    distribution: Distribution | None = None
+    """None for a module that `callboard.plugins` names."""
+    disabled: bool = False
+    parts: Parts = field(default_factory=Parts)
+    problem: InvalidConfiguration | None = None
+    """Why it can't be used."""
+
+
+@dataclass(slots=True)
+class Plugins(Parts):
+    """What the plugins of an installation consist of, in the order of the configuration."""
+
+    loaded: list[Loaded] = field(default_factory=list)
+    """The plugins themselves, with those that are disabled."""
+
 
 def load(
     settings: Settings,
@@ -57,26 +97,123 @@ def load(
     taken: Collection[str] = (),
     sink_types: Collection[str] = (),
 ) -> Plugins:
-    """Import what the configuration names, and call what is to be called; bundled sources come first.
+    """Import all plugins, and call what is to be called: bundled sources, what `callboard.plugins` names, the others.
 
     Raises InvalidConfiguration, in one line, for what can't be used, and when a provider has a name that is *taken*, or
     a kind of sinks one of the *sink_types* that are there. Without the *outside*, nothing may be asked of the parts.
     """
+    plugins = survey(settings, outside=outside, taken=taken, sink_types=sink_types)
+    for loaded in plugins.loaded:
+        if loaded.problem is not None:
+            raise loaded.problem
+    return plugins
+
+
+def survey(
+    settings: Settings,
+    *,
+    outside: Outside | None = None,
+    taken: Collection[str] = (),
+    sink_types: Collection[str] = (),
+) -> Plugins:
+    """As `load`, but what is wrong with a plugin stands beside it, and the others are there."""
     plugins, outside = Plugins(), outside or nowhere()
     names = _Names(set(taken), set(sink_types), set())
     config = PluginConfig(settings.catalog.providers, settings.catalog.processors, settings.integrations.raw)
-    for source in bundled(settings):
-        for part in _made_by(source, PluginContext(copy.deepcopy(config), {}, outside)):
-            _add(plugins, names, part)
-    for index, setting in enumerate(settings.callboard.plugins):
+    for wanted in _wanted(settings):
+        loaded = wanted.loaded
+        plugins.loaded.append(loaded)
+        if loaded.disabled or loaded.problem is not None:
+            continue
+        # What one plugin does to its settings is not the business of another.
+        context = PluginContext(copy.deepcopy(config), copy.deepcopy(dict(wanted.options)), outside)
         try:
-            # What one plugin does to its settings is not the business of another.
-            context = PluginContext(copy.deepcopy(config), copy.deepcopy(setting.options), outside)
-            for part in _parts(setting, context):
-                _add(plugins, names, part)
+            for part in wanted.parts(context):
+                _add(loaded.parts, names, part)
+        except InvalidConfiguration as problem:
+            loaded.problem = problem
         except _Unusable as reason:
-            raise InvalidConfiguration(f"{setting.at}: {_KEY}[{index}]: {reason}") from reason.__cause__
+            loaded.problem = wanted.refused(reason)
+        else:
+            plugins.join(loaded.parts)
     return plugins
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wanted:
+    """A plugin that is to be loaded."""
+
+    loaded: Loaded
+    place: str
+    """What complaints about it begin with."""
+    parts: Callable[[PluginContext], Sequence[object]]
+    options: Mapping[str, JsonValue] = field(default_factory=dict)
+    advice: str = ""
+    """What they end with."""
+
+    def refused(self, reason: "_Unusable") -> InvalidConfiguration:
+        """The complaint, in one line."""
+        problem = InvalidConfiguration(f"{self.place}: {reason}{self.advice}")
+        problem.__cause__ = reason.__cause__
+        return problem
+
+
+def has_any(settings: Settings) -> bool:
+    """Whether there is any plugin to load."""
+    return any(True for _ in _wanted(settings))
+
+
+def _wanted(settings: Settings) -> Iterator[_Wanted]:
+    for source in bundled(settings):
+        loaded = Loaded(name=source.key, use=source.use, at=source.key)
+        yield _Wanted(loaded=loaded, place=source.key, parts=functools.partial(_made_by, source))
+    installed = distributions.entry_points()
+    named: set[EntryPoint] = set()
+    for index, setting in enumerate(settings.callboard.plugins):
+        wanted, found = _named(setting, f"{setting.at}: {_KEY}[{index}]", installed)
+        named |= found
+        yield wanted
+    yield from (_by_itself(point) for point in installed if point not in named)
+
+
+def _named(setting: PluginSetting, place: str, installed: Sequence[EntryPoint]) -> tuple[_Wanted, set[EntryPoint]]:
+    """What an entry of `callboard.plugins` means, and the entry points that are not loaded by themselves any more."""
+    meant = [point for point in installed if setting.use in (point.name, point.use)]
+    loaded = Loaded(name=setting.use, use=setting.use, at=str(setting.at), disabled=setting.disabled)
+    if len({point.use for point in meant}) == 1:
+        loaded.name, loaded.use, loaded.distribution = meant[0].name, meant[0].use, meant[0].distribution
+        place = f"{place}: {loaded.distribution}"
+    if ":" not in loaded.use:
+        loaded.problem = InvalidConfiguration(f"{place}: {_unclear(setting.use, meant, installed)}")
+    wanted = _Wanted(loaded=loaded, place=place, options=setting.options, parts=functools.partial(_parts, loaded.use))
+    return wanted, set(meant)
+
+
+def _unclear(use: str, meant: Sequence[EntryPoint], installed: Sequence[EntryPoint]) -> str:
+    """What is wrong with the name of an entry point."""
+    if len(meant) > 1:
+        uses = " or ".join(f"{point.use} of {point.distribution}" for point in meant)
+        return f"expected {use} to be one plugin; say which: {uses}"
+    if meant:
+        return f"expected the entry point {meant[0].name} to name an object as module:object, got {meant[0].use!r}"
+    similar = difflib.get_close_matches(use, [point.name for point in installed], n=1)
+    hint = f" (did you mean {similar[0]}?)" if similar else ""
+    return (
+        f"expected module:object, or an entry point in the group {distributions.GROUP} of what is installed,"
+        f" found no {use}{hint}"
+    )
+
+
+def _by_itself(point: EntryPoint) -> _Wanted:
+    loaded = Loaded(name=point.name, use=point.use, distribution=point.distribution)
+    if ":" not in point.use:
+        loaded.problem = InvalidConfiguration(f"{point.distribution}: {_unclear(point.name, [point], ())}")
+    return _Wanted(
+        loaded=loaded,
+        place=str(point.distribution),
+        parts=functools.partial(_parts, point.use),
+        advice=f"; {_KEY} can give it options, or disable it: use: {point.name}",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,16 +251,14 @@ def _is_configured(source: Bundled, sections: Mapping[str, Mapping[str, JsonValu
 
 
 def _made_by(source: Bundled, context: PluginContext) -> Sequence[object]:
-    """The parts of a bundled source. Raises InvalidConfiguration, also when something is not installed."""
+    """The parts of a bundled source. Raises InvalidConfiguration for its settings, _Unusable for what is missing."""
     module_name, _, name = source.use.partition(":")
     try:
         module = importlib.import_module(module_name)
     except ImportError as error:
         if source.extra is None:
             raise
-        raise InvalidConfiguration(
-            f"{source.key}: expected {error.name} to be installed: pip install 'callboard[{source.extra}]'"
-        ) from error
+        raise _Unusable(f"expected {error.name} to be installed: pip install 'callboard[{source.extra}]'") from error
     made: Sequence[object] = getattr(module, name)(context)
     return made
 
@@ -141,17 +276,17 @@ class _Unusable(Exception):
     """What is wrong with a plugin, in words that begin after its key."""
 
 
-def _parts(setting: PluginSetting, context: PluginContext) -> Sequence[object]:
-    found = _object(setting.use)
+def _parts(use: str, context: PluginContext) -> Sequence[object]:
+    found = _object(use)
     if _is_part(found):
         return [found]
     if not callable(found):
-        raise _Unusable(f"expected {setting.use} to be {_EXPECTED}, got {_shown(found)}")
-    made = _made(setting.use, found, context)
+        raise _Unusable(f"expected {use} to be {_EXPECTED}, got {_shown(found)}")
+    made = _made(use, found, context)
     parts = list(made) if isinstance(made, list | tuple) else [made]
     for part in parts:
         if not _is_part(part):
-            raise _Unusable(f"expected {setting.use} to make {_PARTS}, or a list of them, got {_shown(part)}")
+            raise _Unusable(f"expected {use} to make {_PARTS}, or a list of them, got {_shown(part)}")
     return parts
 
 
@@ -214,35 +349,35 @@ def _is_sink_kind(candidate: object) -> TypeGuard[SinkKind]:
     return makes_sinks and isinstance(getattr(candidate, "type", None), str)
 
 
-def _add(plugins: Plugins, names: _Names, part: object) -> None:
+def _add(parts: Parts, names: _Names, part: object) -> None:
     # What makes sinks is known by the type of these.
     wanted = "type" if _is_sink_kind(part) or (_is_reader(part) and not _is_code_host(part)) else "name"
     name = getattr(part, wanted, None)
     if not isinstance(name, str) or not name:
         raise _Unusable(f"expected {_shown(part)} to have a text as its {wanted}, got {name!r}")
     if isinstance(part, Processor):
-        plugins.processors.append(part)
+        parts.processors.append(part)
     elif isinstance(part, IncrementalEntityProvider):
         _take_provider(names, name)
-        plugins.incremental.append(part)
+        parts.incremental.append(part)
     elif isinstance(part, Plugin):
         _take(names.plugins, name, "a plugin with a name")
-        plugins.reacting.append(part)
+        parts.reacting.append(part)
     elif _is_provider(part):
         _take_provider(names, name)
-        plugins.providers.append(part)
+        parts.providers.append(part)
     elif _is_policy(part):
-        plugins.policies.append(part)
+        parts.policies.append(part)
     elif _is_code_host(part):
-        plugins.code_hosts.append(part)
+        parts.code_hosts.append(part)
     elif _is_reader(part):
-        plugins.readers.append(part)
+        parts.readers.append(part)
     elif _is_sink_kind(part):
         options = getattr(part, "options", None)
         if isinstance(options, str) or not isinstance(options, Sequence):
             raise _Unusable(f"expected {_shown(part)} to have a list of texts as its options, got {options!r}")
         _take(names.sinks, name, "a kind of sinks with a type")
-        plugins.sinks.append(part)
+        parts.sinks.append(part)
 
 
 def _take_provider(names: _Names, name: str) -> None:

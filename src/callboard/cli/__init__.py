@@ -22,6 +22,7 @@ _COMMANDS = (
     "mirror",
     "push",
     "providers",
+    "plugins",
     "subscriptions",
     "version",
 )
