@@ -72,14 +72,9 @@ def test_plugins_are_listed_with_their_distributions_and_all_that_there_is_in_it
     ]
     assert answer.returncode == 1
     assert answer.stderr.splitlines() == [
-        "callboard: acme-plugins 2.1: expected acme_code:broken to make a provider, an incremental provider,"
-        " a processor, a policy, a reader, a code host, a kind of sinks or a Plugin, got ValueError: no board;"
-        " callboard.plugins can give it options, or disable it: use: broken"
+        (
+            "callboard: acme-plugins 2.1: expected acme_code:broken to make a provider, an incremental provider,"
+            " a processor, a policy, a reader, a code host, a kind of sinks or a Plugin, got ValueError: no board;"
+            " callboard.plugins can give it options, or disable it: use: broken"
+        )
     ]
-
-
-def test_without_plugins_the_built_in_parts_are_listed(callboard: Run, tmp_path: Path) -> None:
-    answer = callboard("plugins", cwd=tmp_path)
-
-    assert answer.returncode == 0
-    assert answer.stdout.startswith("no plugins\n\nproviders:   config, locations\n")
