@@ -116,7 +116,7 @@ class OnlyOnce(Boards):
     ("kind", "case", "words"),
     [
         (NamedByChance, "its_name_is_fit_and_always_the_same", "name must be the same for every object"),
-        (WithASlash, "its_name_is_fit_and_always_the_same", "letters, digits, dots, underscores and hyphens"),
+        (WithASlash, "its_name_is_fit_and_always_the_same", "letters, digits, dots, colons, underscores and hyphens"),
         (NeverReturning, "connect_returns", "connect was not through after 0.2 s: long-running work belongs in a task"),
         (Silent, "it_delivers_after_connect", "the first delivery after connect was not through after 0.2 s"),
         (Dated, "its_entities_are_json", "/spec/since is datetime.date(2026, 1, 1), of the type date"),

@@ -31,7 +31,7 @@ class IncrementalProviderCases(OfferCases):
             must_be_name(provider, again)
             must(
                 NAME.fullmatch(provider.name),
-                "the name of a provider is of letters, digits, dots, underscores and hyphens, at most 63;"
+                "the name of a provider is of letters, digits, dots, colons, underscores and hyphens, at most 63;"
                 f" got {provider.name!r}",
             )
 

@@ -11,7 +11,7 @@ from callboard.testing.conformance.offers import OfferCases, by_ref, differing
 from callboard.testing.conformance.verdicts import fail, must, must_be_async, must_be_name
 from callboard.testing.connections import FakeConnection
 
-NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
+NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._:-]{0,61}[A-Za-z0-9])?")
 
 
 class ProviderCases(OfferCases):
@@ -37,7 +37,7 @@ class ProviderCases(OfferCases):
             must_be_name(provider, again)
             must(
                 NAME.fullmatch(provider.name),
-                "the name of a provider is of letters, digits, dots, underscores and hyphens, at most 63;"
+                "the name of a provider is of letters, digits, dots, colons, underscores and hyphens, at most 63;"
                 f" got {provider.name!r}",
             )
 
