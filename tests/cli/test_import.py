@@ -1,0 +1,68 @@
+"""`callboard import`: what another catalog has is copied once, and held against what is here."""
+
+import json
+
+from callboard.client import CatalogClient
+from tests.cli.conftest import ENTITIES, Run, Server
+from tests.harness import component
+from tests.moving.backstages import FakeBackstage, shown
+
+LOCATIONS = 12
+"""So many of the example's entities are Locations of files, which stay where the files are."""
+
+
+def test_a_catalog_is_copied_and_is_the_same_here_and_a_second_run_copies_nothing(
+    callboard: Run, server: Server, writable: Server
+) -> None:
+    there = ("import", "backstage", server.url, "--server", writable.url, "--provider", "moved", "--output", "json")
+
+    tried = callboard(*there, "--dry-run", "--compare")
+    first = callboard(*there, "--compare")
+    again = callboard(*there, "--compare")
+    with CatalogClient(writable.url) as catalog:
+        till = catalog.get_provider_entity("moved", "component:default/cashier").entity
+        till["metadata"]["title"] = "Another till"
+        catalog.put_provider_entity("moved", till, wait=20)
+        changed = callboard("import", "backstage", server.url, "--server", writable.url, "--dry-run", "--compare")
+        catalog.forget_provider("moved")
+
+    would, did, unchanged = (json.loads(run.stdout) for run in (tried, first, again))
+    count = ENTITIES - LOCATIONS
+    assert (tried.returncode, would["written"]["added"], would["differingCount"]) == (1, count, count)
+    assert (first.returncode, did["written"]["added"], did["differing"]) == (0, count, [])
+    assert did["entities"] == {"unreadable": LOCATIONS, "copied": count}
+    assert [each["entityRef"] for each in did["unprocessed"]] == ["component:default/nobodys-robot"]
+    assert (again.returncode, unchanged["written"]["added"], unchanged["written"]["unchanged"]) == (0, 0, count)
+    assert "component:default/cashier:\n  metadata.title: " in changed.stdout
+    assert f"compared: {count - 1} of {count} entities are as they are there" in changed.stdout
+    assert changed.returncode == 1
+
+
+def test_locations_are_registered_and_what_cannot_be_read_is_named(callboard: Run, writable: Server) -> None:
+    location: dict[str, object] = {"id": "1", "type": "url", "target": "https://nowhere.example/all.yaml"}
+    files: dict[str, object] = {"id": "2", "type": "file", "target": "/srv/all.yaml"}
+    brought = shown(component("brought", location="url:https://nowhere.example/all.yaml"))
+    fake = FakeBackstage(entities=[brought], locations=[location, files], token="s3cret")  # type: ignore[list-item]
+
+    with fake.served() as url:
+        refused = callboard("import", "backstage", url, "--server", writable.url, CALLBOARD_FROM_TOKEN="wrong")
+        moved = callboard(
+            *("import", "backstage", url, "--server", writable.url, "--provider", "nothing", "--compare"),
+            *("--timeout", "20", "--from-token", "s3cret"),
+        )
+
+    assert refused.returncode == 1
+    assert refused.stderr.splitlines()[-1].startswith(f"callboard: {url} wants to know who asks (Missing credentials)")
+    with CatalogClient(writable.url) as catalog:
+        registered = [each for each in catalog.get_locations() if each.target == "https://nowhere.example/all.yaml"]
+        catalog.remove_location(registered[0].id)
+    assert "locations: 2 there, 1 registered, 0 here already\n  ! file:/srv/all.yaml: " in moved.stdout
+    assert "component:default/brought: is not here" in moved.stdout
+    assert moved.returncode == 1
+
+
+def test_a_catalog_is_not_copied_into_itself(callboard: Run, writable: Server) -> None:
+    answer = callboard("import", "backstage", f"{writable.url}/api/catalog", "--server", writable.url)
+
+    assert answer.returncode == 1
+    assert "is the catalog itself; expected another one" in answer.stderr
