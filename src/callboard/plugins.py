@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeGuard
 
-from callboard import distributions
+from callboard import __version__, distributions
 from callboard.distributions import Distribution, EntryPoint
 from callboard.errors import InvalidConfiguration
 from callboard.extend import (
@@ -165,7 +165,8 @@ def has_any(settings: Settings) -> bool:
 
 def _wanted(settings: Settings) -> Iterator[_Wanted]:
     for source in bundled(settings):
-        loaded = Loaded(name=source.key, use=source.use, at=source.key)
+        own = Distribution("callboard", __version__)
+        loaded = Loaded(name=source.key, use=source.use, at=source.key, distribution=own)
         yield _Wanted(loaded=loaded, place=source.key, parts=functools.partial(_made_by, source))
     installed = distributions.entry_points()
     named: set[EntryPoint] = set()
