@@ -61,6 +61,26 @@ def test_locations_are_registered_and_what_cannot_be_read_is_named(callboard: Ru
     assert moved.returncode == 1
 
 
+def test_a_copy_is_handed_over_to_a_source_that_has_begun_to_bring_it(callboard: Run, writable: Server) -> None:
+    fake = FakeBackstage(entities=[shown(component(name, location="ldap://people")) for name in ("ann", "bob")])
+    with fake.served() as url, CatalogClient(writable.url) as catalog:
+        again = ("import", "backstage", url, "--server", writable.url, "--provider", "handing", "--output", "json")
+        callboard(*again)
+        catalog.push_delta("directory", [component("ann", title="Ann")], (), wait=20)
+
+        answer = callboard(*again)
+        catalog.provider_status("directory", wait=20)
+
+        ann = catalog.get_entity_by_ref("component:default/ann")
+        left = [each["metadata"]["name"] for each in catalog.iterate_provider_entities("handing")]
+        for name in ("handing", "directory"):
+            catalog.forget_provider(name)
+    told = json.loads(answer.stdout)
+    assert told["entities"] == {"there": 1, "copied": 1}
+    assert told["written"]["removed"] == 1
+    assert (ann["spec"]["title"], left) == ("Ann", ["bob"])
+
+
 def test_a_catalog_is_not_copied_into_itself(callboard: Run, writable: Server) -> None:
     answer = callboard("import", "backstage", f"{writable.url}/api/catalog", "--server", writable.url)
 

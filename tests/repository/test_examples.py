@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,6 +19,7 @@ from callboard.model.json import JsonObject
 from callboard.plugins import load
 from tests.flows.receiver import webhook_receiver
 from tests.harness import Catalog, component, offered
+from tests.testing.verdicts import verdicts
 
 DOCS = Path(__file__).parents[2] / "docs"
 TICKER = Path(__file__).parents[2] / "examples/plugins/ticker"
@@ -32,13 +34,15 @@ def blocks(page: str) -> list[str]:
 
 
 def test_the_processor_of_the_guide_does_what_the_guide_says() -> None:
-    written, tried = blocks("howto/write-a-processor.md")
-    names: dict[str, object] = {}
+    written, tried, cases = blocks("howto/write-a-processor.md")
+    names: dict[str, Any] = {}
 
     exec(compile(written, "write-a-processor.md", "exec"), names)
     exec(compile(tried, "write-a-processor.md", "exec"), names)
+    exec(compile(cases, "write-a-processor.md", "exec"), names)
 
     assert type(names["outcome"]).__name__ == "Completed"
+    assert verdicts(names["TestOnCall"]()) == {}
 
 
 def test_the_consumers_of_the_events_page_are_python() -> None:
