@@ -2,6 +2,10 @@
 
 import json
 
+import pytest
+from click.testing import CliRunner
+
+from callboard.cli import program
 from callboard.client import CatalogClient
 from tests.cli.conftest import ENTITIES, Run, Server
 from tests.harness import component
@@ -81,8 +85,24 @@ def test_a_copy_is_handed_over_to_a_source_that_has_begun_to_bring_it(callboard:
     assert (ann["spec"]["title"], left) == ("Ann", ["bob"])
 
 
-def test_a_catalog_is_not_copied_into_itself(callboard: Run, writable: Server) -> None:
-    answer = callboard("import", "backstage", f"{writable.url}/api/catalog", "--server", writable.url)
+def test_a_password_in_an_address_is_refused_and_not_repeated() -> None:
+    answer = CliRunner().invoke(program, ["import", "backstage", "http://jane:s3cret@backstage:7007"])
 
-    assert answer.returncode == 1
-    assert "is the catalog itself; expected another one" in answer.stderr
+    assert answer.exit_code == 2
+    assert "no user and no password" in answer.output
+    assert "s3cret" not in answer.output
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("http://127.0.0.1:7007/api/catalog", "is the catalog itself; expected another one"),
+        ("backstage:7007", "is not the URL of a server; expected something like http"),
+        ("http://[", "is not the URL of a server"),
+    ],
+)
+def test_an_address_that_cannot_be_meant_is_refused(url: str, words: str) -> None:
+    answer = CliRunner().invoke(program, ["import", "backstage", url, "--server", "http://127.0.0.1:7007"])
+
+    assert answer.exit_code == 1
+    assert words in answer.output

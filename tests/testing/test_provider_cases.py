@@ -12,6 +12,7 @@ from callboard.extend import (
     Full,
     Offered,
     ProviderConnection,
+    Webhook,
 )
 from callboard.testing.conformance import (
     ProviderCases,
@@ -112,6 +113,16 @@ class OnlyOnce(Boards):
             await super().connect(connection)
 
 
+class Hearing(Boards):
+    async def on_webhook(self, webhook: Webhook, connection: ProviderConnection) -> None:
+        await connection.apply(self.delivery())
+
+
+class Stumbling(Boards):
+    async def on_webhook(self, webhook: Webhook, connection: ProviderConnection) -> None:
+        webhook.body["repository"]["full_name"]  # type: ignore[index, call-overload]
+
+
 @pytest.mark.parametrize(
     ("kind", "case", "words"),
     [
@@ -126,6 +137,8 @@ class OnlyOnce(Boards):
         (Repeating, "no_set_has_an_entity_twice", "component:default/main is offered 2 times in one mutation"),
         (Counting, "every_engine_delivers_the_same", "offers another component:default/main: nothing in an entity may"),
         (KeyedByNumber, "its_location_keys_are_texts", "expected a text as location_key, got 5"),
+        (Hearing, "webhooks_of_other_systems_change_nothing", "on_webhook applied something for a webhook of an un"),
+        (Stumbling, "webhooks_of_other_systems_change_nothing", "on_webhook raised KeyError for a webhook of an unkn"),
         (OnlyOnce, "connect_can_be_called_again_after_a_failure", "the first delivery after connect was not through"),
     ],
 )

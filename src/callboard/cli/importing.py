@@ -88,6 +88,11 @@ def command(
     from callboard.client.core import base_of
     from callboard.moving.backstage import Backstage
 
+    if "@" in url.partition("//")[2].partition("/")[0]:
+        # Addresses are told in errors and in the list of processes.
+        raise click.UsageError(
+            "URL must have no user and no password in it; --from-token is for what proves who reads."
+        )
     if base_of(url) == base_of(server):
         raise InvalidInput(f"{url} is the catalog itself; expected another one")
     with (

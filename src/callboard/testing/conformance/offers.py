@@ -5,14 +5,33 @@ from collections.abc import Iterable, Sequence
 from callboard.builtin.kinds import BuiltinKindsProcessor
 from callboard.builtin.policies import default_policies
 from callboard.errors import InvalidEntity, InvalidInput
-from callboard.extend import JsonObject, Offered, Run
+from callboard.extend import (
+    EntityProvider,
+    HearsWebhooks,
+    IncrementalEntityProvider,
+    JsonObject,
+    Offered,
+    Run,
+    Webhook,
+)
 from callboard.model import json
 from callboard.model.entities import check_envelope, entity_ref, location_of, origin_of
 from callboard.testing.conformance.verdicts import Cases, fail, must, not_json
+from callboard.testing.connections import FakeConnection
+
+_BODIES: tuple[JsonObject, ...] = (
+    {},
+    {"ref": None, "repository": 5, "commits": "none"},
+    {"ref": "refs/heads/main", "repository": {"full_name": "acme/till"}, "commits": [{"added": [None]}]},
+)
 
 
 class OfferCases(Cases):
     """The cases of all that offers entities."""
+
+    def make(self) -> EntityProvider | IncrementalEntityProvider:
+        """A new provider, connected with nothing, over a source that stands still."""
+        raise NotImplementedError("make must return a new provider")
 
     async def offers(self) -> Sequence[Offered]:
         """All that a new object offers."""
@@ -79,6 +98,28 @@ class OfferCases(Cases):
             for each in await self.offers():
                 key = each.location_key
                 must(key is None or (isinstance(key, str) and key), f"expected a text as location_key, got {key!r}")
+
+        self.run_case(case())
+
+    def test_webhooks_of_other_systems_change_nothing(self) -> None:
+        """A provider that hears webhooks is told of all of them, whatever they hold."""
+
+        async def case() -> None:
+            for body in _BODIES:
+                provider, connection = self.make(), FakeConnection()
+                if not isinstance(provider, HearsWebhooks):
+                    return
+                webhook = Webhook(system="conformance", event="unknown", body=body)
+                try:
+                    await self.in_time(provider.on_webhook(webhook, connection), "on_webhook")
+                except AssertionError:
+                    raise
+                except Exception as error:  # noqa: BLE001 - whatever it is, it is told
+                    fail(f"on_webhook raised {type(error).__name__} for a webhook of an unknown system: {error}", error)
+                must(
+                    not connection.mutations and not connection.refreshed,
+                    "on_webhook applied something for a webhook of an unknown system: look at webhook.system",
+                )
 
         self.run_case(case())
 
