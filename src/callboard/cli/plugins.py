@@ -13,7 +13,8 @@ from callboard.model.json import JsonObject, JsonValue
 
 if TYPE_CHECKING:
     from callboard.distributions import Distribution
-    from callboard.plugins import Loaded, Parts, Plugins
+    from callboard.parts import Parts
+    from callboard.plugins import Loaded, Plugins
     from callboard.processing.pipeline import Pipeline
     from callboard.settings import Settings
 
