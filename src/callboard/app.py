@@ -273,12 +273,18 @@ def _wake(rounds: Sequence[Rounds]) -> None:
 
 
 def plugins_of(settings: Settings, outside: Outside | None = None) -> Plugins:
-    """The plugins that the configuration names. Raises InvalidConfiguration when one of them can't be used.
+    """All plugins of an installation. Raises InvalidConfiguration when one of them can't be used.
 
     Without the *outside* they are only checked.
     """
     own = sink_kinds(settings, SystemClock())
     return plugins.load(settings, outside=outside, taken=(CONFIGURED, REGISTERED), sink_types=(*own, HANDLER))
+
+
+def surveyed_plugins(settings: Settings) -> Plugins:
+    """The same, to be looked at: what can't be used stands beside what can."""
+    own = sink_kinds(settings, SystemClock())
+    return plugins.survey(settings, taken=(CONFIGURED, REGISTERED), sink_types=(*own, HANDLER))
 
 
 def outside_of(settings: Settings, client: httpx2.AsyncClient, clock: Clock, budgets: Budgets) -> Outside:

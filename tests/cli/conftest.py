@@ -81,13 +81,13 @@ def callboard(environment: dict[str, str]) -> Run:
     """Runs a command to its end."""
 
     def run(
-        *arguments: str | Path, stdin: str | None = None, cwd: Path | None = None
+        *arguments: str | Path, stdin: str | None = None, cwd: Path | None = None, **more: str
     ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [*CALLBOARD, *map(str, arguments)],
             input=stdin,
             cwd=cwd,
-            env=environment,
+            env=environment | more,
             capture_output=True,
             text=True,
             timeout=60,

@@ -2,8 +2,13 @@
 
 import ast
 import asyncio
+import os
 import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,12 +19,14 @@ from callboard.model.json import JsonObject
 from callboard.plugins import load
 from tests.flows.receiver import webhook_receiver
 from tests.harness import Catalog, component, offered
+from tests.testing.verdicts import verdicts
 
 DOCS = Path(__file__).parents[2] / "docs"
 TICKER = Path(__file__).parents[2] / "examples/plugins/ticker"
 DEPRECATIONS = Path(__file__).parents[2] / "examples/plugins/deprecations"
 
-_BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_FLAGS = re.MULTILINE | re.DOTALL
+_BLOCK = re.compile(r"^```python\n(.*?)^```$", _FLAGS)
 
 
 def blocks(page: str) -> list[str]:
@@ -27,13 +34,15 @@ def blocks(page: str) -> list[str]:
 
 
 def test_the_processor_of_the_guide_does_what_the_guide_says() -> None:
-    written, tried = blocks("howto/write-a-processor.md")
-    names: dict[str, object] = {}
+    written, tried, cases = blocks("howto/write-a-processor.md")
+    names: dict[str, Any] = {}
 
     exec(compile(written, "write-a-processor.md", "exec"), names)
     exec(compile(tried, "write-a-processor.md", "exec"), names)
+    exec(compile(cases, "write-a-processor.md", "exec"), names)
 
     assert type(names["outcome"]).__name__ == "Completed"
+    assert verdicts(names["TestOnCall"]()) == {}
 
 
 def test_the_consumers_of_the_events_page_are_python() -> None:
@@ -43,13 +52,53 @@ def test_the_consumers_of_the_events_page_are_python() -> None:
         assert "urllib" in compile(consumer, "events.md", "exec").co_names
 
 
-def test_the_plugin_of_the_guide_is_that_of_the_example() -> None:
-    example = (TICKER / "ticker.py").read_text("utf-8")
+def test_the_distribution_of_the_guide_is_that_of_the_example() -> None:
+    head, boards, listings, around, providers, cases = blocks("howto/write-a-provider.md")
+    (project,) = re.findall(r"^```toml\n(.*?)^```$", (DOCS / "howto/write-a-provider.md").read_text("utf-8"), _FLAGS)
 
-    boards, listings, around, providers = blocks("howto/write-a-provider.md")
-
-    assert [block for block in (boards, listings, providers) if block not in example] == []
+    assert f"{head}\n\n{boards}\n\n{listings}\n\n{providers}" == (TICKER / "ticker.py").read_text("utf-8")
+    assert project == (TICKER / "pyproject.toml").read_text("utf-8")
+    assert cases == (TICKER / "test_ticker.py").read_text("utf-8")
     ast.parse(f"class Source:\n{around}")
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where pip has installed the distribution of the guide, without a network."""
+    folder = tmp_path_factory.mktemp("distribution")
+    shutil.copytree(TICKER, folder / "ticker", ignore=shutil.ignore_patterns("__pycache__"))
+    offline = ("--no-index", "--no-deps", "--no-build-isolation", "--disable-pip-version-check", "--quiet")
+    arguments = ("-m", "pip", "install", *offline, "--target", str(folder / "site"), str(folder / "ticker"))
+    subprocess.run([sys.executable, *arguments], check=True, timeout=120)
+    return folder / "site"
+
+
+def ran(site: Path, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """A Python program in which the distribution is installed."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith(("CALLBOARD_", "APP_CONFIG_"))}
+    return subprocess.run(
+        [sys.executable, *arguments],
+        env=own | {"PYTHONPATH": str(site)},
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+def test_the_distribution_of_the_guide_is_listed_when_it_is_installed(site: Path, tmp_path: Path) -> None:
+    answer = ran(site, "-m", "callboard", "plugins", cwd=tmp_path)
+
+    assert "ticker  callboard-ticker 1.0  (installed)  provider ticker-boards, incremental" in answer.stdout
+    assert "providers:   config, locations, ticker-boards, ticker-listings" in answer.stdout
+
+
+def test_the_distribution_of_the_guide_passes_the_conformance_cases(site: Path, tmp_path: Path) -> None:
+    shutil.copy(TICKER / "test_ticker.py", tmp_path)
+
+    answer = ran(site, "-m", "pytest", "-q", "-p", "no:cacheprovider", cwd=tmp_path)
+
+    assert re.search(r"^2\d passed in ", answer.stdout, re.MULTILINE), answer.stdout + answer.stderr
 
 
 def test_the_handlers_of_the_guide_are_those_of_the_example() -> None:
@@ -94,8 +143,10 @@ def api(name: str, lifecycle: str) -> JsonObject:
     return {**component(name, **spec), "kind": "API"}
 
 
-async def test_the_providers_of_the_example_deliver(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(TICKER))
+async def test_the_providers_of_the_guide_deliver_when_they_are_installed(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch, site: Path
+) -> None:
+    monkeypatch.syspath_prepend(str(site))
     settings = configuration.read(configuration.load([TICKER / "app-config.yaml"], {}))
     exchange = Catalog(catalog.database, catalog.clock, catalog.host, settings, catalog.client)
     (rounds,) = exchange.engine.rounds

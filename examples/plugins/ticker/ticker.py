@@ -79,8 +79,8 @@ class Listings(IncrementalEntityProvider):
 
 
 def providers(context: PluginContext) -> list[EntityProvider | IncrementalEntityProvider]:
-    """What `callboard.plugins` names: makes the parts of the plugin, as its options say."""
-    boards, listed = context.options.get("boards"), context.options.get("listed", 250)
+    """What the entry point names: makes the parts of the plugin, as its options say."""
+    boards, listed = context.options.get("boards", ["main-board"]), context.options.get("listed", 250)
     if not isinstance(boards, list) or not boards or not isinstance(listed, int):
         raise ValueError("expected boards, a list of names, and listed, a number")
     return [Boards([str(name) for name in boards]), Listings(listed, str(boards[0]))]

@@ -21,10 +21,15 @@ _COMMANDS = (
     "tail",
     "mirror",
     "push",
+    "import",
     "providers",
+    "plugins",
     "subscriptions",
     "version",
 )
+
+_MODULES = {"import": "importing"}
+"""Where the name of a command can't be that of a module."""
 
 
 class _Commands(click.Group):
@@ -36,7 +41,7 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
-        module = importlib.import_module(f"callboard.cli.{cmd_name}")
+        module = importlib.import_module(f"callboard.cli.{_MODULES.get(cmd_name, cmd_name)}")
         command: click.Command = module.command
         return command
 

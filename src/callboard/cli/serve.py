@@ -19,10 +19,11 @@ Example:
 @options.server_flags
 def command(**flags: Any) -> None:
     """Run PostgreSQL (unless one is configured), engines and APIs, until SIGTERM or Ctrl-C."""
+    from callboard import plugins
     from callboard.server import Server
 
     settings = options.server_settings(**flags)
-    if settings.callboard.plugins:
+    if plugins.has_any(settings):
         # What is wrong with one is told here, and not by processes that are started again and again.
         from callboard import app
 

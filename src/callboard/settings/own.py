@@ -18,6 +18,7 @@ from callboard.settings.subscriptions import SubscriptionSettings
 from callboard.settings.values import JsonValue, Value
 
 _OBJECT = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
+_ENTRY_POINT = re.compile(r"\w(?:[\w.-]*\w)?")
 
 
 class LogFormat(StrEnum):
@@ -56,12 +57,12 @@ class ProcessingSettings:
 
 def _object(value: Value) -> str:
     text = forms.text_of(value)
-    if not _OBJECT.fullmatch(text):
+    if not (_OBJECT.fullmatch(text) or _ENTRY_POINT.fullmatch(text)):
         raise forms.Refused
     return text
 
 
-_USE: Final = Form('a text such as "package.module:object"', _object)
+_USE: Final = Form('a text such as "package.module:object", or the name of an installed plugin', _object)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +70,16 @@ class PluginSetting:
     """Code that feeds or shapes the catalog and is no part of Callboard."""
 
     use: Annotated[str, _USE]
-    """The module, and the object in it: a provider, a processor, a policy, a reader, a kind of sinks or a `Plugin` with
-    handlers of events, or what makes some of these. The module must be installed beside Callboard, or lie in a folder
-    that `PYTHONPATH` names."""
+    """The name of an entry point by which an installed distribution says that it has a plugin, or a module and the
+    object in it: a provider, a processor, a policy, a reader, a code host, a kind of sinks or a `Plugin` with handlers
+    of events, or what makes some of these. The module must be installed beside Callboard, or lie in a folder that
+    `PYTHONPATH` names."""
 
     options: Raw = field(default_factory=dict[str, JsonValue], repr=False)
     """What the plugin is told, handed to it as it is."""
+
+    disabled: bool = False
+    """Whether it is left out, although it is named here or installed. `callboard plugins` lists it all the same."""
 
     at: Annotated[str, Computed()] = ""
     """Where that was said."""
@@ -203,7 +208,8 @@ class CallboardSettings:
 
     plugins: tuple[Annotated[PluginSetting, Shorthand(_PLUGIN), Adjusted(_placed)], ...] = ()
     """Code that is loaded by engines and APIs at their start, in this order. A text is the `use` of a plugin without
-    options."""
+    options. What is installed with an entry point in the group `callboard` is loaded in any case, behind these; name it
+    here to give it options, another place, or to disable it."""
 
     removal_guard: RemovalGuardSettings = field(default_factory=RemovalGuardSettings)
     """How much a provider may withdraw at once."""
