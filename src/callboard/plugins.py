@@ -95,6 +95,8 @@ _BUNDLED: Sequence[Bundled] = (
     Bundled("integrations.github", "callboard.builtin.hosts.github:code_hosts"),
     Bundled("catalog.providers.github", "callboard.builtin.hosts.github:discovery"),
     Bundled("catalog.providers.githubOrg", "callboard.builtin.hosts.github:organizations"),
+    Bundled("integrations.gitlab", "callboard.builtin.hosts.gitlab:code_hosts"),
+    Bundled("catalog.providers.gitlab", "callboard.builtin.hosts.gitlab:discovery"),
 )
 
 
