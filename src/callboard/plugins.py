@@ -97,6 +97,8 @@ _BUNDLED: Sequence[Bundled] = (
     Bundled("catalog.providers.githubOrg", "callboard.builtin.hosts.github:organizations"),
     Bundled("integrations.gitlab", "callboard.builtin.hosts.gitlab:code_hosts"),
     Bundled("catalog.providers.gitlab", "callboard.builtin.hosts.gitlab:discovery"),
+    Bundled("integrations.gitea", "callboard.builtin.hosts.gitea:code_hosts"),
+    Bundled("catalog.providers.gitea", "callboard.builtin.hosts.gitea:discovery"),
 )
 
 

@@ -12,6 +12,7 @@ import re
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
+from urllib.parse import parse_qsl, urlsplit
 
 import httpx2
 
@@ -113,6 +114,14 @@ class Answer:
         """Where the next page is, by the header `Link`."""
         match = _NEXT.search(self.headers.get("link", ""))
         return match[1] if match else None
+
+    @property
+    def following(self) -> Mapping[str, str] | None:
+        """The parameters of the next page; None when this is the last one.
+
+        Only them: a host may be known to itself under an address at which it can't be reached from here.
+        """
+        return None if self.next is None else dict(parse_qsl(urlsplit(self.next).query))
 
 
 class Api:

@@ -13,7 +13,6 @@ from callboard.builtin.hosts.discovery import Found, delta, has_wildcards, offer
 from callboard.builtin.hosts.gitlab.installations import Installation, installation_of, project_path
 from callboard.builtin.hosts.gitlab.projects import Filter, Project, ProviderOptions, project_of
 from callboard.builtin.hosts.gitlab.questions import Questions
-from callboard.builtin.hosts.gitlab.reader import following_page
 from callboard.builtin.hosts.places import is_commit
 from callboard.builtin.hosts.repositories import Head
 from callboard.errors import LocationNotFound, Unreadable
@@ -106,7 +105,7 @@ class GitLabDiscovery(IncrementalEntityProvider):
         answer = await self._api.get(address, params={**params, **page})
         projects = [project for value in answer.list() if (project := project_of(value)) is not None]
         holding = await self._holding([project for project in projects if self._filter.admits(project)])
-        return [self._filter.found(project) for project in holding], following_page(answer.next)
+        return [self._filter.found(project) for project in holding], answer.following
 
     async def _searched(self, group: str, page: Mapping[str, str]) -> tuple[list[Found], Mapping[str, str] | None]:
         """The files that the search has on a page, and the parameters of the next page."""
@@ -124,7 +123,7 @@ class GitLabDiscovery(IncrementalEntityProvider):
             if posixpath.basename(str(hit["path"])) == posixpath.basename(self._filter.file)
             if (ref := hit.get("ref")) is None or is_commit(str(ref)) or ref == self._filter.branch(project)
         }
-        return sorted(found, key=lambda each: each.target), following_page(answer.next)
+        return sorted(found, key=lambda each: each.target), answer.following
 
     async def _holding(self, projects: Sequence[Project]) -> list[Project]:
         """Those that have the file, in as few requests as may be."""

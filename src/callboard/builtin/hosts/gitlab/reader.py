@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from urllib.parse import parse_qsl, quote, unquote, urlsplit
+from urllib.parse import quote, unquote
 
 from callboard.builtin.hosts.gitlab.installations import Installation, project_path
 from callboard.builtin.hosts.gitlab.questions import MOST, Questions
@@ -115,7 +115,7 @@ class GitLab(Repositories):
                 for entry in answer.list()
                 if isinstance(entry, dict) and entry.get("type") == "blob" and "path" in entry
             ]
-            following = following_page(answer.next)
+            following = answer.following
         return Listing(found, folder)
 
     async def branches(self, target: Target) -> Sequence[str]:
@@ -151,14 +151,6 @@ class GitLab(Repositories):
 
     def _address(self, url: str) -> Address | None:
         return under(url, self._installation.base_url) or under(url, f"https://{self._installation.host}")
-
-
-def following_page(link: str | None) -> Mapping[str, str] | None:
-    """The parameters of the page at *link*; None without one.
-
-    Only them: an installation may be known there under an address at which it can't be reached from here.
-    """
-    return None if link is None else dict(parse_qsl(urlsplit(link).query))
 
 
 def _form(address: Address) -> tuple[int, int] | None:
