@@ -99,6 +99,8 @@ _BUNDLED: Sequence[Bundled] = (
     Bundled("catalog.providers.gitlab", "callboard.builtin.hosts.gitlab:discovery"),
     Bundled("integrations.gitea", "callboard.builtin.hosts.gitea:code_hosts"),
     Bundled("catalog.providers.gitea", "callboard.builtin.hosts.gitea:discovery"),
+    Bundled("integrations.gerrit", "callboard.builtin.hosts.gerrit:code_hosts"),
+    Bundled("catalog.providers.gerrit", "callboard.builtin.hosts.gerrit:discovery"),
 )
 
 

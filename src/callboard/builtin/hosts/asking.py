@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import httpx2
 
+from callboard.clock import Clock
 from callboard.errors import CallboardError, LocationNotFound, NotAllowed, Unreadable
 from callboard.extend import Budget, Outside
 from callboard.model import json
@@ -144,6 +145,11 @@ class Api:
         self._budget = f"{credentials.name} {resource}".rstrip()
         self._slots = asyncio.Semaphore(outside.per_host)
         self._told: Budget | None = None
+
+    @property
+    def clock(self) -> Clock:
+        """The time of whoever asks."""
+        return self._outside.clock
 
     def spacing(self) -> float:
         """Seconds between two requests that leave a third of the budget for others, one at most; 0 if none is known."""

@@ -12,7 +12,6 @@ from urllib.parse import quote
 
 from callboard.builtin.hosts.discovery import Found, delta, has_wildcards, offered, pushes_to, touches
 from callboard.builtin.hosts.gitea.installations import Installation, installation_of
-from callboard.clock import Clock
 from callboard.errors import InvalidConfiguration, LocationNotFound
 from callboard.extend import (
     IncrementalEntityProvider,
@@ -58,14 +57,14 @@ class _Repository:
 class GiteaDiscovery(IncrementalEntityProvider):
     """A Location for each repository that has a catalog file."""
 
-    def __init__(self, name: str, options: DiscoveryOptions, installation: Installation, at: str, clock: Clock) -> None:
+    def __init__(self, name: str, options: DiscoveryOptions, installation: Installation, at: str) -> None:
         """Raises InvalidConfiguration when there is no path."""
         self.name = name
         self.schedule = options.schedule
         self._options = options
         self._installation = installation
         self._api = installation.api
-        self._clock = clock
+        self._clock = installation.api.clock
         self._path = options.catalog_path.strip("/")
         if not self._path:
             raise InvalidConfiguration(f"{at}.catalogPath: expected the path of a file, got none")
@@ -158,7 +157,7 @@ def discovery_of(context: PluginContext, known: Sequence[Installation]) -> list[
     for key, options in entries.items():
         at = f"{AT}.{key}"
         installation = installation_of(options.host, known, f"{at}.host")
-        providers.append(GiteaDiscovery(f"gitea-provider:{key}", options, installation, at, context.outside.clock))
+        providers.append(GiteaDiscovery(f"gitea-provider:{key}", options, installation, at))
     return providers
 
 

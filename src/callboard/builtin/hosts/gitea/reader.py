@@ -26,7 +26,7 @@ class Gitea(Repositories):
     """The repositories of one installation (an `extend.CodeHost`)."""
 
     def __init__(self, installation: Installation) -> None:
-        super().__init__(installation.host)
+        super().__init__(installation.host, installation.api.clock)
         self._installation = installation
         self._api = installation.api
 

@@ -28,7 +28,7 @@ class GitLab(Repositories):
     heads_per_request = MOST
 
     def __init__(self, installation: Installation) -> None:
-        super().__init__(installation.host)
+        super().__init__(installation.host, installation.api.clock)
         self._installation = installation
         self._api = installation.api
         self._questions = Questions(installation.api)
@@ -63,6 +63,10 @@ class GitLab(Repositories):
             slug=path,
             annotation=self.annotation,
         )
+
+    def spacing(self) -> float:
+        """What the budget allows."""
+        return self._api.spacing()
 
     async def heads(self, wanted: Sequence[Head]) -> Mapping[Head, str | CallboardError]:
         """The commits, most of them by one query."""
