@@ -33,21 +33,23 @@ type Project { id: ID! fullPath: ID! webUrl: String repository: Repository }
 type ProjectConnection { nodes: [Project] pageInfo: PageInfo! }
 type UserCore {
   id: ID! username: String! name: String! publicEmail: String state: String! webUrl: String! avatarUrl: String
+  groupMemberships(first: Int, after: String): GroupMemberConnection
 }
 enum GroupMemberRelation { DIRECT INHERITED DESCENDANTS SHARED_FROM_GROUPS }
-type GroupMember { user: UserCore }
+type GroupMember { user: UserCore group: Group }
 type GroupMemberConnection { nodes: [GroupMember] pageInfo: PageInfo! }
 type Group {
-  id: ID! fullPath: ID! name: String!
+  id: ID! fullPath: ID! name: String! description: String
   groupMembers(relations: [GroupMemberRelation!], first: Int, after: String): GroupMemberConnection
 }
 type Query {
   projects(fullPaths: [String!], first: Int): ProjectConnection
   group(fullPath: ID!): Group
+  user(username: String!): UserCore
 }
 """
 _MOST_PATHS = 50
-_CONNECTIONS = ("projects", "blobs", "groupMembers")
+_CONNECTIONS = ("projects", "blobs", "groupMembers", "groupMemberships")
 _COSTS_OF_GIT = {"tree": 1, "lastCommit": 1, "blobs": 15}
 
 
@@ -308,9 +310,13 @@ class FakeGitLab(FakeCodeHost):
                 return self.page_of(request, [self.group_payload(each) for each in below])
             case ["search"]:
                 return self._search(request, repositories)
-            case ["members", "all"]:
-                names = self._members(group, ("DIRECT", "INHERITED"))
-                return self.page_of(request, [self.user_payload(self.users[each]) for each in names])
+            case ["members", *more]:
+                names = self._members(group, ("DIRECT", "INHERITED") if more[:1] == ["all"] else ("DIRECT",))
+                found = [self.user_payload(self.users[each]) for each in names]
+                if more[-1:] in ([], ["all"]):
+                    return self.page_of(request, found)
+                one = [each for each in found if str(each["id"]) == more[-1]]
+                return httpx2.Response(200, json=one[0]) if one else _not_found("Member Not Found")
         return _not_found("Not Found")
 
     def _members(self, group: FakeGitLabGroup, relations: Sequence[str]) -> list[str]:
@@ -414,7 +420,7 @@ class FakeGitLab(FakeCodeHost):
         if cost > self.most_complexity:
             message = f"Query has complexity of {cost}, which exceeds max complexity of {self.most_complexity}"
             return httpx2.Response(200, json={"errors": [{"message": message}]})
-        root = {"projects": self._query_projects, "group": self._query_group}
+        root = {"projects": self._query_projects, "group": self._query_group, "user": self._query_user}
         result = graphql_sync(self._schema, query, root, variable_values=asked.get("variables"))
         told: dict[str, Any] = {"data": result.data}
         if result.errors:
@@ -455,10 +461,28 @@ class FakeGitLab(FakeCodeHost):
             return {"nodes": nodes, "pageInfo": {"hasNextPage": end < len(names), "endCursor": str(end)}}
 
         number = f"gid://gitlab/Group/{group.number}"
-        return {"id": number, "fullPath": group.path, "name": group.name, "groupMembers": members}
+        return {
+            "id": number,
+            "fullPath": group.path,
+            "name": group.name,
+            "description": group.description or None,
+            "groupMembers": members,
+        }
+
+    def _query_user(self, _info: object, username: str) -> Mapping[str, Any] | None:
+        return self._core(self.users[username]) if username in self.users else None
 
     def _core(self, user: FakeGitLabUser) -> Mapping[str, Any]:
+        def memberships(_info: object, first: int = 100, after: str | None = None) -> Mapping[str, Any]:
+            groups = [group for group in self._sorted_groups() if user.username in group.members]
+            nodes = [
+                {"group": {"fullPath": each.path, "name": each.name, "description": each.description or None}}
+                for each in groups[:first]
+            ]
+            return {"nodes": nodes, "pageInfo": {"hasNextPage": len(groups) > first, "endCursor": "more"}}
+
         return {
+            "groupMemberships": memberships,
             "id": f"gid://gitlab/User/{user.number}",
             "username": user.username,
             "name": user.name,

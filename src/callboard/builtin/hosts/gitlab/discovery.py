@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from urllib.parse import quote
 
 from callboard.builtin.hosts.discovery import Found, delta, has_wildcards, offered, pushes_to, touches
-from callboard.builtin.hosts.gitlab.installations import Installation, installation_of, project_path
+from callboard.builtin.hosts.gitlab.installations import Installation, group_path, installation_of, project_path
 from callboard.builtin.hosts.gitlab.projects import Filter, Project, ProviderOptions, project_of
 from callboard.builtin.hosts.gitlab.questions import Questions
 from callboard.builtin.hosts.places import is_commit
@@ -76,7 +76,7 @@ class GitLabDiscovery(IncrementalEntityProvider):
         if not self._filter.groups or self._options.use_search:
             return {"groups": [self._options.group.strip("/")]}
         found: list[str] = []
-        address = "groups" if not self._filter.group else f"groups/{_quoted(self._filter.group)}/descendant_groups"
+        address = "groups" if not self._filter.group else f"{group_path(self._filter.group)}/descendant_groups"
         if self._filter.group and self._filter.admits_group(self._options.group):
             return {"groups": [self._options.group.strip("/")]}
         async for page in self._api.pages(address, params={"per_page": 100}):
@@ -101,7 +101,7 @@ class GitLabDiscovery(IncrementalEntityProvider):
         else:
             # Only the list of all projects can be walked like that, and only like that beyond 50,000 of them.
             params |= {"pagination": "keyset", "order_by": "id", "sort": "asc"}
-        address = f"groups/{_quoted(group)}/projects" if group else "projects"
+        address = f"{group_path(group)}/projects" if group else "projects"
         answer = await self._api.get(address, params={**params, **page})
         projects = [project for value in answer.list() if (project := project_of(value)) is not None]
         holding = await self._holding([project for project in projects if self._filter.admits(project)])
@@ -109,7 +109,7 @@ class GitLabDiscovery(IncrementalEntityProvider):
 
     async def _searched(self, group: str, page: Mapping[str, str]) -> tuple[list[Found], Mapping[str, str] | None]:
         """The files that the search has on a page, and the parameters of the next page."""
-        address = f"groups/{_quoted(group)}/search" if group else "search"
+        address = f"{group_path(group)}/search" if group else "search"
         params: dict[str, str | int] = {"scope": "blobs", "search": f"filename:{self._filter.file}", "per_page": _PAGE}
         answer = await self._api.get(address, params={**params, **page})
         hits = [hit for hit in answer.list() if isinstance(hit, dict) and isinstance(hit.get("path"), str)]

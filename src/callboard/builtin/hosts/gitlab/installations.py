@@ -56,6 +56,11 @@ def project_path(project: str | int) -> str:
     return f"projects/{quote(str(project), safe='')}"
 
 
+def group_path(group: str | int) -> str:
+    """Where the API has a group, by its path or its number."""
+    return f"groups/{quote(str(group), safe='')}"
+
+
 def _installation(context: PluginContext, options: IntegrationOptions, at: str) -> Installation:
     host_url = web_address(f"https://{options.host}", f"{at}.host")
     base_url = web_address(options.base_url, f"{at}.baseUrl") if options.base_url else host_url

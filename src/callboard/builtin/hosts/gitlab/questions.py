@@ -26,7 +26,7 @@ _ADDRESS = "../graphql"
 """From that of the REST API."""
 
 
-class _TooComplex(Exception):
+class TooComplex(Exception):
     """GitLab counts what a query costs it, and has refused this one."""
 
 
@@ -42,7 +42,7 @@ class Questions:
         """The commits of those that it tells of. Raises Unreadable."""
 
         def commit(project: JsonObject) -> JsonValue:
-            return _inner(project, "repository", "tree", "lastCommit", "sha")
+            return inner(project, "repository", "tree", "lastCommit", "sha")
 
         found = await self._ask(wanted, lambda ref: f"repository{{tree{_at(ref)}{{lastCommit{{sha}}}}}}", commit)
         return {head: sha for head, sha in found.items() if isinstance(sha, str)}
@@ -51,7 +51,7 @@ class Questions:
         """Those that have a file at *path*; None when it does not answer such questions. Raises Unreadable."""
 
         def files(project: JsonObject) -> JsonValue:
-            return _inner(project, "repository", "blobs", "nodes")
+            return inner(project, "repository", "blobs", "nodes")
 
         named = json.encode([path]).decode()
         found = await self._ask(
@@ -67,17 +67,17 @@ class Questions:
         query, refs = _query(wanted, fields)
         try:
             if len(wanted) > MOST or len(query) > _MOST_CHARACTERS:
-                raise _TooComplex
-            data = await self._answer(query)
-        except _TooComplex:
+                raise TooComplex
+            data = await self.answer(query)
+        except TooComplex:
             if len(wanted) == 1:
                 return {}
             half = len(wanted) // 2
             return {**await self._ask(wanted[:half], fields, told), **await self._ask(wanted[half:], fields, told)}
         return _found(data, refs, wanted, told)
 
-    async def _answer(self, query: str) -> JsonObject:
-        """What is said to *query*; nothing, when such questions are not answered."""
+    async def answer(self, query: str) -> JsonObject:
+        """What is said to *query*; nothing, when such questions are not answered. Raises TooComplex and Unreadable."""
         try:
             said = (await self.api.ask("POST", _ADDRESS, body={"query": query})).object()
         except (NotAllowed, LocationNotFound) as error:
@@ -87,7 +87,7 @@ class Questions:
             return data
         reason = _message(errors)
         if "complexity" in reason:
-            raise _TooComplex
+            raise TooComplex
         return self._refuse(reason)
 
     def _refuse(self, reason: str) -> JsonObject:
@@ -123,7 +123,7 @@ def _found(
     by_place = {(head.ref, head.repository.lower()): head for head in wanted}
     found: dict[Head, JsonValue] = {}
     for index, ref in enumerate(refs):
-        nodes = _inner(data, f"q{index}", "nodes")
+        nodes = inner(data, f"q{index}", "nodes")
         for project in nodes if isinstance(nodes, list) else []:
             path = project.get("fullPath") if isinstance(project, dict) else None
             head = by_place.get((ref, path.lower())) if isinstance(path, str) else None
@@ -132,7 +132,7 @@ def _found(
     return found
 
 
-def _inner(value: Mapping[str, JsonValue], *names: str) -> JsonValue:
+def inner(value: Mapping[str, JsonValue], *names: str) -> JsonValue:
     """What is at the end of the way *names*; None where it ends before."""
     inner: JsonValue = dict(value)
     for name in names:
