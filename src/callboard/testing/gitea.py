@@ -54,21 +54,15 @@ class FakeGitea(FakeCodeHost):
 
     def push(self, repository: FakeRepository, files: Files, branch: str | None = None) -> dict[str, Any]:
         """Commit *files*; returns the payload of the webhook that Gitea sends then."""
-        branch = branch or repository.default_branch
-        before = repository.branches.get(branch)
-        commit = repository.commit(files, branch)
+        change = self.change(repository, files, branch)
         self.changed[repository.slug] = self.clock.now()
-        known = before.files if before else {}
-        lists: dict[str, list[str]] = {"added": [], "modified": [], "removed": []}
-        for path, content in files.items():
-            lists["removed" if content is None else "modified" if path in known else "added"].append(path)
         return {
-            "ref": f"refs/heads/{branch}",
-            "before": before.sha if before else "0" * 40,
-            "after": commit.sha,
+            "ref": change.ref,
+            "before": change.before,
+            "after": change.after,
             # What is empty is null there.
             "commits": [
-                {"id": commit.sha, "message": "Change", **{name: each or None for name, each in lists.items()}}
+                {"id": change.after, "message": "Change", **{name: each or None for name, each in change.lists.items()}}
             ],
             "total_commits": 1,
             "repository": self.payload_of(repository),

@@ -133,20 +133,14 @@ class FakeGitLab(FakeCodeHost):
 
     def push(self, repository: FakeRepository, files: Files, branch: str | None = None) -> dict[str, Any]:
         """Commit *files*; returns the payload of the webhook that GitLab sends then."""
-        branch = branch or repository.default_branch
-        before = repository.branches.get(branch)
-        commit = repository.commit(files, branch)
-        known = before.files if before else {}
-        lists: dict[str, list[str]] = {"added": [], "modified": [], "removed": []}
-        for path, content in files.items():
-            lists["removed" if content is None else "modified" if path in known else "added"].append(path)
+        change = self.change(repository, files, branch)
         return {
             "object_kind": "push",
             "event_name": "push",
-            "before": before.sha if before else "0" * 40,
-            "after": commit.sha,
-            "ref": f"refs/heads/{branch}",
-            "checkout_sha": commit.sha,
+            "before": change.before,
+            "after": change.after,
+            "ref": change.ref,
+            "checkout_sha": change.after,
             "project_id": repository.number,
             "project": {
                 "id": repository.number,
@@ -155,7 +149,7 @@ class FakeGitLab(FakeCodeHost):
                 "path_with_namespace": repository.slug,
                 "default_branch": repository.default_branch,
             },
-            "commits": [{"id": commit.sha, "message": "Change", **lists}],
+            "commits": [{"id": change.after, "message": "Change", **change.lists}],
             "total_commits_count": 1,
         }
 

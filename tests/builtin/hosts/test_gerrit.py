@@ -4,19 +4,18 @@ import asyncio
 import datetime as dt
 from collections.abc import AsyncIterator
 
-import httpx2
 import pytest
 
 from callboard.builtin.hosts import gerrit
-from callboard.builtin.hosts.gerrit import Gerrit, GerritDiscovery
+from callboard.builtin.hosts.gerrit import Gerrit
 from callboard.errors import InvalidConfiguration, InvalidRef, LocationNotFound, NotAllowed, Unreadable
-from callboard.extend import Content, NotModified, Outside, PluginConfig, PluginContext
-from callboard.extend.outside import OwnBudgets
+from callboard.extend import Content, NotModified, PluginContext
 from callboard.model.json import JsonObject, JsonValue
 from callboard.store.database import Database
 from callboard.testing import FakeClock
 from callboard.testing.gerrit import FakeGerrit
 from callboard.testing.repositories import Failure
+from tests.builtin.hosts.reading import content, context_of, targets_of
 from tests.builtin.hosts.stories import HostStory, story_of
 from tests.harness import component_yaml
 
@@ -40,25 +39,18 @@ def host(clock: FakeClock) -> FakeGerrit:
     return host
 
 
-def context_of(host: FakeGerrit, clock: FakeClock, providers: JsonObject, **entry: JsonValue) -> PluginContext:
-    outside = Outside(client=httpx2.AsyncClient(transport=host.transport), clock=clock, budgets=OwnBudgets(clock))
-    return PluginContext(PluginConfig(providers, {}, {"gerrit": [{**ENTRY, **entry}]}), {}, outside)
+def configured(host: FakeGerrit, clock: FakeClock, providers: JsonObject, **entry: JsonValue) -> PluginContext:
+    return context_of(host, clock, {"gerrit": [{**ENTRY, **entry}]}, providers)
 
 
 def reader_of(host: FakeGerrit, clock: FakeClock, **entry: JsonValue) -> Gerrit:
-    (reader,) = gerrit.code_hosts(context_of(host, clock, {}, **entry))
+    (reader,) = gerrit.code_hosts(configured(host, clock, {}, **entry))
     return reader
 
 
 @pytest.fixture
 def reader(host: FakeGerrit, clock: FakeClock) -> Gerrit:
     return reader_of(host, clock)
-
-
-async def content(reader: Gerrit, url: str, version: str | None = None) -> str:
-    read = await reader.read(url, version=version)
-    assert isinstance(read, Content), "the content is sent"
-    return read.data.decode()
 
 
 @pytest.mark.parametrize(
@@ -253,7 +245,7 @@ def test_what_the_configuration_can_not_mean_is_named_by_its_key(
     said: JsonObject = {"host": "gerrit.example.com", "query": "state=ACTIVE", **provider}
 
     with pytest.raises(InvalidConfiguration) as met:
-        gerrit.discovery(context_of(host, clock, {"gerrit": {"all": said}}, **integration))
+        gerrit.discovery(configured(host, clock, {"gerrit": {"all": said}}, **integration))
 
     assert str(met.value).startswith(f"{key}: ")
 
@@ -296,16 +288,6 @@ async def test_rounds_bring_the_catalog_files_of_projects_and_a_second_one_asks_
     assert len(await story.catalog.history()) == events
 
 
-async def everything(provider: GerritDiscovery) -> list[str]:
-    found: list[str] = []
-    page = await provider.next(None)
-    while True:
-        found += [str(each.entity["spec"]["target"]) for each in page.entities]  # type: ignore[index,call-overload]
-        if page.done:
-            return found
-        page = await provider.next(page.cursor)
-
-
 @pytest.mark.parametrize(
     ("options", "targets"),
     [
@@ -323,9 +305,9 @@ async def test_the_options_say_which_projects_count(clock: FakeClock, options: J
     host.project("b/c", {"x": ""}, default_branch="trunk")
     host.project("old", {"x": ""}, is_archived=True)
     said: JsonObject = {"host": "gerrit.example.com", "query": "state=ACTIVE", **options}
-    (provider,) = gerrit.discovery(context_of(host, clock, {"gerrit": {"all": said}}))
+    (provider,) = gerrit.discovery(configured(host, clock, {"gerrit": {"all": said}}))
 
-    assert await everything(provider) == [f"{GITILES}/{target}" for target in targets]
+    assert await targets_of(provider) == [f"{GITILES}/{target}" for target in targets]
 
 
 async def test_a_head_that_has_moved_is_followed(clock: FakeClock) -> None:
@@ -333,13 +315,13 @@ async def test_a_head_that_has_moved_is_followed(clock: FakeClock) -> None:
     for number in range(600):
         host.project(f"p{number:03}", {"x": ""})
     said: JsonObject = {"host": "gerrit.example.com", "query": "state=ACTIVE"}
-    (provider,) = gerrit.discovery(context_of(host, clock, {"gerrit": {"all": said}}))
-    assert len(await everything(provider)) == 600
+    (provider,) = gerrit.discovery(configured(host, clock, {"gerrit": {"all": said}}))
+    assert len(await targets_of(provider)) == 600
     host.forget()
 
     host.repositories["p007"].commit({"y": ""}, "trunk")
     host.repositories["p007"].default_branch = "trunk"
-    found = await everything(provider)
+    found = await targets_of(provider)
 
     assert f"{GITILES}/p007/+/refs/heads/trunk/catalog-info.yaml" in found
     assert (len(found), host.total) == (600, 5), "two pages, each with its HEADs, and one project"

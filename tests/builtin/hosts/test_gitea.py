@@ -4,20 +4,19 @@ import base64
 import datetime as dt
 from collections.abc import AsyncIterator
 
-import httpx2
 import pytest
 
 from callboard.builtin.hosts import gitea
-from callboard.builtin.hosts.gitea import Gitea, GiteaDiscovery
+from callboard.builtin.hosts.gitea import Gitea
 from callboard.errors import InvalidConfiguration, InvalidRef, LocationNotFound, NotAllowed, Unreadable
-from callboard.extend import Content, NotModified, Outside, PluginConfig, PluginContext
-from callboard.extend.outside import OwnBudgets
+from callboard.extend import Content, NotModified, PluginContext
 from callboard.model.json import JsonObject, JsonValue
 from callboard.model.repositories import System
 from callboard.store.database import Database
 from callboard.testing import FakeClock
 from callboard.testing.gitea import FakeGitea
 from callboard.testing.repositories import Failure
+from tests.builtin.hosts.reading import content, context_of, targets_of
 from tests.builtin.hosts.stories import HostStory, story_of
 from tests.harness import component_yaml
 
@@ -39,26 +38,18 @@ def host(clock: FakeClock) -> FakeGitea:
     return host
 
 
-def context_of(host: FakeGitea, clock: FakeClock, providers: JsonObject, **entry: JsonValue) -> PluginContext:
-    outside = Outside(client=httpx2.AsyncClient(transport=host.transport), clock=clock, budgets=OwnBudgets(clock))
-    integrations: JsonObject = {"gitea": [{"host": host.host, "password": "t0ken", **entry}]}
-    return PluginContext(PluginConfig(providers, {}, integrations), {}, outside)
+def configured(host: FakeGitea, clock: FakeClock, providers: JsonObject, **entry: JsonValue) -> PluginContext:
+    return context_of(host, clock, {"gitea": [{"host": host.host, "password": "t0ken", **entry}]}, providers)
 
 
 def reader_of(host: FakeGitea, clock: FakeClock, **entry: JsonValue) -> Gitea:
-    (reader,) = gitea.code_hosts(context_of(host, clock, {}, **entry))
+    (reader,) = gitea.code_hosts(configured(host, clock, {}, **entry))
     return reader
 
 
 @pytest.fixture
 def reader(host: FakeGitea, clock: FakeClock) -> Gitea:
     return reader_of(host, clock)
-
-
-async def content(reader: Gitea, url: str, version: str | None = None) -> str:
-    read = await reader.read(url, version=version)
-    assert isinstance(read, Content), "the content is sent"
-    return read.data.decode()
 
 
 @pytest.mark.parametrize(
@@ -248,7 +239,7 @@ async def test_a_forbidden_file_says_whose_credentials_are_too_weak(host: FakeGi
 def test_what_the_configuration_can_not_mean_is_named_by_its_key(
     host: FakeGitea, clock: FakeClock, key: str, integration: JsonObject, provider: JsonObject
 ) -> None:
-    context = context_of(host, clock, {"gitea": {"all": provider}}, **integration)
+    context = configured(host, clock, {"gitea": {"all": provider}}, **integration)
 
     with pytest.raises(InvalidConfiguration) as met:
         gitea.discovery(context)
@@ -339,16 +330,6 @@ async def test_webhooks_of_others_are_not_meant(story: HostStory) -> None:
     assert len(await story.catalog.history()) == before
 
 
-async def everything(provider: GiteaDiscovery) -> list[str]:
-    found: list[str] = []
-    page = await provider.next(None)
-    while True:
-        found += [str(each.entity["spec"]["target"]) for each in page.entities]  # type: ignore[index,call-overload]
-        if page.done:
-            return found
-        page = await provider.next(page.cursor)
-
-
 @pytest.mark.parametrize(
     ("options", "targets"),
     [
@@ -365,27 +346,27 @@ async def test_the_options_say_which_files_count(clock: FakeClock, options: Json
     host.add("acme", "two", {"catalog-info.yaml": ""}, default_branch="trunk")
     host.add("acme", "empty")
     said: JsonObject = {"host": "gitea.example.com", "organization": "acme", **options}
-    (provider,) = gitea.discovery(context_of(host, clock, {"gitea": {"all": said}}))
+    (provider,) = gitea.discovery(configured(host, clock, {"gitea": {"all": said}}))
 
-    assert await everything(provider) == [f"{ROOT}/{target}" for target in targets]
+    assert await targets_of(provider) == [f"{ROOT}/{target}" for target in targets]
 
 
 async def test_what_has_changed_in_the_second_of_a_look_is_looked_at_again(clock: FakeClock) -> None:
     host = FakeGitea(clock=clock)
     repository = host.add("acme", "one", {"README.md": ""})
     said: JsonObject = {"host": "gitea.example.com", "organization": "acme"}
-    (provider,) = gitea.discovery(context_of(host, clock, {"gitea": {"all": said}}))
-    assert await everything(provider) == []
+    (provider,) = gitea.discovery(configured(host, clock, {"gitea": {"all": said}}))
+    assert await targets_of(provider) == []
 
     repository.commit({"catalog-info.yaml": ""})
 
-    assert await everything(provider) == [f"{ROOT}/one/src/branch/main/catalog-info.yaml"]
+    assert await targets_of(provider) == [f"{ROOT}/one/src/branch/main/catalog-info.yaml"]
 
 
 async def test_an_organization_that_is_not_there_is_an_error_and_no_empty_list(clock: FakeClock) -> None:
     host = FakeGitea(clock=clock)
     said: JsonObject = {"host": "gitea.example.com", "organization": "acme"}
-    (provider,) = gitea.discovery(context_of(host, clock, {"gitea": {"all": said}}))
+    (provider,) = gitea.discovery(configured(host, clock, {"gitea": {"all": said}}))
 
     with pytest.raises(LocationNotFound, match="org couldn't be found"):
         await provider.next(None)

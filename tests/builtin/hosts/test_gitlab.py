@@ -1,22 +1,22 @@
 """GitLab is read by URL, crawled, and heard."""
 
+import asyncio
 import datetime as dt
 from collections.abc import AsyncIterator
 
-import httpx2
 import pytest
 
 from callboard.builtin.hosts import gitlab
 from callboard.builtin.hosts.gitlab import GitLab
 from callboard.errors import InvalidConfiguration, InvalidRef, LocationNotFound, NotAllowed, Unreadable
-from callboard.extend import Content, NotModified, Outside, PluginConfig, PluginContext
-from callboard.extend.outside import OwnBudgets
+from callboard.extend import Content, NotModified, PluginContext
 from callboard.model.json import JsonObject, JsonValue
 from callboard.model.repositories import System
 from callboard.store.database import Database
 from callboard.testing import FakeClock
 from callboard.testing.gitlab import FakeGitLab
 from callboard.testing.repositories import Failure
+from tests.builtin.hosts.reading import content, context_of, targets_of
 from tests.builtin.hosts.stories import HostStory, story_of
 from tests.harness import component_yaml
 
@@ -37,26 +37,18 @@ def host(clock: FakeClock) -> FakeGitLab:
     return host
 
 
-def context_of(host: FakeGitLab, clock: FakeClock, providers: JsonObject, **entry: JsonValue) -> PluginContext:
-    outside = Outside(client=httpx2.AsyncClient(transport=host.transport), clock=clock, budgets=OwnBudgets(clock))
-    integrations: JsonObject = {"gitlab": [{"host": host.host, "token": "t0ken", **entry}]}
-    return PluginContext(PluginConfig(providers, {}, integrations), {}, outside)
+def configured(host: FakeGitLab, clock: FakeClock, providers: JsonObject, **entry: JsonValue) -> PluginContext:
+    return context_of(host, clock, {"gitlab": [{"host": host.host, "token": "t0ken", **entry}]}, providers)
 
 
 def reader_of(host: FakeGitLab, clock: FakeClock, **entry: JsonValue) -> GitLab:
-    (reader,) = gitlab.code_hosts(context_of(host, clock, {}, **entry))
+    (reader,) = gitlab.code_hosts(configured(host, clock, {}, **entry))
     return reader
 
 
 @pytest.fixture
 def reader(host: FakeGitLab, clock: FakeClock) -> GitLab:
     return reader_of(host, clock)
-
-
-async def content(reader: GitLab, url: str, version: str | None = None) -> str:
-    read = await reader.read(url, version=version)
-    assert isinstance(read, Content), "the content is sent"
-    return read.data.decode()
 
 
 @pytest.mark.parametrize(
@@ -120,8 +112,6 @@ async def test_many_branches_are_looked_up_with_few_requests(host: FakeGitLab, r
     versions = {url: (await reader.read(url)).version for url in urls}
     host.forget()
 
-    import asyncio
-
     unchanged = await asyncio.gather(*(reader.read(url, version=versions[url]) for url in urls))
 
     assert all(isinstance(each, NotModified) for each in unchanged)
@@ -129,8 +119,6 @@ async def test_many_branches_are_looked_up_with_few_requests(host: FakeGitLab, r
 
 
 async def test_a_query_that_costs_too_much_is_cut_into_smaller_ones(host: FakeGitLab, reader: GitLab) -> None:
-    import asyncio
-
     host.most_complexity = 25
     repository = host.repositories["acme/tools/shop"]
     for number in range(8):
@@ -318,7 +306,7 @@ async def test_a_forbidden_file_says_whose_credentials_are_too_weak(host: FakeGi
 def test_what_the_configuration_can_not_mean_is_named_by_its_key(
     host: FakeGitLab, clock: FakeClock, key: str, integration: JsonObject, provider: JsonObject
 ) -> None:
-    context = context_of(host, clock, {"gitlab": {"all": provider}}, **integration)
+    context = configured(host, clock, {"gitlab": {"all": provider}}, **integration)
 
     with pytest.raises(InvalidConfiguration) as met:
         gitlab.discovery(context)
@@ -484,18 +472,10 @@ async def test_the_options_say_which_projects_count(
     host.add("acme/deep", "topical", {"catalog-info.yaml": ""}, topics=["backstage", "go", "more"])
     host.add("other", "mine", {"catalog-info.yaml": ""})
     host.member_of.add("other/mine")
-    context = context_of(host, clock, {"gitlab": {"all": {"host": "gitlab.com", **options}}})
+    context = configured(host, clock, {"gitlab": {"all": {"host": "gitlab.com", **options}}})
     (provider,) = gitlab.discovery(context)
 
-    found: set[str] = set()
-    page = await provider.next(None)
-    while True:
-        assert {each.location_key for each in page.entities} <= {"GitlabDiscoveryEntityProvider:all"}
-        targets = [each.entity["spec"]["target"] for each in page.entities]  # type: ignore[index,call-overload]
-        found |= {str(target).removeprefix("https://gitlab.com/").partition("/-/")[0] for target in targets}
-        if page.done:
-            break
-        page = await provider.next(page.cursor)
+    found = {target.removeprefix("https://gitlab.com/").partition("/-/")[0] for target in await targets_of(provider)}
 
     assert found == expected
 
@@ -516,7 +496,7 @@ async def test_targets_are_those_of_backstage(clock: FakeClock, options: JsonObj
     host = FakeGitLab(clock=clock)
     files = {"catalog-info.yaml": "", "docs/info.yml": "", "docs/catalog-info.yaml": "", "my-catalog-info.yaml": ""}
     host.add("acme", "shop", files, default_branch="trunk").commit({"a": ""}, "next")
-    context = context_of(host, clock, {"gitlab": {"all": {"host": "gitlab.com", **options}}})
+    context = configured(host, clock, {"gitlab": {"all": {"host": "gitlab.com", **options}}})
     (provider,) = gitlab.discovery(context)
 
     page = await provider.next(None)

@@ -2,20 +2,18 @@
 
 import datetime as dt
 
-import httpx2
 import pytest
 
 from callboard.builtin.hosts import gitlab
 from callboard.builtin.hosts.gitlab import GitLabOrganization
 from callboard.errors import InvalidConfiguration, LocationNotFound, Unreadable
-from callboard.extend import Outside, PluginConfig, PluginContext
-from callboard.extend.outside import OwnBudgets
 from callboard.model.json import JsonObject
 from callboard.model.repositories import System
 from callboard.store.database import Database
 from callboard.testing import FakeClock
 from callboard.testing.gitlab import FakeGitLab
 from callboard.testing.repositories import Failure
+from tests.builtin.hosts.reading import context_of
 from tests.builtin.hosts.stories import HostStory, story_of
 
 PROVIDER = "GitlabOrgDiscoveryEntityProvider:all"
@@ -42,11 +40,9 @@ def host_of(clock: FakeClock, name: str = OWN) -> FakeGitLab:
 
 
 def provider_of(host: FakeGitLab, clock: FakeClock, **options: object) -> GitLabOrganization:
-    outside = Outside(client=httpx2.AsyncClient(transport=host.transport), clock=clock, budgets=OwnBudgets(clock))
     said: JsonObject = {"host": host.host, "orgEnabled": True, **options}  # type: ignore[dict-item]
     integrations: JsonObject = {"gitlab": [{"host": host.host, "token": "t0ken"}]}
-    config = PluginConfig({"gitlab": {"all": said}}, {}, integrations)
-    (provider,) = gitlab.organizations(PluginContext(config, {}, outside))
+    (provider,) = gitlab.organizations(context_of(host, clock, integrations, {"gitlab": {"all": said}}))
     return provider
 
 

@@ -9,12 +9,13 @@ from urllib.parse import parse_qsl, urlencode
 
 from callboard.builtin.hosts.discovery import Found, offered
 from callboard.builtin.hosts.gerrit.installations import (
+    KEY,
     Installation,
-    installation_of,
     project_path,
     told,
     told_object,
 )
+from callboard.builtin.hosts.installations import named
 from callboard.errors import InvalidConfiguration, LocationNotFound, NotAllowed, Unreadable
 from callboard.extend import IncrementalEntityProvider, JsonObject, JsonValue, Page, PluginContext, Schedule
 from callboard.extend.configuration import Options, read_by_id
@@ -115,6 +116,6 @@ def discovery_of(context: PluginContext, known: Sequence[Installation]) -> list[
     providers: list[GerritDiscovery] = []
     for key, options in entries.items():
         at = f"{AT}.{key}"
-        installation = installation_of(options.host, known, f"{at}.host")
+        installation = named(options.host, known, f"{at}.host", KEY)
         providers.append(GerritDiscovery(f"gerrit-provider:{key}", options, installation, at))
     return providers

@@ -1,11 +1,10 @@
 """Installations of Gerrit: where each is, and what it is asked with (`integrations.gerrit`)."""
 
-import base64
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
-from callboard.builtin.hosts.asking import Answer, Api, Credentials, Fixed, Nobody
+from callboard.builtin.hosts.asking import Answer, Api, Credentials, Nobody
+from callboard.builtin.hosts.installations import base_url_of, basic
 from callboard.builtin.hosts.places import web_address
 from callboard.errors import InvalidConfiguration, Unreadable
 from callboard.extend import JsonObject, JsonValue, PluginContext
@@ -51,14 +50,6 @@ def installations(context: PluginContext) -> list[Installation]:
     return [_installation(context, options, f"{KEY}[{index}]") for index, options in enumerate(entries)]
 
 
-def installation_of(host: str, known: Sequence[Installation], at: str) -> Installation:
-    """The one of *known* with the name *host*. Raises InvalidConfiguration, which names the key *at*."""
-    for installation in known:
-        if installation.host.lower() == host.lower():
-            return installation
-    raise InvalidConfiguration(f"{at}: expected a host that {KEY} has, got {host!r}")
-
-
 def project_path(project: str) -> str:
     """Where the API has a project."""
     return f"projects/{quote(project, safe='')}"
@@ -81,10 +72,9 @@ def told_object(answer: Answer) -> JsonObject:
 
 
 def _installation(context: PluginContext, options: IntegrationOptions, at: str) -> Installation:
-    host_url = web_address(f"https://{options.host}", f"{at}.host")
-    base_url = web_address(options.base_url, f"{at}.baseUrl") if options.base_url else host_url
+    base_url = base_url_of(options.host, options.base_url, at)
     said = options.gitiles_base_url
-    gitiles = web_address(said, f"{at}.gitilesBaseUrl") if said else host_url
+    gitiles = web_address(said, f"{at}.gitilesBaseUrl") if said else f"https://{options.host}"
     credentials = _credentials(options, at)
     is_known = not isinstance(credentials, Nobody)
     is_part = f"{gitiles}/".startswith(f"{base_url}/")
@@ -105,5 +95,4 @@ def _credentials(options: IntegrationOptions, at: str) -> Credentials:
         return Nobody(name)
     if not options.username:
         raise InvalidConfiguration(f"{at}.username: expected the name of the user whose password it is, got none")
-    pair = base64.b64encode(f"{options.username}:{options.password}".encode()).decode()
-    return Fixed(name, {"authorization": f"Basic {pair}"})
+    return basic(name, options.username, options.password)

@@ -8,11 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from urllib.parse import quote, unquote, urlencode
 
+from callboard.builtin.hosts.answers import inner, items, text
 from callboard.builtin.hosts.gerrit.installations import Installation, project_path, told, told_object
 from callboard.builtin.hosts.places import Address, Target, under
 from callboard.builtin.hosts.repositories import File, Head, Listing, Repositories
 from callboard.errors import CallboardError, InvalidRef, LocationNotFound, Unreadable
-from callboard.extend import JsonValue, Repository
+from callboard.extend import Repository
 
 _VIEWS = ("+", "+show", "+blame", "+log")
 _FULL_REFS = ("refs/heads", "refs/tags")
@@ -86,7 +87,7 @@ class Gerrit(Repositories):
                 raise
             # An older Gerrit may not understand the question. Each of them can still be asked alone.
             return {}
-        found = {head: _inner(known.get(head.repository), "branches", _branch(head)) for head in wanted}
+        found = {head: inner(known.get(head.repository), "branches", _branch(head)) for head in wanted}
         return {head: commit for head, commit in found.items() if isinstance(commit, str)}
 
     async def _head(self, head: Head) -> str | CallboardError:
@@ -96,15 +97,15 @@ class Gerrit(Repositories):
             if ref.startswith(_TAGS):
                 tag = told_object(await self._api.get(f"{project}/tags/{_quoted(ref.removeprefix(_TAGS))}"))
                 # A tag with a message is an object of its own.
-                return _text(tag.get("object") or tag.get("revision"), f"the commit of {ref} in {head.repository}")
+                return text(tag.get("object") or tag.get("revision"), f"the commit of {ref} in {head.repository}")
             branch = told_object(await self._api.get(f"{project}/branches/{_quoted(ref)}"))
-            return _text(branch.get("revision"), f"the commit of {ref} in {head.repository}")
+            return text(branch.get("revision"), f"the commit of {ref} in {head.repository}")
         except CallboardError as error:
             return error
 
     async def _default_branch(self, project: str) -> str:
         ref = told(await self._api.get(f"{project_path(project)}/HEAD"))
-        return _text(ref, f"the default branch of {project}").removeprefix(_HEADS)
+        return text(ref, f"the default branch of {project}").removeprefix(_HEADS)
 
     async def file(self, target: Target, commit: str, etag: str | None) -> File | None:
         """The file, which Gerrit sends as base64 and without anything to compare it by."""
@@ -127,14 +128,8 @@ class Gerrit(Repositories):
                 f"{self.name} lists no files of {target.repository}: that needs Gitiles at"
                 f" {self._installation.gitiles[0]} ({error})"
             ) from error
-        entries = tree.get("entries")
-        return Listing(
-            [
-                str(entry["name"])
-                for entry in (entries if isinstance(entries, list) else ())
-                if isinstance(entry, dict) and entry.get("type") == "blob" and "name" in entry
-            ]
-        )
+        entries = [entry for entry in items(tree.get("entries")) if isinstance(entry, dict)]
+        return Listing([str(entry["name"]) for entry in entries if entry.get("type") == "blob" and "name" in entry])
 
     async def branches(self, target: Target) -> Sequence[str]:
         """Branches, or tags, that have the ref of *target* and a slash in their names."""
@@ -142,11 +137,7 @@ class Gerrit(Repositories):
         kind, prefix = ("tags", _TAGS) if ref.startswith(_TAGS) else ("branches", _HEADS)
         address = f"{project_path(target.repository)}/{kind}/"
         found = told(await self._api.get(address, params={"m": f"{ref.removeprefix(_TAGS)}/"}))
-        refs = [
-            str(entry.get("ref"))
-            for entry in (found if isinstance(found, list) else ())
-            if isinstance(entry, dict) and str(entry.get("ref")).startswith(prefix)
-        ]
+        refs = [ref for entry in items(found) if (ref := str(inner(entry, "ref"))).startswith(prefix)]
         return refs if kind == "tags" else [each.removeprefix(_HEADS) for each in refs]
 
     async def root(self, url: str) -> Target:
@@ -185,17 +176,5 @@ def _literal(name: str) -> str:
     return _SPECIAL.sub(lambda match: f"\\{match[0]}", name)
 
 
-def _quoted(text: str) -> str:
-    return quote(text, safe="")
-
-
-def _inner(value: JsonValue, *names: str) -> JsonValue:
-    for name in names:
-        value = value.get(name) if isinstance(value, dict) else None
-    return value
-
-
-def _text(value: JsonValue, what: str) -> str:
-    if not isinstance(value, str) or not value:
-        raise Unreadable(f"expected the host to tell {what}, got none")
-    return value
+def _quoted(name: str) -> str:
+    return quote(name, safe="")

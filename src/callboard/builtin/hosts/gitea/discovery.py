@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from callboard.builtin.hosts.discovery import Found, delta, has_wildcards, offered, pushes_to, touches
-from callboard.builtin.hosts.gitea.installations import Installation, installation_of
+from callboard.builtin.hosts.gitea.installations import KEY, Installation
+from callboard.builtin.hosts.installations import named
 from callboard.errors import InvalidConfiguration, LocationNotFound
 from callboard.extend import (
     IncrementalEntityProvider,
@@ -156,7 +157,7 @@ def discovery_of(context: PluginContext, known: Sequence[Installation]) -> list[
     providers: list[GiteaDiscovery] = []
     for key, options in entries.items():
         at = f"{AT}.{key}"
-        installation = installation_of(options.host, known, f"{at}.host")
+        installation = named(options.host, known, f"{at}.host", KEY)
         providers.append(GiteaDiscovery(f"gitea-provider:{key}", options, installation, at))
     return providers
 

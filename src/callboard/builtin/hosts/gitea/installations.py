@@ -1,12 +1,9 @@
 """Installations of Gitea or Forgejo: where each is, and what it is asked with (`integrations.gitea`)."""
 
-import base64
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from callboard.builtin.hosts.asking import Api, Credentials, Fixed, Nobody
-from callboard.builtin.hosts.places import web_address
-from callboard.errors import InvalidConfiguration
+from callboard.builtin.hosts.installations import base_url_of, basic
 from callboard.extend import PluginContext
 from callboard.extend.configuration import Options, Secret, read_list
 
@@ -41,17 +38,8 @@ def installations(context: PluginContext) -> list[Installation]:
     return [_installation(context, options, f"{KEY}[{index}]") for index, options in enumerate(entries)]
 
 
-def installation_of(host: str, known: Sequence[Installation], at: str) -> Installation:
-    """The one of *known* with the name *host*. Raises InvalidConfiguration, which names the key *at*."""
-    for installation in known:
-        if installation.host.lower() == host.lower():
-            return installation
-    raise InvalidConfiguration(f"{at}: expected a host that {KEY} has, got {host!r}")
-
-
 def _installation(context: PluginContext, options: IntegrationOptions, at: str) -> Installation:
-    host_url = web_address(f"https://{options.host}", f"{at}.host")
-    base_url = web_address(options.base_url, f"{at}.baseUrl") if options.base_url else host_url
+    base_url = base_url_of(options.host, options.base_url, at)
     return Installation(options.host, base_url, Api(context.outside, f"{base_url}/api/v1", _credentials(options, at)))
 
 
@@ -62,5 +50,4 @@ def _credentials(options: IntegrationOptions, at: str) -> Credentials:
         return Nobody(name)
     if not options.username:
         return Fixed(name, {"authorization": f"token {password}"})
-    pair = base64.b64encode(f"{options.username}:{password}".encode()).decode()
-    return Fixed(name, {"authorization": f"Basic {pair}"})
+    return basic(name, options.username, password)

@@ -5,11 +5,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from urllib.parse import quote, unquote
 
+from callboard.builtin.hosts.answers import inner, items, text
 from callboard.builtin.hosts.gitea.installations import Installation
 from callboard.builtin.hosts.places import Address, Target, under
 from callboard.builtin.hosts.repositories import File, Head, Listing, Repositories
 from callboard.errors import CallboardError, InvalidRef, LocationNotFound, Unreadable
-from callboard.extend import JsonValue, Repository
+from callboard.extend import Repository
 
 _FORMS = ("src", "raw", "media", "blame", "_edit")
 _KINDS = ("branch", "tag", "commit")
@@ -78,17 +79,16 @@ class Gitea(Repositories):
             commit = (await self._api.get(f"{_repo(repository)}/git/commits/{quote(ref, safe='')}")).object()
         except LocationNotFound:
             return missing
-        return _text(commit.get("sha"), f"a commit {ref} in {repository}")
+        return text(commit.get("sha"), f"a commit {ref} in {repository}")
 
     async def _commit_at(self, address: str) -> str:
         """The commit of the branch or tag at *address*."""
-        commit = (await self._api.get(address)).object().get("commit")
-        told = commit if isinstance(commit, dict) else {}
-        return _text(told.get("id") or told.get("sha"), f"the commit of {address}")
+        commit = inner((await self._api.get(address)).object(), "commit")
+        return text(inner(commit, "id") or inner(commit, "sha"), f"the commit of {address}")
 
     async def _default_branch(self, repository: str) -> str:
         told = (await self._api.get(_repo(repository))).object()
-        return _text(told.get("default_branch"), f"the default branch of {repository}")
+        return text(told.get("default_branch"), f"the default branch of {repository}")
 
     async def file(self, target: Target, commit: str, etag: str | None) -> File | None:
         """The raw file, whose hash says whether it is another one."""
@@ -106,8 +106,7 @@ class Gitea(Repositories):
         for page in range(1, _MOST_PAGES + 1):
             params: dict[str, str | int] = {"recursive": "true", "page": page, "per_page": _PAGE}
             tree = (await self._api.get(f"{_repo(target.repository)}/git/trees/{commit}", params=params)).object()
-            entries = tree.get("tree")
-            known = [entry for entry in (entries if isinstance(entries, list) else ()) if isinstance(entry, dict)]
+            known = [entry for entry in items(tree.get("tree")) if isinstance(entry, dict)]
             found += [str(entry["path"]) for entry in known if entry.get("type") == "blob" and "path" in entry]
             if tree.get("truncated") is not True or not known:
                 return Listing(found)
@@ -156,11 +155,5 @@ def _repo(slug: str) -> str:
     return f"repos/{quote(slug, safe='/')}"
 
 
-def _path(text: str) -> str:
-    return quote(text, safe=_SAFE)
-
-
-def _text(value: JsonValue, what: str) -> str:
-    if not isinstance(value, str) or not value:
-        raise Unreadable(f"expected the host to tell {what}, got none")
-    return value
+def _path(path: str) -> str:
+    return quote(path, safe=_SAFE)

@@ -9,10 +9,12 @@ import posixpath
 from collections.abc import Mapping, Sequence
 from urllib.parse import quote
 
+from callboard.builtin.hosts.answers import items
 from callboard.builtin.hosts.discovery import Found, delta, has_wildcards, offered, pushes_to, touches
-from callboard.builtin.hosts.gitlab.installations import Installation, group_path, installation_of, project_path
+from callboard.builtin.hosts.gitlab.installations import KEY, Installation, group_path, project_path
 from callboard.builtin.hosts.gitlab.projects import Filter, Project, ProviderOptions, project_of
 from callboard.builtin.hosts.gitlab.questions import Questions
+from callboard.builtin.hosts.installations import named
 from callboard.builtin.hosts.places import is_commit
 from callboard.builtin.hosts.repositories import Head
 from callboard.errors import LocationNotFound, Unreadable
@@ -51,7 +53,7 @@ class GitLabDiscovery(IncrementalEntityProvider):
     async def next(self, cursor: JsonValue) -> Page:
         """The projects of the next page, of the present group if there are several."""
         stand = cursor if isinstance(cursor, dict) else await self._beginning()
-        groups = [str(group) for group in _list(stand.get("groups"))]
+        groups = [str(group) for group in items(stand.get("groups"))]
         if not groups:
             return Page((), done=True)
         following = stand.get("page")
@@ -188,7 +190,7 @@ class GitLabDiscovery(IncrementalEntityProvider):
         """Whether *project* counts, by what a webhook does not tell."""
         options = self._options
         value = (await self._api.get(project_path(project.number))).json()
-        known, topics = project_of(value), _list(value.get("topics") if isinstance(value, dict) else None)
+        known, topics = project_of(value), items(value.get("topics") if isinstance(value, dict) else None)
         wanted = [topic.strip() for topic in (options.topics or "").split(",") if topic.strip()]
         access = value.get("permissions") if isinstance(value, dict) else None
         is_member = isinstance(access, dict) and any(access.values())
@@ -239,7 +241,7 @@ def discovery_of(context: PluginContext, known: Sequence[Installation]) -> list[
     providers: list[GitLabDiscovery] = []
     for key, options in entries_of(context).items():
         at = f"{AT}.{key}"
-        installation = installation_of(options.host, known, f"{at}.host")
+        installation = named(options.host, known, f"{at}.host", KEY)
         providers.append(GitLabDiscovery(f"GitlabDiscoveryEntityProvider:{key}", options, installation, at))
     return providers
 
@@ -251,10 +253,6 @@ def entries_of(context: PluginContext) -> dict[str, ProviderOptions]:
 
 def _quoted(text: str) -> str:
     return quote(text, safe="")
-
-
-def _list(value: JsonValue) -> list[JsonValue]:
-    return value if isinstance(value, list) else []
 
 
 def _is_below(path: str, others: Sequence[str]) -> bool:

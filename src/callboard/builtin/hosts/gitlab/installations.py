@@ -1,12 +1,11 @@
 """Installations of GitLab: where each is, and what it is asked with (`integrations.gitlab`)."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
 from callboard.builtin.hosts.asking import Api, Credentials, Fixed, Nobody
+from callboard.builtin.hosts.installations import base_url_of
 from callboard.builtin.hosts.places import web_address
-from callboard.errors import InvalidConfiguration
 from callboard.extend import PluginContext
 from callboard.extend.configuration import Options, Secret, read_list
 
@@ -43,14 +42,6 @@ def installations(context: PluginContext) -> list[Installation]:
     return [_installation(context, options, f"{KEY}[{index}]") for index, options in enumerate(entries)]
 
 
-def installation_of(host: str, known: Sequence[Installation], at: str) -> Installation:
-    """The one of *known* with the name *host*. Raises InvalidConfiguration, which names the key *at*."""
-    for installation in known:
-        if installation.host.lower() == host.lower():
-            return installation
-    raise InvalidConfiguration(f"{at}: expected a host that {KEY} has, got {host!r}")
-
-
 def project_path(project: str | int) -> str:
     """Where the API has a project, by its path or its number."""
     return f"projects/{quote(str(project), safe='')}"
@@ -62,8 +53,7 @@ def group_path(group: str | int) -> str:
 
 
 def _installation(context: PluginContext, options: IntegrationOptions, at: str) -> Installation:
-    host_url = web_address(f"https://{options.host}", f"{at}.host")
-    base_url = web_address(options.base_url, f"{at}.baseUrl") if options.base_url else host_url
+    base_url = base_url_of(options.host, options.base_url, at)
     api_url = web_address(options.api_base_url, f"{at}.apiBaseUrl") if options.api_base_url else f"{base_url}/api/v4"
     return Installation(options.host, base_url, Api(context.outside, api_url, _credentials(options, at)))
 

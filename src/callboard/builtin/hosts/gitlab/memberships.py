@@ -3,9 +3,10 @@
 import asyncio
 from collections.abc import Sequence
 
+from callboard.builtin.hosts.answers import inner, items
 from callboard.builtin.hosts.asking import Api
 from callboard.builtin.hosts.gitlab.installations import group_path
-from callboard.builtin.hosts.gitlab.questions import Questions, TooComplex, inner
+from callboard.builtin.hosts.gitlab.questions import Questions, TooComplex
 from callboard.errors import InvalidConfiguration, Unreadable
 from callboard.extend import JsonObject, JsonValue
 from callboard.model import json
@@ -49,8 +50,7 @@ class Memberships:
         members = inner(data, "user", "groupMemberships")
         if not isinstance(members, dict) or _after(members) is not None:
             return None
-        nodes = members.get("nodes")
-        groups = [inner(node, "group") for node in (nodes if isinstance(nodes, list) else ()) if isinstance(node, dict)]
+        groups = [inner(node, "group") for node in items(members.get("nodes"))]
         return [
             {"full_path": group["fullPath"], "name": group.get("name"), "description": group.get("description")}
             for group in groups
@@ -122,13 +122,11 @@ def _literal(text: str) -> str:
 
 
 def _numbers(members: JsonValue) -> list[int]:
-    nodes = members.get("nodes") if isinstance(members, dict) else None
-    ids = [inner(node, "user", "id") for node in (nodes if isinstance(nodes, list) else ()) if isinstance(node, dict)]
+    ids = [inner(node, "user", "id") for node in items(inner(members, "nodes"))]
     numbers = [str(each).rpartition("/")[2] for each in ids if each is not None]
     return [int(number) for number in numbers if number.isdecimal()]
 
 
 def _after(members: JsonValue) -> str | None:
-    page: JsonObject = members if isinstance(members, dict) else {}
-    end = inner(page, "pageInfo", "endCursor")
-    return end if inner(page, "pageInfo", "hasNextPage") is True and isinstance(end, str) else None
+    end = inner(members, "pageInfo", "endCursor")
+    return end if inner(members, "pageInfo", "hasNextPage") is True and isinstance(end, str) else None

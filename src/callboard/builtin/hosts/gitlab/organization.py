@@ -7,10 +7,11 @@ groups, change single users and groups in between.
 from collections.abc import AsyncIterator, Sequence
 
 from callboard.builtin.hosts.gitlab.discovery import AT, entries_of
-from callboard.builtin.hosts.gitlab.installations import PUBLIC, Installation, group_path, installation_of
+from callboard.builtin.hosts.gitlab.installations import KEY, PUBLIC, Installation, group_path
 from callboard.builtin.hosts.gitlab.memberships import Memberships, relations_of
 from callboard.builtin.hosts.gitlab.people import Group, People, Person, group_of, person_of
 from callboard.builtin.hosts.gitlab.projects import ProviderOptions
+from callboard.builtin.hosts.installations import named
 from callboard.errors import InvalidConfiguration, InvalidRef, LocationNotFound, Unreadable
 from callboard.extend import (
     Delta,
@@ -188,7 +189,7 @@ def organizations_of(context: PluginContext, known: Sequence[Installation]) -> l
     for key, options in entries_of(context).items():
         if options.org_enabled:
             at = f"{AT}.{key}"
-            installation = installation_of(options.host, known, f"{at}.host")
+            installation = named(options.host, known, f"{at}.host", KEY)
             providers.append(GitLabOrganization(f"GitlabOrgDiscoveryEntityProvider:{key}", options, installation, at))
     return providers
 

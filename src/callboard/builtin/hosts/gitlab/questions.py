@@ -5,11 +5,12 @@ wrong. A token that may not use it, or an installation that has no such fields, 
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import structlog
 
+from callboard.builtin.hosts.answers import inner, items
 from callboard.builtin.hosts.asking import Api
 from callboard.builtin.hosts.repositories import Head
 from callboard.errors import LocationNotFound, NotAllowed, Unreadable
@@ -124,20 +125,12 @@ def _found(
     found: dict[Head, JsonValue] = {}
     for index, ref in enumerate(refs):
         nodes = inner(data, f"q{index}", "nodes")
-        for project in nodes if isinstance(nodes, list) else []:
+        for project in items(nodes):
             path = project.get("fullPath") if isinstance(project, dict) else None
             head = by_place.get((ref, path.lower())) if isinstance(path, str) else None
             if head is not None and isinstance(project, dict):
                 found[head] = told(project)
     return found
-
-
-def inner(value: Mapping[str, JsonValue], *names: str) -> JsonValue:
-    """What is at the end of the way *names*; None where it ends before."""
-    inner: JsonValue = dict(value)
-    for name in names:
-        inner = inner.get(name) if isinstance(inner, dict) else None
-    return inner
 
 
 def _message(errors: JsonValue) -> str:
