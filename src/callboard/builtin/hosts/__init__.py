@@ -1,7 +1,7 @@
 """Code hosts: the systems whose URLs name files in repositories.
 
 asking          requests to the API of a host, within the budget of a credential
-answers         JSON of any shape
+looking         what is in an answer, whatever its shape
 installations   the hosts that the configuration names
 places          which file of which repository a URL names
 gathering       many questions at once become few requests

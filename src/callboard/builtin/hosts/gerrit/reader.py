@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from urllib.parse import quote, unquote, urlencode
 
-from callboard.builtin.hosts.answers import inner, items, text
+from callboard.builtin.hosts import looking
 from callboard.builtin.hosts.gerrit.installations import Installation, project_path, told, told_object
 from callboard.builtin.hosts.places import Address, Target, under
 from callboard.builtin.hosts.repositories import File, Head, Listing, Repositories
@@ -87,7 +87,7 @@ class Gerrit(Repositories):
                 raise
             # An older Gerrit may not understand the question. Each of them can still be asked alone.
             return {}
-        found = {head: inner(known.get(head.repository), "branches", _branch(head)) for head in wanted}
+        found = {head: looking.at(known.get(head.repository), "branches", _branch(head)) for head in wanted}
         return {head: commit for head, commit in found.items() if isinstance(commit, str)}
 
     async def _head(self, head: Head) -> str | CallboardError:
@@ -97,15 +97,16 @@ class Gerrit(Repositories):
             if ref.startswith(_TAGS):
                 tag = told_object(await self._api.get(f"{project}/tags/{_quoted(ref.removeprefix(_TAGS))}"))
                 # A tag with a message is an object of its own.
-                return text(tag.get("object") or tag.get("revision"), f"the commit of {ref} in {head.repository}")
-            branch = told_object(await self._api.get(f"{project}/branches/{_quoted(ref)}"))
-            return text(branch.get("revision"), f"the commit of {ref} in {head.repository}")
+                commit = tag.get("object") or tag.get("revision")
+            else:
+                commit = told_object(await self._api.get(f"{project}/branches/{_quoted(ref)}")).get("revision")
+            return looking.required(commit, f"the commit of {ref} in {head.repository}")
         except CallboardError as error:
             return error
 
     async def _default_branch(self, project: str) -> str:
         ref = told(await self._api.get(f"{project_path(project)}/HEAD"))
-        return text(ref, f"the default branch of {project}").removeprefix(_HEADS)
+        return looking.required(ref, f"the default branch of {project}").removeprefix(_HEADS)
 
     async def file(self, target: Target, commit: str, etag: str | None) -> File | None:
         """The file, which Gerrit sends as base64 and without anything to compare it by."""
@@ -128,7 +129,7 @@ class Gerrit(Repositories):
                 f"{self.name} lists no files of {target.repository}: that needs Gitiles at"
                 f" {self._installation.gitiles[0]} ({error})"
             ) from error
-        entries = [entry for entry in items(tree.get("entries")) if isinstance(entry, dict)]
+        entries = looking.objects_at(tree, "entries")
         return Listing([str(entry["name"]) for entry in entries if entry.get("type") == "blob" and "name" in entry])
 
     async def branches(self, target: Target) -> Sequence[str]:
@@ -137,7 +138,8 @@ class Gerrit(Repositories):
         kind, prefix = ("tags", _TAGS) if ref.startswith(_TAGS) else ("branches", _HEADS)
         address = f"{project_path(target.repository)}/{kind}/"
         found = told(await self._api.get(address, params={"m": f"{ref.removeprefix(_TAGS)}/"}))
-        refs = [ref for entry in items(found) if (ref := str(inner(entry, "ref"))).startswith(prefix)]
+        items = found if isinstance(found, list) else []
+        refs = [ref for entry in items if (ref := str(looking.at(entry, "ref"))).startswith(prefix)]
         return refs if kind == "tags" else [each.removeprefix(_HEADS) for each in refs]
 
     async def root(self, url: str) -> Target:

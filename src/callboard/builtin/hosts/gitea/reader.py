@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from urllib.parse import quote, unquote
 
-from callboard.builtin.hosts.answers import inner, items, text
+from callboard.builtin.hosts import looking
 from callboard.builtin.hosts.gitea.installations import Installation
 from callboard.builtin.hosts.places import Address, Target, under
 from callboard.builtin.hosts.repositories import File, Head, Listing, Repositories
@@ -79,16 +79,16 @@ class Gitea(Repositories):
             commit = (await self._api.get(f"{_repo(repository)}/git/commits/{quote(ref, safe='')}")).object()
         except LocationNotFound:
             return missing
-        return text(commit.get("sha"), f"a commit {ref} in {repository}")
+        return looking.required(commit.get("sha"), f"a commit {ref} in {repository}")
 
     async def _commit_at(self, address: str) -> str:
         """The commit of the branch or tag at *address*."""
-        commit = inner((await self._api.get(address)).object(), "commit")
-        return text(inner(commit, "id") or inner(commit, "sha"), f"the commit of {address}")
+        commit = looking.at((await self._api.get(address)).object(), "commit")
+        return looking.required(looking.at(commit, "id") or looking.at(commit, "sha"), f"the commit of {address}")
 
     async def _default_branch(self, repository: str) -> str:
         told = (await self._api.get(_repo(repository))).object()
-        return text(told.get("default_branch"), f"the default branch of {repository}")
+        return looking.required(told.get("default_branch"), f"the default branch of {repository}")
 
     async def file(self, target: Target, commit: str, etag: str | None) -> File | None:
         """The raw file, whose hash says whether it is another one."""
@@ -106,7 +106,7 @@ class Gitea(Repositories):
         for page in range(1, _MOST_PAGES + 1):
             params: dict[str, str | int] = {"recursive": "true", "page": page, "per_page": _PAGE}
             tree = (await self._api.get(f"{_repo(target.repository)}/git/trees/{commit}", params=params)).object()
-            known = [entry for entry in items(tree.get("tree")) if isinstance(entry, dict)]
+            known = looking.objects_at(tree, "tree")
             found += [str(entry["path"]) for entry in known if entry.get("type") == "blob" and "path" in entry]
             if tree.get("truncated") is not True or not known:
                 return Listing(found)

@@ -9,7 +9,6 @@ import posixpath
 from collections.abc import Mapping, Sequence
 from urllib.parse import quote
 
-from callboard.builtin.hosts.answers import items
 from callboard.builtin.hosts.discovery import Found, delta, has_wildcards, offered, pushes_to, touches
 from callboard.builtin.hosts.gitlab.installations import KEY, Installation, group_path, project_path
 from callboard.builtin.hosts.gitlab.projects import Filter, Project, ProviderOptions, project_of
@@ -53,7 +52,7 @@ class GitLabDiscovery(IncrementalEntityProvider):
     async def next(self, cursor: JsonValue) -> Page:
         """The projects of the next page, of the present group if there are several."""
         stand = cursor if isinstance(cursor, dict) else await self._beginning()
-        groups = [str(group) for group in items(stand.get("groups"))]
+        groups = [str(group) for group in _list(stand.get("groups"))]
         if not groups:
             return Page((), done=True)
         following = stand.get("page")
@@ -190,7 +189,7 @@ class GitLabDiscovery(IncrementalEntityProvider):
         """Whether *project* counts, by what a webhook does not tell."""
         options = self._options
         value = (await self._api.get(project_path(project.number))).json()
-        known, topics = project_of(value), items(value.get("topics") if isinstance(value, dict) else None)
+        known, topics = project_of(value), _list(value.get("topics") if isinstance(value, dict) else None)
         wanted = [topic.strip() for topic in (options.topics or "").split(",") if topic.strip()]
         access = value.get("permissions") if isinstance(value, dict) else None
         is_member = isinstance(access, dict) and any(access.values())
@@ -253,6 +252,10 @@ def entries_of(context: PluginContext) -> dict[str, ProviderOptions]:
 
 def _quoted(text: str) -> str:
     return quote(text, safe="")
+
+
+def _list(value: JsonValue) -> list[JsonValue]:
+    return value if isinstance(value, list) else []
 
 
 def _is_below(path: str, others: Sequence[str]) -> bool:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
-from callboard.builtin.hosts.answers import inner, items
+from callboard.builtin.hosts import looking
 from callboard.builtin.hosts.asking import Api
 from callboard.builtin.hosts.gitlab.installations import group_path
 from callboard.builtin.hosts.gitlab.questions import Questions, TooComplex
@@ -47,10 +47,10 @@ class Memberships:
             data = await self._questions.answer(f"{query} pageInfo{{hasNextPage endCursor}}}}}}}}")
         except TooComplex:
             return None
-        members = inner(data, "user", "groupMemberships")
+        members = looking.at(data, "user", "groupMemberships")
         if not isinstance(members, dict) or _after(members) is not None:
             return None
-        groups = [inner(node, "group") for node in items(members.get("nodes"))]
+        groups = [looking.at(node, "group") for node in looking.objects_at(members, "nodes")]
         return [
             {"full_path": group["fullPath"], "name": group.get("name"), "description": group.get("description")}
             for group in groups
@@ -69,7 +69,7 @@ class Memberships:
             return dict(zip(paths, await asyncio.gather(*map(self._by_rest, paths)), strict=True))
         found: dict[str, list[int]] = {}
         for index, path in enumerate(paths):
-            members = inner(data, f"g{index}", "groupMembers")
+            members = looking.at(data, f"g{index}", "groupMembers")
             found[path] = [*_numbers(members), *await self._rest_of(path, _after(members))]
         return found
 
@@ -78,7 +78,7 @@ class Memberships:
         found: list[int] = []
         while after is not None:
             data = await self._questions.answer(self._query([(path, after)]))
-            members = inner(data, "g0", "groupMembers")
+            members = looking.at(data, "g0", "groupMembers")
             if not isinstance(members, dict):
                 raise Unreadable(f"{self._api.base_url.host} told only of a part of the members of {path}")
             found += _numbers(members)
@@ -122,11 +122,11 @@ def _literal(text: str) -> str:
 
 
 def _numbers(members: JsonValue) -> list[int]:
-    ids = [inner(node, "user", "id") for node in items(inner(members, "nodes"))]
+    ids = [looking.at(node, "user", "id") for node in looking.objects_at(members, "nodes")]
     numbers = [str(each).rpartition("/")[2] for each in ids if each is not None]
     return [int(number) for number in numbers if number.isdecimal()]
 
 
 def _after(members: JsonValue) -> str | None:
-    end = inner(members, "pageInfo", "endCursor")
-    return end if inner(members, "pageInfo", "hasNextPage") is True and isinstance(end, str) else None
+    has_more = looking.at(members, "pageInfo", "hasNextPage") is True
+    return looking.text_at(members, "pageInfo", "endCursor") if has_more else None

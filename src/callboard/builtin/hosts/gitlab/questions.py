@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from callboard.builtin.hosts.answers import inner, items
+from callboard.builtin.hosts import looking
 from callboard.builtin.hosts.asking import Api
 from callboard.builtin.hosts.repositories import Head
 from callboard.errors import LocationNotFound, NotAllowed, Unreadable
@@ -43,7 +43,7 @@ class Questions:
         """The commits of those that it tells of. Raises Unreadable."""
 
         def commit(project: JsonObject) -> JsonValue:
-            return inner(project, "repository", "tree", "lastCommit", "sha")
+            return looking.at(project, "repository", "tree", "lastCommit", "sha")
 
         found = await self._ask(wanted, lambda ref: f"repository{{tree{_at(ref)}{{lastCommit{{sha}}}}}}", commit)
         return {head: sha for head, sha in found.items() if isinstance(sha, str)}
@@ -52,7 +52,7 @@ class Questions:
         """Those that have a file at *path*; None when it does not answer such questions. Raises Unreadable."""
 
         def files(project: JsonObject) -> JsonValue:
-            return inner(project, "repository", "blobs", "nodes")
+            return looking.at(project, "repository", "blobs", "nodes")
 
         named = json.encode([path]).decode()
         found = await self._ask(
@@ -124,11 +124,10 @@ def _found(
     by_place = {(head.ref, head.repository.lower()): head for head in wanted}
     found: dict[Head, JsonValue] = {}
     for index, ref in enumerate(refs):
-        nodes = inner(data, f"q{index}", "nodes")
-        for project in items(nodes):
-            path = project.get("fullPath") if isinstance(project, dict) else None
-            head = by_place.get((ref, path.lower())) if isinstance(path, str) else None
-            if head is not None and isinstance(project, dict):
+        for project in looking.objects_at(data, f"q{index}", "nodes"):
+            path = looking.text_at(project, "fullPath")
+            head = None if path is None else by_place.get((ref, path.lower()))
+            if head is not None:
                 found[head] = told(project)
     return found
 
