@@ -192,6 +192,13 @@ _BUNDLED: Sequence[Bundled] = (
     Bundled("integrations.github", "callboard.builtin.hosts.github:code_hosts"),
     Bundled("catalog.providers.github", "callboard.builtin.hosts.github:discovery"),
     Bundled("catalog.providers.githubOrg", "callboard.builtin.hosts.github:organizations"),
+    Bundled("integrations.gitlab", "callboard.builtin.hosts.gitlab:code_hosts"),
+    Bundled("catalog.providers.gitlab", "callboard.builtin.hosts.gitlab:discovery"),
+    Bundled("catalog.providers.gitlab", "callboard.builtin.hosts.gitlab:organizations"),
+    Bundled("integrations.gitea", "callboard.builtin.hosts.gitea:code_hosts"),
+    Bundled("catalog.providers.gitea", "callboard.builtin.hosts.gitea:discovery"),
+    Bundled("integrations.gerrit", "callboard.builtin.hosts.gerrit:code_hosts"),
+    Bundled("catalog.providers.gerrit", "callboard.builtin.hosts.gerrit:discovery"),
 )
 
 

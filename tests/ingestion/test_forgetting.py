@@ -136,7 +136,7 @@ async def test_a_removal_that_the_guard_refuses_waits_until_somebody_lets_it_thr
 async def test_an_incremental_provider_that_comes_back_begins_at_the_beginning(catalog: Catalog) -> None:
     await provide(catalog, old="a")
     async with catalog.database.transaction() as tx:
-        await ingestions.begin(tx, "old")
+        await ingestions.begin(tx, "old", tx.now)
         await ingestions.see(tx, "old", [("component:default/a", "")])
 
     await engine(catalog).look()

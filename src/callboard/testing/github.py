@@ -143,23 +143,17 @@ class FakeGitHub(FakeCodeHost):
 
     def push(self, repository: FakeRepository, files: Files, branch: str | None = None) -> dict[str, Any]:
         """Commit *files*; returns the payload of the webhook that GitHub sends then."""
-        branch = branch or repository.default_branch
-        before = repository.branches.get(branch)
-        commit = repository.commit(files, branch)
-        known = before.files if before else {}
-        lists: dict[str, list[str]] = {"added": [], "modified": [], "removed": []}
-        for path, content in files.items():
-            lists["removed" if content is None else "modified" if path in known else "added"].append(path)
+        change = self.change(repository, files, branch)
         return {
-            "ref": f"refs/heads/{branch}",
-            "before": before.sha if before else "0" * 40,
-            "after": commit.sha,
-            "created": before is None,
+            "ref": change.ref,
+            "before": change.before,
+            "after": change.after,
+            "created": not change.before.strip("0"),
             "deleted": False,
             "forced": False,
             "repository": self.payload_of(repository),
             "organization": {"login": repository.owner},
-            "commits": [{"id": commit.sha, "message": "Change", **lists}],
+            "commits": [{"id": change.after, "message": "Change", **change.lists}],
         }
 
     def payload_of(self, repository: FakeRepository) -> dict[str, Any]:

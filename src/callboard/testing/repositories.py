@@ -88,6 +88,18 @@ def blob_sha(data: bytes) -> str:
     return hashlib.sha1(b"blob %d\0%b" % (len(data), data), usedforsecurity=False).hexdigest()
 
 
+@dataclass(frozen=True, slots=True)
+class FakeChange:
+    """A commit that has come into a branch."""
+
+    ref: str
+    before: str
+    """Zeros, if the branch is new."""
+    after: str
+    lists: Mapping[str, Sequence[str]]
+    """The files that were `added`, `modified` and `removed`."""
+
+
 @dataclass(slots=True, kw_only=True)
 class Failure:
     """What the host answers instead of what was asked for."""
@@ -132,6 +144,17 @@ class FakeCodeHost:
             repository.commit(files)
         self.repositories[repository.slug] = repository
         return repository
+
+    def change(self, repository: FakeRepository, files: Files, branch: str | None = None) -> FakeChange:
+        """Commit *files*, and say what payloads of webhooks tell of that."""
+        branch = branch or repository.default_branch
+        before = repository.branches.get(branch)
+        commit = repository.commit(files, branch)
+        known = before.files if before else {}
+        lists: dict[str, list[str]] = {"added": [], "modified": [], "removed": []}
+        for path, content in files.items():
+            lists["removed" if content is None else "modified" if path in known else "added"].append(path)
+        return FakeChange(f"refs/heads/{branch}", before.sha if before else "0" * 40, commit.sha, lists)
 
     @property
     def total(self) -> int:

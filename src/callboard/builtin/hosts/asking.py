@@ -12,9 +12,11 @@ import re
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
+from urllib.parse import parse_qsl, urlsplit
 
 import httpx2
 
+from callboard.clock import Clock
 from callboard.errors import CallboardError, LocationNotFound, NotAllowed, Unreadable
 from callboard.extend import Budget, Outside
 from callboard.model import json
@@ -114,6 +116,14 @@ class Answer:
         match = _NEXT.search(self.headers.get("link", ""))
         return match[1] if match else None
 
+    @property
+    def following(self) -> Mapping[str, str] | None:
+        """The parameters of the next page; None when this is the last one.
+
+        Only them: a host may be known to itself under an address at which it can't be reached from here.
+        """
+        return None if self.next is None else dict(parse_qsl(urlsplit(self.next).query))
+
 
 class Api:
     """The API of one host, asked with one set of credentials."""
@@ -135,6 +145,11 @@ class Api:
         self._budget = f"{credentials.name} {resource}".rstrip()
         self._slots = asyncio.Semaphore(outside.per_host)
         self._told: Budget | None = None
+
+    @property
+    def clock(self) -> Clock:
+        """The time of whoever asks."""
+        return self._outside.clock
 
     def spacing(self) -> float:
         """Seconds between two requests that leave a third of the budget for others, one at most; 0 if none is known."""

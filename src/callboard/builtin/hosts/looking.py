@@ -1,5 +1,6 @@
 """Looking into what a host has answered, which may be of any shape."""
 
+from callboard.errors import Unreadable
 from callboard.model.json import JsonObject, JsonValue
 
 
@@ -20,3 +21,10 @@ def objects_at(value: JsonValue, *keys: str) -> list[JsonObject]:
     """The objects in the list there; none when there is no list."""
     found = at(value, *keys)
     return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
+
+
+def required(value: JsonValue, what: str) -> str:
+    """The text *value*, which is to say *what*. Raises Unreadable when it says nothing."""
+    if not isinstance(value, str) or not value:
+        raise Unreadable(f"expected the host to tell {what}, got none")
+    return value

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import quote, unquote, urlsplit
 
-from callboard.errors import InvalidRef
+from callboard.errors import InvalidConfiguration, InvalidRef
 from callboard.model.repositories import Place
 
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
@@ -130,6 +130,26 @@ class Address:
         place = Place(prefix, "/".join(rest[full + 1 :]), suffix)
         certain = "/" in ref or is_commit(ref)
         return Target(repository=repository, ref=None if ref == "HEAD" else ref, place=place, is_certain=certain)
+
+
+def under(url: str, base: str) -> Address | None:
+    """*url*, taken apart, with the segments that follow the address *base* alone; None when it is not below that."""
+    address, own = address_of(url), address_of(base)
+    if address is None or own is None or address.origin.lower() != own.origin.lower():
+        return None
+    count = len(own.segments)
+    if list(address.segments[:count]) != list(own.segments):
+        return None
+    origin = "/".join([address.origin, *own.segments])
+    return replace(address, origin=origin, segments=address.segments[count:])
+
+
+def web_address(text: str, at: str) -> str:
+    """The address of a server, without a slash at the end. Raises InvalidConfiguration, which names the key *at*."""
+    address = address_of(text)
+    if address is None or address.query or address.fragment:
+        raise InvalidConfiguration(f"{at}: expected an address as https://host, got {text!r}")
+    return "/".join([address.origin, *address.segments])
 
 
 def address_of(url: str) -> Address | None:

@@ -9,6 +9,8 @@ from callboard.builtin.hosts.github.organization import GitHubOrganization, orga
 from callboard.builtin.hosts.github.reader import GitHub
 from callboard.extend import PluginContext
 
+__all__ = ["GitHub", "code_hosts", "discovery", "organizations"]
+
 
 def code_hosts(context: PluginContext) -> Sequence[GitHub]:
     """A reader for each entry of `integrations.github`."""
