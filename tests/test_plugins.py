@@ -67,6 +67,22 @@ class Pigeons:
     def open(self, target):
         ...
 
+class Attic:
+    def __init__(self, context):
+        self.type = context.options.get("type", "attic")
+
+    async def read(self, target, *, version=None):
+        ...
+
+    async def expand(self, target):
+        ...
+
+    def resolve(self, base, relative):
+        ...
+
+    def contains(self, base, target):
+        ...
+
 notices = Plugin("notices")
 
 @notices.on_event(filter="kind=api", start=0)
@@ -243,3 +259,10 @@ async def test_processors_and_policies_of_plugins_have_their_say_behind_the_buil
     assert metadata["title"] == "TILL"
     assert "a component is no verb" in (await running.failures())["component:default/cooking"]
     assert running.engine.pipeline.processors[-1].name == "shout"
+
+
+def test_a_reader_of_a_type_that_is_there_already_is_refused(configured: Configure) -> None:
+    assert [reader.type for reader in plugins.load(configured("mine:Attic")).readers] == ["attic"]
+
+    with pytest.raises(InvalidConfiguration, match=r"a reader with a type of its own.* another one called 'url'"):
+        app.plugins_of(configured("{use: 'mine:Attic', options: {type: url}}"))

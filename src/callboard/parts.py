@@ -60,6 +60,8 @@ class Taken:
     providers: set[str]
     sinks: set[str]
     plugins: set[str] = field(default_factory=set)
+    readers: set[str] = field(default_factory=lambda: {"file", "url"})
+    """Those that are there without any plugin are taken from the beginning."""
 
 
 class Unusable(Exception):
@@ -163,6 +165,7 @@ def add(parts: Parts, taken: Taken, part: object) -> None:
     elif _is_code_host(part):
         parts.code_hosts.append(part)
     elif _is_reader(part):
+        _take(taken.readers, name, "a reader with a type")
         parts.readers.append(part)
     elif _is_sink_kind(part):
         options = getattr(part, "options", None)

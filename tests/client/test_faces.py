@@ -587,6 +587,17 @@ async def test_a_server_that_does_not_answer_is_unavailable() -> None:
         client.get_locations()
 
 
+async def test_a_password_in_the_url_of_a_server_is_not_told() -> None:
+    def refuse(request: httpx2.Request) -> httpx2.Response:
+        raise httpx2.ConnectError("Connection refused", request=request)
+
+    with (
+        CatalogClient("http://me:s3cret@catalog", transport=httpx2.MockTransport(refuse), retries=0) as client,
+        pytest.raises(Unavailable, match=r"^can't reach http://catalog: Connection refused$"),
+    ):
+        client.get_locations()
+
+
 async def test_a_token_is_sent_with_every_request() -> None:
     sent: list[str | None] = []
 

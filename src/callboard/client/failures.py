@@ -26,6 +26,7 @@ _BY_STATUS: Mapping[int, type[CallboardError]] = {
     503: errors.Unavailable,
     504: errors.Unavailable,
 }
+_CREDENTIALS = re.compile(r"//[^/@\s]*@")
 _NUMBER = re.compile(r"^\[Errno -?\d+\] ")
 
 
@@ -76,7 +77,8 @@ def _made(kind: type[CallboardError], described: _Described, otherwise: str) -> 
 def unreachable(url: str, error: Exception) -> errors.Unavailable:
     """The error for a server that gave no answer at all."""
     reason = _NUMBER.sub("", str(error)) or type(error).__name__
-    return errors.Unavailable(f"can't reach {url}: {reason}")
+    # The URL may have a password in it.
+    return errors.Unavailable(f"can't reach {_CREDENTIALS.sub('//', url)}: {reason}")
 
 
 def _of_status(status: int) -> type[CallboardError]:
