@@ -10,6 +10,7 @@ pytest runs all cases of the class. Each makes objects of its own, and says in w
 overridden stands at the head of each class. Objects whose methods are async are made inside a running event loop.
 """
 
+from callboard.testing.conformance.code_hosts import CodeHostCases
 from callboard.testing.conformance.incremental import IncrementalProviderCases
 from callboard.testing.conformance.policies import PolicyCases
 from callboard.testing.conformance.processors import ProcessorCases
@@ -18,6 +19,7 @@ from callboard.testing.conformance.readers import ReaderCases
 from callboard.testing.conformance.sinks import SinkCases
 
 __all__ = [
+    "CodeHostCases",
     "IncrementalProviderCases",
     "PolicyCases",
     "ProcessorCases",
