@@ -50,6 +50,8 @@ class TestTheReaderOfUrls(ReaderCases):
     there = "https://host/catalog/a.yaml"
     missing = "https://host/catalog/b.yaml"
     elsewhere = "https://other/catalog/a.yaml"
+    # A plain server can't be asked what it has.
+    test_a_pattern_stands_for_what_it_matches = None  # type: ignore[assignment]
 
     def make(self) -> HttpReader:
         host = FakeHost()
