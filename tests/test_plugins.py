@@ -266,3 +266,19 @@ def test_a_reader_of_a_type_that_is_there_already_is_refused(configured: Configu
 
     with pytest.raises(InvalidConfiguration, match=r"a reader with a type of its own.* another one called 'url'"):
         app.plugins_of(configured("{use: 'mine:Attic', options: {type: url}}"))
+
+
+def test_what_a_bundled_source_can_not_use_is_named_by_file_and_line(tmp_path: Path) -> None:
+    file = tmp_path / "app-config.yaml"
+    file.write_text("integrations:\n  github:\n    - host: github.com\n      token: [1]\n", "utf-8")
+    wrong_token = configuration.read(configuration.load([file], {}))
+    file.write_text("catalog:\n  providers:\n    github:\n      acme:\n        app: 7\n", "utf-8")
+    no_host = configuration.read(configuration.load([file], {}))
+
+    with pytest.raises(InvalidConfiguration) as token:
+        app.plugins_of(wrong_token)
+    with pytest.raises(InvalidConfiguration) as missing:
+        app.plugins_of(no_host)
+
+    assert str(token.value) == f"{file}:4: integrations.github[0].token: expected a text"
+    assert str(missing.value).startswith(f"{file}:5: catalog.providers.github.acme.app: expected apps in the")

@@ -90,7 +90,8 @@ def survey(
             for part in wanted.parts(context):
                 add(loaded.parts, names, part)
         except InvalidConfiguration as problem:
-            loaded.problem = problem
+            loaded.problem = InvalidConfiguration(settings.placed(str(problem)))
+            loaded.problem.__cause__ = problem.__cause__
         except Unusable as reason:
             loaded.problem = wanted.refused(reason)
         else:

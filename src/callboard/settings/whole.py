@@ -1,6 +1,6 @@
 """All settings together, and how they come out of a configuration."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, is_dataclass, replace
 from typing import Annotated, TypeVar
 
@@ -15,6 +15,7 @@ from callboard.settings.loading import Configuration
 from callboard.settings.own import CallboardSettings
 from callboard.settings.permissions import PermissionSettings
 from callboard.settings.reading import Reader
+from callboard.settings.values import Value
 
 T = TypeVar("T")
 
@@ -71,6 +72,18 @@ class Settings:
     warnings: Annotated[tuple[str, ...], Computed()] = ()
     """What the configuration says that has no effect or another one than it may seem, a line each."""
 
+    positions: Annotated[Mapping[str, str], Computed()] = field(default_factory=dict, repr=False)
+    """Where each value of the sections that plugins read was said, by its key: they can't tell by themselves."""
+
+    def placed(self, problem: str) -> str:
+        """A *problem* that begins with the key of a value of a plugin, with the file and line of that before it."""
+        key = problem.partition(":")[0]
+        while key:
+            if key in self.positions:
+                return f"{self.positions[key]}: {problem}"
+            key = key[: max(key.rfind("."), key.rfind("["))] if {".", "["} & set(key) else ""
+        return problem
+
     def overridden(self, changes: Mapping[str, object]) -> "Settings":
         """These settings with *changes* by the dotted names of fields, for flags of the command line.
 
@@ -95,7 +108,28 @@ def read(configuration: Configuration) -> Settings:
     settings = reader.read(Settings)
     if settings is None:
         raise InvalidConfiguration("\n".join(reader.problems))
-    return replace(settings, warnings=(*configuration.warnings, *reader.warnings))
+    positions = dict(_positions(configuration.root, ""))
+    return replace(settings, warnings=(*configuration.warnings, *reader.warnings), positions=positions)
+
+
+_OF_PLUGINS = ("integrations", "catalog.providers", "catalog.processors")
+
+
+def _positions(value: Value, path: str) -> Iterator[tuple[str, str]]:
+    """The positions of all values in the sections that plugins read."""
+    if path.startswith(_OF_PLUGINS):
+        yield path, str(value.position)
+    elif path and not any(section.startswith(f"{path}.") for section in _OF_PLUGINS):
+        return
+    match value.content:
+        case dict() as entries:
+            for key, entry in entries.items():
+                yield from _positions(entry, f"{path}.{key}" if path else key)
+        case list() as items:
+            for index, item in enumerate(items):
+                yield from _positions(item, f"{path}[{index}]")
+        case _:
+            return
 
 
 def defaults() -> Settings:
