@@ -66,8 +66,11 @@ def load(
     names = _Names(set(taken), set(sink_types), set())
     config = PluginConfig(settings.catalog.providers, settings.catalog.processors, settings.integrations.raw)
     for source in bundled(settings):
-        for part in _made_by(source, PluginContext(copy.deepcopy(config), {}, outside)):
-            _add(plugins, names, part)
+        try:
+            for part in _made_by(source, PluginContext(copy.deepcopy(config), {}, outside)):
+                _add(plugins, names, part)
+        except _Unusable as reason:
+            raise InvalidConfiguration(f"{source.key}: {reason}") from reason.__cause__
     for index, setting in enumerate(settings.callboard.plugins):
         try:
             # What one plugin does to its settings is not the business of another.
@@ -95,6 +98,7 @@ _BUNDLED: Sequence[Bundled] = (
     Bundled("integrations.github", "callboard.builtin.hosts.github:code_hosts"),
     Bundled("catalog.providers.github", "callboard.builtin.hosts.github:discovery"),
     Bundled("catalog.providers.githubOrg", "callboard.builtin.hosts.github:organizations"),
+    Bundled("catalog.providers.ldapOrg", "callboard.builtin.organisations.ldap.provider:providers", "ldap"),
 )
 
 
