@@ -99,6 +99,7 @@ _BUNDLED: Sequence[Bundled] = (
     Bundled("catalog.providers.github", "callboard.builtin.hosts.github:discovery"),
     Bundled("catalog.providers.githubOrg", "callboard.builtin.hosts.github:organizations"),
     Bundled("catalog.providers.ldapOrg", "callboard.builtin.organisations.ldap.provider:providers", "ldap"),
+    Bundled("catalog.providers.microsoftGraphOrg", "callboard.builtin.organisations.graph.provider:providers"),
     Bundled("catalog.providers.scim", "callboard.builtin.organisations.scim:providers"),
 )
 

@@ -15,6 +15,7 @@ from callboard.builtin.organisations.ldap.options import Vendor
 from callboard.builtin.organisations.ldap.provider import providers
 from callboard.errors import InvalidConfiguration, Unreadable
 from callboard.extend import IncrementalEntityProvider, JsonObject, Outside, PluginConfig, PluginContext
+from callboard.extend.outside import nowhere
 from callboard.ingestion.guards import Guard
 from callboard.ingestion.incremental import Rounds
 from callboard.settings import defaults
@@ -31,7 +32,7 @@ CROWD: JsonObject = {"dn": f"ou=many,{SUFFIX}"}
 
 def made(options: JsonObject, client: httpx2.AsyncClient | None = None) -> IncrementalEntityProvider:
     """The provider that the configuration asks for."""
-    outside = None if client is None else Outside(client=client)
+    outside = nowhere() if client is None else Outside(client=client)
     [provider] = providers(PluginContext(PluginConfig({"ldapOrg": {"default": options}}), {}, outside))
     return provider
 
@@ -300,7 +301,7 @@ async def test_a_certificate_need_not_be_valid_if_somebody_says_so(
     assert "User jdoe" in found
 
 
-def shouting(entity: JsonObject, source: object) -> JsonObject | None:
+def shouting(source: object, entity: JsonObject) -> JsonObject | None:
     """For the configuration of a test."""
     assert isinstance(source, dict)
     attributes = source["attributes"]

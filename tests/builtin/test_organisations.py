@@ -145,22 +145,22 @@ def test_who_has_no_name_is_told() -> None:
     assert [(entry["count"], entry["left_out"]) for entry in logs] == [(2, ["uid=a", "uid=b"])]
 
 
-def rename(entity: JsonObject, source: object) -> JsonObject | None:
+def rename(source: object, entity: JsonObject) -> JsonObject | None:
     """For the configuration of a test."""
     return {**entity, "metadata": {"name": f"{source}"}} if source else None
 
 
-async def rename_later(entity: JsonObject, source: object) -> JsonObject | None:
+async def rename_later(source: object, entity: JsonObject) -> JsonObject | None:
     """The same, as a coroutine."""
-    return rename(entity, source)
+    return rename(source, entity)
 
 
-def fail(entity: JsonObject, source: object) -> JsonObject:
+def fail(source: object, entity: JsonObject) -> JsonObject:
     """For the configuration of a test."""
     raise KeyError("employeeNumber")
 
 
-def nothing_sensible(entity: JsonObject, source: object) -> object:
+def nothing_sensible(source: object, entity: JsonObject) -> object:
     """For the configuration of a test."""
     return 5
 

@@ -12,13 +12,13 @@ from callboard.extend.configuration import Options, Secret, function_named, patt
 AT = "catalog.providers.shelf"
 
 
-class Filters(Options, frozen=True):
+class Filters(Options):
     topics: Sequence[str] = ()
     max_depth: int = 3
     forks: bool = True
 
 
-class Shelf(Options, frozen=True):
+class Shelf(Options):
     organization: str
     token: Secret | None = None
     filters: Filters = Filters()

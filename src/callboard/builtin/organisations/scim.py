@@ -13,7 +13,7 @@ from callboard.model.refs import DEFAULT_NAMESPACE
 KEY = "catalog.providers.scim"
 
 
-class Scim(Options, frozen=True):
+class Scim(Options):
     """One identity provider."""
 
     namespace: str = DEFAULT_NAMESPACE

@@ -13,7 +13,9 @@ Transform = Callable[..., JsonObject | None | Awaitable[JsonObject | None]]
 
 @dataclass(frozen=True, slots=True)
 class Transformer:
-    """A function that is given an entity and what it was made of, and returns the entity to take; None takes none."""
+    """A function that is given what the source says, and the entity that is made of it. It returns the entity to take;
+    None takes none.
+    """
 
     name: str
     function: Transform
@@ -23,7 +25,7 @@ class Transformer:
         that is not to be withdrawn.
         """
         try:
-            made = self.function(entity, source)
+            made = self.function(source, entity)
             transformed: object = await made if inspect.isawaitable(made) else made
         except Exception as error:
             told = " ".join(f"{type(error).__name__}: {error}".split())

@@ -13,14 +13,14 @@ from callboard.extend.configuration import Options, Secret
 _PORTS = {"ldap": 389, "ldaps": 636}
 
 
-class Bind(Options, frozen=True):
+class Bind(Options):
     """Who asks. Without it nobody logs in."""
 
     dn: str
     secret: Secret
 
 
-class Tls(Options, frozen=True):
+class Tls(Options):
     """How the connection is encrypted."""
 
     reject_unauthorized: bool = True
@@ -35,14 +35,14 @@ class Tls(Options, frozen=True):
     """Whether a connection to `ldap://` is encrypted before anybody logs in."""
 
 
-class Paged(Options, frozen=True):
+class Paged(Options):
     """Results in pages: most servers give no more than 1,000 entries at once."""
 
     page_size: int = 500
     page_pause: bool = False
 
 
-class Search(Options, frozen=True):
+class Search(Options):
     """What is looked for below a DN."""
 
     scope: Literal["base", "one", "sub"] = "one"
@@ -64,7 +64,7 @@ class Search(Options, frozen=True):
         return Paged().page_size if self.paged is True else self.paged.page_size
 
 
-class UserMap(Options, frozen=True):
+class UserMap(Options):
     """The attribute for each field of a User."""
 
     rdn: str = "uid"
@@ -76,7 +76,7 @@ class UserMap(Options, frozen=True):
     member_of: str | None = "memberOf"
 
 
-class GroupMap(UserMap, frozen=True):
+class GroupMap(UserMap):
     """The attribute for each field of a Group."""
 
     rdn: str = "cn"
@@ -87,41 +87,41 @@ class GroupMap(UserMap, frozen=True):
     members: str | None = "member"
 
 
-class Users(Options, frozen=True):
+class Users(Options):
     """Where users are, and how they become entities."""
 
     dn: str
-    options: Search = Search()
+    options: Search = msgspec.field(default_factory=Search)
     fixed: dict[str, Any] = msgspec.field(name="set", default_factory=dict)
     """Values by path, `metadata.namespace` for example."""
-    fields: UserMap = msgspec.field(name="map", default=UserMap())
+    fields: UserMap = msgspec.field(name="map", default_factory=UserMap)
 
 
-class Groups(Options, frozen=True):
+class Groups(Options):
     """Where groups are, and how they become entities."""
 
     dn: str
-    options: Search = Search()
+    options: Search = msgspec.field(default_factory=Search)
     fixed: dict[str, Any] = msgspec.field(name="set", default_factory=dict)
-    fields: GroupMap = msgspec.field(name="map", default=GroupMap())
+    fields: GroupMap = msgspec.field(name="map", default_factory=GroupMap)
 
 
-class Vendor(Options, frozen=True):
+class Vendor(Options):
     """Attributes that differ between servers. What is not said is found out."""
 
     dn_attribute_name: str | None = None
     uuid_attribute_name: str | None = None
 
 
-class Directory(Options, frozen=True):
+class Directory(Options):
     """A directory, at `catalog.providers.ldapOrg.<id>`."""
 
     target: str
     bind: Bind | None = None
-    tls: Tls = Tls()
+    tls: Tls = msgspec.field(default_factory=Tls)
     users: Users | tuple[Users, ...] = ()
     groups: Groups | tuple[Groups, ...] = ()
-    vendor: Vendor = Vendor()
+    vendor: Vendor = msgspec.field(default_factory=Vendor)
     schedule: Schedule | None = None
     user_transformer: str | None = None
     """`module:function`."""

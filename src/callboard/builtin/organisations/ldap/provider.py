@@ -59,7 +59,7 @@ class LdapOrganisation(IncrementalEntityProvider):
 
     max_removal_percent = assembling.MAX_REMOVAL_PERCENT
 
-    def __init__(self, id_: str, directory: Directory, outside: Outside | None) -> None:
+    def __init__(self, id_: str, directory: Directory, outside: Outside) -> None:
         """Raises InvalidConfiguration, which names the key of what can't be meant."""
         self.name = f"LdapOrgEntityProvider:{id_}"
         self.schedule = directory.schedule
@@ -77,7 +77,6 @@ class LdapOrganisation(IncrementalEntityProvider):
 
     async def next(self, cursor: JsonValue) -> Page:
         """Everything that the directory has."""
-        assert self._outside is not None
         read = _Read()
         async with connecting.connected(self._directory, self._at, self._outside.timeout_seconds) as connected:
             attributes = Attributes.of(await connected.about(), self._directory.vendor)
