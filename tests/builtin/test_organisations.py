@@ -1,14 +1,19 @@
 """What all sources of users and groups have in common."""
 
+import re
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
+import yaml
 from structlog.testing import capture_logs
 
+from callboard import plugins
 from callboard.builtin.organisations import assembling, names, pictures, transformers
 from callboard.builtin.organisations.assembling import Member, Organisation
 from callboard.errors import InvalidConfiguration, Unreadable
 from callboard.extend import JsonObject, JsonValue
+from callboard.settings import defaults
 
 
 def user(name: str, id_: str = "", **spec: JsonValue) -> Member:
@@ -216,3 +221,44 @@ def test_small_pictures_become_addresses(content: bytes, begin: str) -> None:
 @pytest.mark.parametrize("content", [b"<svg>", b"", b"\xff\xd8\xff" + b"." * pictures.LARGEST])
 def test_large_pictures_and_what_is_none_do_not(content: bytes) -> None:
     assert pictures.data_url(content) is None
+
+
+PAGE = Path(__file__).parents[2] / "docs/howto/organisation.md"
+
+
+def blocks(language: str) -> list[str]:
+    """The examples of the page about organisations."""
+    return re.findall(rf"^```{language}\n(.*?)^```", PAGE.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("number", range(len(blocks("yaml"))))
+def test_the_examples_of_the_documentation_can_be_read(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "our_people.py").write_text("".join(blocks("python")), "utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    catalog = yaml.safe_load(blocks("yaml")[number])["catalog"]
+
+    loaded = plugins.load(defaults().overridden({"catalog.providers": catalog.get("providers", {})}))
+
+    assert len(loaded.incremental) == len(set(catalog.get("providers", {})) & {"ldapOrg", "microsoftGraphOrg"})
+
+
+async def test_the_transformers_of_the_documentation_do_what_they_say(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "our_people.py").write_text("".join(blocks("python")), "utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    by_user, by_group = transformers.named("our_people:user", "key"), transformers.named("our_people:group", "key")
+    assert by_user is not None
+    assert by_group is not None
+
+    robot = await by_user.apply(entity("User", "r", {}), {"dn": "x", "attributes": {"employeeType": ["robot"]}})
+    named = await by_user.apply(entity("User", "jo", {}), {"dn": "x", "attributes": {"employeeNumber": ["17"]}})
+    squad = await by_group.apply(entity("Group", "team", {}), {})
+
+    assert robot is None
+    assert named is not None
+    assert named["metadata"] == {"name": "17"}
+    assert squad is not None
+    assert squad["spec"] == {"type": "squad"}
