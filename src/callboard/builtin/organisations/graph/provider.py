@@ -61,7 +61,8 @@ class GraphOrganisation(IncrementalEntityProvider):
             raise
         if not found.users:
             raise Unreadable(f"expected users in tenant {self._tenant.tenant_id}, found none; nothing is withdrawn")
-        return assembling.page_of(found, self.name, f"msgraph-org-provider:{self._id}", transitive=True)
+        key = f"msgraph-org-provider:{self._id}"
+        return await asyncio.to_thread(assembling.page_of, found, self.name, key, transitive=True)
 
     async def _read_root(self, found: Organisation) -> None:
         tenant = self._tenant.tenant_id

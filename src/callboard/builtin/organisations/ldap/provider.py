@@ -1,5 +1,6 @@
 """The provider of a directory: one round reads all users and groups, and who is in which."""
 
+import asyncio
 from dataclasses import dataclass, field
 
 from callboard.builtin.organisations import assembling, transformers
@@ -85,6 +86,10 @@ class LdapOrganisation(IncrementalEntityProvider):
             for groups in self._directory.group_searches:
                 await self._read_groups(connected, groups, attributes, read)
         self._check_emptiness(read.found)
+        # A hundred thousand memberships take a second, in which the engine does other things.
+        return await asyncio.to_thread(self._assembled, read)
+
+    def _assembled(self, read: _Read) -> Page:
         _resolve(read)
         return assembling.page_of(read.found, self.name, f"ldap-org-provider:{self._id}")
 
