@@ -226,7 +226,7 @@ async def test_what_is_not_all_there_is_an_error_and_no_round(
 
 
 async def test_a_server_that_says_nothing_is_waited_for_only_so_long(options: JsonObject) -> None:
-    async with _silent() as target, httpx2.AsyncClient() as client:
+    async with _silent() as (target, _), httpx2.AsyncClient() as client:
         context = PluginContext(
             PluginConfig({"ldapOrg": {"default": {**options, "target": target}}}),
             {},
@@ -239,9 +239,9 @@ async def test_a_server_that_says_nothing_is_waited_for_only_so_long(options: Js
 
 
 async def test_a_round_that_is_ended_leaves_no_thread_waiting(options: JsonObject) -> None:
-    async with _silent() as target, httpx2.AsyncClient() as client:
+    async with _silent() as (target, called), httpx2.AsyncClient() as client:
         reading = asyncio.ensure_future(made({**options, "target": target}, client).next(None))
-        await _SILENT_CALLED.wait()
+        await called.wait()
 
         reading.cancel()
 
@@ -249,24 +249,20 @@ async def test_a_round_that_is_ended_leaves_no_thread_waiting(options: JsonObjec
             await asyncio.wait_for(reading, 10)
 
 
-_SILENT_CALLED = asyncio.Event()
-
-
 @asynccontextmanager
-async def _silent() -> AsyncIterator[str]:
-    """A server that takes connections and never answers."""
-    gone = asyncio.Event()
-    _SILENT_CALLED.clear()
+async def _silent() -> AsyncIterator[tuple[str, asyncio.Event]]:
+    """A server that takes connections and never answers, and whether it was asked anything."""
+    gone, called = asyncio.Event(), asyncio.Event()
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(1)
-        _SILENT_CALLED.set()
+        called.set()
         await gone.wait()
         writer.close()
         await writer.wait_closed()
 
     server = await asyncio.start_server(answer, "127.0.0.1", 0)
-    yield f"ldap://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    yield f"ldap://127.0.0.1:{server.sockets[0].getsockname()[1]}", called
     gone.set()
     server.close()
     await server.wait_closed()
