@@ -35,8 +35,20 @@ class Authority:
         assert len(context.get_ca_certs()) == 1
         return context
 
+    def trusted_file(self) -> Path:
+        """A file with this authority, for what reads files."""
+        file = self._folder / "authority.pem"
+        file.write_bytes(self._certificate.public_bytes(serialization.Encoding.PEM))
+        return file
+
     def server_for(self, *names: str) -> ssl.SSLContext:
         """For a server that goes by these *names*, which may be addresses."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.file_for(*names))
+        return context
+
+    def file_for(self, *names: str) -> Path:
+        """A file with the key and the certificate of such a server."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "a server for one test")])
         certificate = (
@@ -51,9 +63,7 @@ class Authority:
             )
             + certificate.public_bytes(serialization.Encoding.PEM)
         )
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(file)
-        return context
+        return file
 
 
 def _certificate(subject: x509.Name, key: ec.EllipticCurvePrivateKey, issuer: x509.Name) -> x509.CertificateBuilder:

@@ -23,6 +23,8 @@ from callboard.store import migrations, publication
 from callboard.store.database import Database
 from callboard.store.embedded import Embedded
 from callboard.testing import FakeClock, FakeHost
+from tests import directories
+from tests.directories import Slapd
 from tests.harness import Catalog
 from tests.stream.publishing import drop_partitions
 
@@ -154,6 +156,12 @@ def redis_server() -> Iterator[Program]:
 def aws_server() -> Iterator[Program]:
     """What behaves like SQS and SNS."""
     yield from _started(brokers.aws())
+
+
+@pytest.fixture(scope="session")
+def directory() -> Iterator[Slapd]:
+    """An LDAP directory with an organisation in it."""
+    yield from _started(directories.slapd(), required="CALLBOARD_REQUIRE_SLAPD")
 
 
 @pytest.fixture(scope="session")

@@ -200,6 +200,9 @@ _BUNDLED: Sequence[Bundled] = (
     Bundled("catalog.providers.gitea", "callboard.builtin.hosts.gitea:discovery"),
     Bundled("integrations.gerrit", "callboard.builtin.hosts.gerrit:code_hosts"),
     Bundled("catalog.providers.gerrit", "callboard.builtin.hosts.gerrit:discovery"),
+    Bundled("catalog.providers.ldapOrg", "callboard.builtin.organisations.ldap.provider:providers", "ldap"),
+    Bundled("catalog.providers.microsoftGraphOrg", "callboard.builtin.organisations.graph.provider:providers"),
+    Bundled("catalog.providers.scim", "callboard.builtin.organisations.scim:providers"),
 )
 
 

@@ -9,7 +9,7 @@ from tests.repository import tracked
 from tests.repository.tracked import ROOT
 
 _FORBIDDEN = {
-    "a path of one machine": r"(?<![\w.])/(?:work|Users)/|/home/(?!you/)|\b[A-Z]:\\Users\\",
+    "a path of one machine": r"(?<![\w.])/(?:work|Users)/(?![{%.])|/home/(?!you/)|\b[A-Z]:\\Users\\",
     "the address of a package registry": r"\b(?:pypi\.org|pythonhosted\.org|registry\.npmjs|anaconda\.org)\b",
     "something beside the project": r"\.\./shared\b",
     "work without an owner": r"\b(?:TODO|FIXME|XXX)\b",

@@ -2,12 +2,14 @@
 
 import math
 import uuid
+from collections.abc import Mapping
 
 import structlog
 from starlette.requests import Request
 from starlette.responses import Response
 
 from callboard import errors
+from callboard.api.scim import refusals
 from callboard.model import json
 
 _log = structlog.get_logger(__name__)
@@ -54,15 +56,21 @@ def answer(request: Request, error: Exception, *, mount: str, extra: dict[str, o
         status, number, details = 500, uuid.uuid4().hex[:16], {}
         described = {"name": "Error", "message": f"An internal error occurred logId={number}"}
         _log.error("request.failed", log_id=number, path=request.scope["path"], exc_info=error)
+    headers = _headers(status, error)
+    if request.scope["path"].startswith(f"{mount}/scim/"):
+        return refusals.answer(error, status, str(described["message"]), headers)
     body = {
         "error": {**described, **details, **(extra or {})},
         "request": {"method": request.method, "url": _url(request, mount)},
         "response": {"statusCode": status},
     }
-    headers = _HEADERS.get(status)
-    if isinstance(error, errors.Unavailable) and error.retry_after is not None:
-        headers = {"retry-after": f"{math.ceil(error.retry_after)}"}
     return Response(json.encode(body), status, media_type="application/json", headers=headers)
+
+
+def _headers(status: int, error: Exception) -> Mapping[str, str] | None:
+    if isinstance(error, errors.Unavailable) and error.retry_after is not None:
+        return {"retry-after": f"{math.ceil(error.retry_after)}"}
+    return _HEADERS.get(status)
 
 
 def _url(request: Request, mount: str) -> str:

@@ -183,13 +183,13 @@ class Body:
         return parse_query(value)
 
 
-async def body_of(request: Request, *, optional: bool = False) -> Body:
+async def body_of(request: Request, *, optional: bool = False, also: str | None = None) -> Body:
     """The JSON object that the request carries; if it is *optional*, no body at all is an empty one.
 
-    Raises InvalidInput.
+    *also* is another media type that will do. Raises InvalidInput.
     """
     data = await _content(request)
-    return Body({}) if not data and optional else _parsed(request, data)
+    return Body({}) if not data and optional else _parsed(request, data, also)
 
 
 async def verified_body_of(request: Request, verify: Callable[[bytes], None]) -> Body:
@@ -202,9 +202,9 @@ async def verified_body_of(request: Request, verify: Callable[[bytes], None]) ->
     return _parsed(request, data)
 
 
-def _parsed(request: Request, data: bytes) -> Body:
+def _parsed(request: Request, data: bytes, also: str | None = None) -> Body:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if data and kind != "application/json":
+    if data and kind not in ("application/json", also):
         raise InvalidInput(f"unsupported media type {kind or '(none)'}, expected application/json")
     try:
         value = json.decode(data) if data else None

@@ -261,7 +261,7 @@ def _name(request: Request) -> str:
     name: str = request.path_params["name"]
     if not _NAME.fullmatch(name):
         raise InvalidInput(
-            f"{name!r} can't name a provider; expected 1 to 63 letters, digits and, between these, any of - _ ."
+            f"{name!r} can't name a provider; expected 1 to 63 letters, digits and, between these, any of - _ . :"
         )
     return name
 

@@ -38,6 +38,7 @@ from callboard.api.dispatch import Dispatch
 from callboard.api.door import Door
 from callboard.api.gauges import Gauges
 from callboard.api.paths import Route, allowed_methods
+from callboard.api.scim import routes as scim
 from callboard.api.sparing import Sparing
 from callboard.api.surroundings import Surroundings
 from callboard.app import ReadSide
@@ -103,6 +104,8 @@ CATALOG = [
 ]
 
 ROOT = [
+    # Described by itself, at its /Schemas.
+    Mount(f"{MOUNT}/scim", routes=scim.ROUTES),
     Mount(MOUNT, routes=CATALOG),
     # No token is asked for here: the signature of the webhook is the proof.
     Route("/api/events/http/{system}", webhooks.receive, methods=["POST"]),

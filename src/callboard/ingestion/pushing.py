@@ -103,7 +103,7 @@ class Tried:
 
 async def check(database: Database, provider: str, writer: str | None) -> None:
     """Raise unless *writer* may write, before much is read of what is sent. Raises NotAllowed and Conflict."""
-    await database.run(lambda tx: _admit(tx, provider, writer))
+    await database.run(lambda tx: admit(tx, provider, writer))
 
 
 async def push(database: Database, writing: Writing, offer: Offer, *, full: bool, rejected: int = 0) -> Pushed:
@@ -115,12 +115,12 @@ async def push(database: Database, writing: Writing, offer: Offer, *, full: bool
 
     async def work(tx: Transaction) -> Pushed:
         await leases.hold_for_transaction(tx, claims.of_provider(writing.provider))
-        await _admit(tx, writing.provider, writing.writer)
+        await admit(tx, writing.provider, writing.writer)
         if writing.once is not None and (answered := await _answered(tx, writing, writing.once)) is not None:
             return answered
         await _meet(tx, writing)
         await providers.add(tx, writing.provider, ProviderKind.HTTP, owner=writing.writer)
-        done = await mutations.write(tx, _prepared(writing, offer, full=full))
+        done = await mutations.write(tx, prepare(writing, offer, full=full))
         body = await _told(tx, writing, done, rejected)
         if writing.once is not None:
             answer = json.encode(body).decode()
@@ -142,7 +142,7 @@ async def try_out(database: Database, writing: Writing, offer: Offer, *, full: b
     async def work(tx: Transaction) -> Tried:
         source = claims.of_provider(writing.provider)
         await leases.hold_for_transaction(tx, source)
-        await _admit(tx, writing.provider, writing.writer)
+        await admit(tx, writing.provider, writing.writer)
         await _meet(tx, writing)
         differing = await offer.differing(tx, source)
         missing = sorted({key.ref for key in await offer.missing(tx, source)}.difference(d.ref for d in differing))
@@ -150,10 +150,10 @@ async def try_out(database: Database, writing: Writing, offer: Offer, *, full: b
         after = await _after(tx, offer, differing)
         refused: str | None = None
         try:
-            done = await mutations.write(tx, _prepared(writing, offer, full=full))
+            done = await mutations.write(tx, prepare(writing, offer, full=full))
         except RemovalRefused as refusal:
             refused = refusal.reason
-            done = await mutations.write(tx, _prepared(replace(writing, guard=OPEN), offer, full=full))
+            done = await mutations.write(tx, prepare(replace(writing, guard=OPEN), offer, full=full))
         body = await _told(tx, writing, done, rejected)
         body["dryRun"] = True
         if refused is not None:
@@ -176,10 +176,10 @@ async def forget(database: Database, writing: Writing, *, operator: bool) -> Pus
         standing = await providers.standing(tx, writing.provider)
         if standing is None:
             raise NotFound(f"There is no provider {writing.provider}")
-        await _admit(tx, writing.provider, standing.owner if operator else writing.writer)
+        await admit(tx, writing.provider, standing.owner if operator else writing.writer)
         # Whoever forgets a whole provider means it; the guard is for sources that are ill.
         unguarded = replace(writing, guard=OPEN)
-        prepared = _prepared(unguarded, Carried(full=True, offered=()), full=True)
+        prepared = prepare(unguarded, Carried(full=True, offered=()), full=True)
         done = await mutations.write(tx, replace(prepared, reason=Reason(Because.FORGOTTEN, writing.writer)))
         body = await _told(tx, writing, done, 0)
         await idempotency.remove(tx, writing.provider)
@@ -218,7 +218,8 @@ def key_of(provider: str, ref: EntityRef | str) -> ClaimKey:
     return ClaimKey(claims.of_provider(provider), str(ref), str(written.home(provider)))
 
 
-def _prepared(writing: Writing, offer: Offer, *, full: bool) -> Prepared:
+def prepare(writing: Writing, offer: Offer, *, full: bool) -> Prepared:
+    """The mutation that stores *offer*, as `mutations.write` wants it."""
     return Prepared(
         provider=writing.provider,
         full=full,
@@ -229,7 +230,8 @@ def _prepared(writing: Writing, offer: Offer, *, full: bool) -> Prepared:
     )
 
 
-async def _admit(tx: Transaction, provider: str, writer: str | None) -> None:
+async def admit(tx: Transaction, provider: str, writer: str | None) -> None:
+    """Raise NotAllowed for a provider of somebody else, and Conflict for one that is not written over HTTP."""
     standing = await providers.standing(tx, provider)
     if provider in _OF_ENGINES or (standing is not None and standing.kind is not ProviderKind.HTTP):
         raise Conflict(f"Provider {provider} is not written over HTTP: engines speak for it")

@@ -6,5 +6,6 @@
 from callboard.testing.clocks import FakeClock
 from callboard.testing.connections import FakeConnection
 from callboard.testing.hosts import FakeHost
+from callboard.testing.microsoft_graph import FakeMicrosoftGraph
 
-__all__ = ["FakeClock", "FakeConnection", "FakeHost"]
+__all__ = ["FakeClock", "FakeConnection", "FakeHost", "FakeMicrosoftGraph"]

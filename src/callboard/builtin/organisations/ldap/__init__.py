@@ -1,0 +1,1 @@
+"""LDAP: users and groups of a directory (`catalog.providers.ldapOrg`)."""
