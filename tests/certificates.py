@@ -35,6 +35,11 @@ class Authority:
         assert len(context.get_ca_certs()) == 1
         return context
 
+    @property
+    def pem(self) -> str:
+        """The certificate of the authority, as files have it."""
+        return self._certificate.public_bytes(serialization.Encoding.PEM).decode()
+
     def server_for(self, *names: str) -> ssl.SSLContext:
         """For a server that goes by these *names*, which may be addresses."""
         key = ec.generate_private_key(ec.SECP256R1())

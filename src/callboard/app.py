@@ -297,6 +297,7 @@ def outside_of(settings: Settings, client: httpx2.AsyncClient, clock: Clock, bud
         timeout_seconds=own.timeout_seconds,
         per_host=own.concurrency_per_host,
         max_bytes=own.max_bytes,
+        folder=settings.callboard.data_dir / "cache",
     )
 
 

@@ -199,6 +199,7 @@ _BUNDLED: Sequence[Bundled] = (
     Bundled("catalog.providers.gitea", "callboard.builtin.hosts.gitea:discovery"),
     Bundled("integrations.gerrit", "callboard.builtin.hosts.gerrit:code_hosts"),
     Bundled("catalog.providers.gerrit", "callboard.builtin.hosts.gerrit:discovery"),
+    Bundled("integrations.git", "callboard.builtin.hosts.git.reading:hosts"),
 )
 
 
