@@ -200,6 +200,11 @@ _BUNDLED: Sequence[Bundled] = (
     Bundled("integrations.gerrit", "callboard.builtin.hosts.gerrit:code_hosts"),
     Bundled("catalog.providers.gerrit", "callboard.builtin.hosts.gerrit:discovery"),
     Bundled("integrations.git", "callboard.builtin.hosts.git.reading:hosts"),
+    Bundled("integrations.awsS3", "callboard.builtin.hosts.objects.reading:s3", "objects"),
+    Bundled("integrations.googleGcs", "callboard.builtin.hosts.objects.reading:gcs", "objects"),
+    Bundled("integrations.azureBlobStorage", "callboard.builtin.hosts.objects.reading:azure", "objects"),
+    Bundled("catalog.providers.awsS3", "callboard.builtin.hosts.objects.discovery:s3", "objects"),
+    Bundled("catalog.providers.azureBlob", "callboard.builtin.hosts.objects.discovery:azure", "objects"),
 )
 
 
