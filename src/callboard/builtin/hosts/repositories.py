@@ -146,6 +146,8 @@ class Repositories(abc.ABC):
 
     def resolve(self, base: str, relative: str) -> str:
         """The URL that *relative* names in the file at *base*; from the root, if it begins with a slash."""
+        if self.target(relative) is not None:
+            return relative
         known = self._refs.get(base)
         return (known or self._target(base)).joined(relative, base)
 
