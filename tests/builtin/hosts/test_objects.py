@@ -16,8 +16,9 @@ from callboard.builtin.hosts.objects import discovery, reading
 from callboard.builtin.hosts.objects.discovery import BucketDiscovery
 from callboard.builtin.hosts.objects.reading import ObjectHost
 from callboard.errors import CallboardError, InvalidConfiguration, InvalidRef, LocationNotFound, NotAllowed, Unreadable
-from callboard.extend import Content, JsonValue, NotModified, Offered, Outside, PluginConfig, PluginContext
+from callboard.extend import CodeHost, Content, JsonValue, NotModified, Offered, Outside, PluginConfig, PluginContext
 from callboard.extend.outside import nowhere
+from callboard.testing.conformance import CodeHostCases
 from callboard.testing.objects import FakeAzureBlobs, FakeGoogleStorage, FakeObjectStore
 
 KEYS: dict[str, JsonValue] = {"accessKeyId": "key", "secretAccessKey": "s3cret"}
@@ -289,3 +290,26 @@ def test_a_container_is_discovered_under_its_account() -> None:
     assert provider.name == "azureBlob-provider:default"
     assert isinstance(host, ObjectHost)
     assert host.covers("https://shop.blob.core.windows.net/catalog/a.yaml")
+
+
+@pytest.fixture(scope="module")
+def buckets() -> Iterator[None]:
+    """Two buckets that are there for all the cases of code hosts."""
+    store = FakeGoogleStorage()
+    for bucket in ("shop", "web"):
+        store.files.update({f"{bucket}/catalog/{name}.yaml": b"kind: Component\n" for name in ("a", "b")})
+    with store.serve() as address:
+        TestBuckets.address, TestBuckets.root = address, f"{address}/shop"
+        TestBuckets.there, TestBuckets.missing = f"{address}/shop/catalog/a.yaml", f"{address}/shop/catalog/c.yaml"
+        TestBuckets.elsewhere, TestBuckets.pattern = f"{address}/web/catalog/a.yaml", f"{address}/shop/**/*.yaml"
+        yield
+
+
+@pytest.mark.usefixtures("buckets")
+class TestBuckets(CodeHostCases):
+    """The cases of code hosts, for a fake of Google's store."""
+
+    address = ""
+
+    def make(self) -> CodeHost:
+        return _google(self.address, {})

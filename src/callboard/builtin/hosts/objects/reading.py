@@ -43,7 +43,7 @@ class ObjectHost:
 
     def resolve(self, base: str, relative: str) -> str:
         """The URL that *relative* names in the file at *base*; from the root of the bucket, if it begins with "/"."""
-        return self._target(base)[1].joined(relative, base)
+        return relative if self.covers(relative) else self._target(base)[1].joined(relative, base)
 
     def contains(self, base: str, target: str) -> bool:
         """Whether both are in one bucket."""
