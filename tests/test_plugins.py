@@ -185,7 +185,7 @@ def test_what_a_plugin_does_to_its_settings_reaches_nobody_else(configured: Conf
         ("mine:Parts.processor", "expected an object Parts.processor in the module mine, found no processor"),
         (
             "mine:number",
-            "expected mine:number to be a provider, an incremental provider, a processor, a policy, a read",
+            "expected mine:number to be a provider, an incremental provider, a processor, a policy, a reso",
         ),
         (
             "mine:nothing_of_use",

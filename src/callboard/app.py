@@ -16,10 +16,11 @@ from callboard.access import authentication
 from callboard.access.authentication import Authenticator
 from callboard.access.authorizers import authorizer_of
 from callboard.access.decisions import Authorizer, Unrestricted
+from callboard.builtin import optional
 from callboard.builtin.annotations import AnnotateLocationProcessor
 from callboard.builtin.kinds import BuiltinKindsProcessor
 from callboard.builtin.locations import LocationProcessor
-from callboard.builtin.placeholders import PlaceholderProcessor
+from callboard.builtin.placeholders import DEFAULT_RESOLVERS, PlaceholderProcessor
 from callboard.builtin.policies import default_policies, last_policies
 from callboard.builtin.readers import urls
 from callboard.builtin.readers.allowed_hosts import AllowedHost
@@ -297,6 +298,7 @@ def outside_of(settings: Settings, client: httpx2.AsyncClient, clock: Clock, bud
         timeout_seconds=own.timeout_seconds,
         per_host=own.concurrency_per_host,
         max_bytes=own.max_bytes,
+        folder=settings.callboard.data_dir / "cache",
     )
 
 
@@ -329,10 +331,20 @@ def build_pipeline(
         *added.readers,
     ]
     readers: dict[str, Reader] = {reader.type: Measured(reader, metrics) for reader in found}
-    processors: list[Processor] = [PlaceholderProcessor(readers), BuiltinKindsProcessor(modelling.kinds_of(settings))]
+    processors: list[Processor] = [
+        PlaceholderProcessor(readers, [*DEFAULT_RESOLVERS, *added.resolvers]),
+        BuiltinKindsProcessor(modelling.kinds_of(settings)),
+    ]
     if not settings.catalog.disable_default_processors:
         links = urls.links_of(added.code_hosts)
         processors += [LocationProcessor(readers, parse_entities), AnnotateLocationProcessor(links)]
+    processors += optional.processors(
+        settings.catalog.processors,
+        settings.catalog.processor_options,
+        reader=readers["url"],
+        hosts=added.code_hosts,
+        clock=clock,
+    )
     return Pipeline(
         processors=_ordered(settings, [*processors, *added.processors]),
         policies=[*default_policies(modelling.formats_of(settings)), *added.policies],

@@ -19,9 +19,11 @@ from callboard.extend import (
     Reader,
     SinkKind,
 )
+from callboard.extend.processors import Resolver
 
 _PARTS = (
-    "a provider, an incremental provider, a processor, a policy, a reader, a code host, a kind of sinks or a Plugin"
+    "a provider, an incremental provider, a processor, a policy, a resolver of placeholders, a reader, a code host,"
+    " a kind of sinks or a Plugin"
 )
 _EXPECTED = f"{_PARTS}, or a class or function that makes one or a list of them from a PluginContext"
 _PROVIDER_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._:-]{0,61}[A-Za-z0-9])?")
@@ -35,6 +37,8 @@ class Parts:
     incremental: list[IncrementalEntityProvider] = field(default_factory=list)
     processors: list[Processor] = field(default_factory=list)
     policies: list[Policy] = field(default_factory=list)
+    resolvers: list[Resolver] = field(default_factory=list)
+    """Of placeholders."""
     readers: list[Reader] = field(default_factory=list)
     code_hosts: list[CodeHost] = field(default_factory=list)
     sinks: list[SinkKind] = field(default_factory=list)
@@ -47,6 +51,7 @@ class Parts:
         self.incremental += others.incremental
         self.processors += others.processors
         self.policies += others.policies
+        self.resolvers += others.resolvers
         self.readers += others.readers
         self.code_hosts += others.code_hosts
         self.sinks += others.sinks
@@ -62,6 +67,7 @@ class Taken:
     plugins: set[str] = field(default_factory=set)
     readers: set[str] = field(default_factory=lambda: {"file", "url"})
     """Those that are there without any plugin are taken from the beginning."""
+    resolvers: set[str] = field(default_factory=lambda: {"text", "json", "yaml", "openapi", "asyncapi"})
 
 
 class Unusable(Exception):
@@ -116,7 +122,7 @@ def _is_part(candidate: object) -> bool:
         return False
     if isinstance(candidate, Processor | IncrementalEntityProvider | Plugin):
         return True
-    kinds = (_is_provider, _is_policy, _is_sink_kind, _is_code_host, _is_reader)
+    kinds = (_is_provider, _is_policy, _is_sink_kind, _is_code_host, _is_reader, _is_resolver)
     return any(is_kind(candidate) for is_kind in kinds)
 
 
@@ -133,6 +139,11 @@ def _is_reader(candidate: object) -> TypeGuard[Reader]:
     return reads and isinstance(getattr(candidate, "type", None), str)
 
 
+def _is_resolver(candidate: object) -> TypeGuard[Resolver]:
+    answers = any(callable(getattr(candidate, method, None)) for method in ("resolve", "follow"))
+    return answers and isinstance(getattr(candidate, "key", None), str)
+
+
 def _is_policy(candidate: object) -> TypeGuard[Policy]:
     return callable(getattr(candidate, "enforce", None))
 
@@ -144,9 +155,7 @@ def _is_sink_kind(candidate: object) -> TypeGuard[SinkKind]:
 
 def add(parts: Parts, taken: Taken, part: object) -> None:
     """Put *part* where it belongs, under a name that is not *taken* yet. Raises Unusable."""
-    # What makes sinks is known by the type of these.
-    wanted = "type" if _is_sink_kind(part) or (_is_reader(part) and not _is_code_host(part)) else "name"
-    name = getattr(part, wanted, None)
+    name = getattr(part, wanted := _naming(part), None)
     if not isinstance(name, str) or not name:
         raise Unusable(f"expected {_shown(part)} to have a text as its {wanted}, got {name!r}")
     if isinstance(part, Processor):
@@ -164,6 +173,9 @@ def add(parts: Parts, taken: Taken, part: object) -> None:
         parts.policies.append(part)
     elif _is_code_host(part):
         parts.code_hosts.append(part)
+    elif _is_resolver(part):
+        _take(taken.resolvers, name, "a resolver with a key")
+        parts.resolvers.append(part)
     elif _is_reader(part):
         _take(taken.readers, name, "a reader with a type")
         parts.readers.append(part)
@@ -173,6 +185,16 @@ def add(parts: Parts, taken: Taken, part: object) -> None:
             raise Unusable(f"expected {_shown(part)} to have a list of texts as its options, got {options!r}")
         _take(taken.sinks, name, "a kind of sinks with a type")
         parts.sinks.append(part)
+
+
+def _naming(part: object) -> str:
+    """What holds the name of *part*."""
+    if isinstance(part, Processor | IncrementalEntityProvider | Plugin) or _is_provider(part) or _is_policy(part):
+        return "name"
+    if _is_resolver(part):
+        return "key"
+    # What makes sinks is known by the type of these.
+    return "type" if _is_sink_kind(part) or (_is_reader(part) and not _is_code_host(part)) else "name"
 
 
 def _take_provider(taken: Taken, name: str) -> None:

@@ -203,6 +203,12 @@ _BUNDLED: Sequence[Bundled] = (
     Bundled("catalog.providers.ldapOrg", "callboard.builtin.organisations.ldap.provider:providers", "ldap"),
     Bundled("catalog.providers.microsoftGraphOrg", "callboard.builtin.organisations.graph.provider:providers"),
     Bundled("catalog.providers.scim", "callboard.builtin.organisations.scim:providers"),
+    Bundled("integrations.git", "callboard.builtin.hosts.git.reading:hosts"),
+    Bundled("integrations.awsS3", "callboard.builtin.hosts.objects.reading:s3", "objects"),
+    Bundled("integrations.googleGcs", "callboard.builtin.hosts.objects.reading:gcs", "objects"),
+    Bundled("integrations.azureBlobStorage", "callboard.builtin.hosts.objects.reading:azure", "objects"),
+    Bundled("catalog.providers.awsS3", "callboard.builtin.hosts.objects.discovery:s3", "objects"),
+    Bundled("catalog.providers.azureBlob", "callboard.builtin.hosts.objects.discovery:azure", "objects"),
 )
 
 

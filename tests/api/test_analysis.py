@@ -1,16 +1,19 @@
 """What the catalog has from a repository already."""
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
 from callboard.api.analysis import Repository, repository_of
 from callboard.extend import Full
+from callboard.plugins import Plugins
 from callboard.settings import defaults
 from callboard.settings.integrations import Integrations
 from tests.api.answers import complaint
-from tests.api.conftest import Api
-from tests.harness import component, component_yaml, offered
+from tests.api.conftest import Api, app_of, client_of
+from tests.code_host import ROOT, Host
+from tests.harness import Catalog, component, component_yaml, offered
 
 REPOSITORY = "https://github.com/acme/shop"
 FILE = f"url:{REPOSITORY}/blob/main/catalog-info.yaml"
@@ -145,3 +148,94 @@ async def test_what_is_not_a_url_is_refused(api: Api, target: str) -> None:
 )
 async def test_a_body_of_another_shape_is_refused(api: Api, body: object, message: str) -> None:
     assert complaint(await api.post("/analyze-location", body)) == (400, "InputError", message)
+
+
+@pytest.fixture
+def code_host() -> Host:
+    return Host()
+
+
+@pytest.fixture
+async def covered(catalog: Catalog, code_host: Host) -> AsyncIterator[Api]:
+    """The API of an installation that has a code host."""
+    await catalog.look()
+    async with client_of(app_of(catalog, added=Plugins(code_hosts=[code_host]))) as client:
+        yield Api(catalog, client)
+
+
+async def asked(api: Api, target: str = "https://host/acme/shop", **more: object) -> Any:
+    return (await api.post("/analyze-location", {"location": {"type": "url", "target": target}, **more})).json()
+
+
+async def test_files_that_nobody_has_registered_are_found(covered: Api, code_host: Host) -> None:
+    file = f"{ROOT}/services/catalog-info.yaml"
+    code_host.files = {file: component_yaml("till") + "---\n" + component_yaml("cart"), f"{ROOT}/other.yaml": "a: b"}
+
+    found = await asked(covered)
+
+    assert [(each["isRegistered"], each["location"]) for each in found["existingEntityFiles"]] == [
+        (False, {"type": "url", "target": file})
+    ] * 2
+    assert [each["entity"]["metadata"]["name"] for each in found["existingEntityFiles"]] == ["till", "cart"]
+    assert found["generateEntities"] == []
+
+
+async def test_files_that_are_registered_are_told_from_the_others(covered: Api, code_host: Host) -> None:
+    known, new = f"{ROOT}/catalog-info.yaml", f"{ROOT}/new/catalog-info.yaml"
+    code_host.files = {known: component_yaml("till"), new: component_yaml("cart")}
+    await covered.catalog.provide("p", Full(offered(component("till", location=f"url:{known}"))))
+    await covered.catalog.settle()
+
+    found = await asked(covered, f"{ROOT}/new/README.md")
+
+    assert {each["location"]["target"]: each["isRegistered"] for each in found["existingEntityFiles"]} == {
+        known: True,
+        new: False,
+    }
+    assert code_host.asked == {"new/catalog-info.yaml": 1}
+
+
+async def test_a_repository_without_files_gets_an_entity_with_its_slug(covered: Api, code_host: Host) -> None:
+    code_host.files = {f"{ROOT}/catalog-info.yaml": component_yaml("till")}
+
+    found = await asked(covered, catalogFilename="entities.yaml")
+
+    assert found["existingEntityFiles"] == []
+    assert found["generateEntities"][0]["entity"]["metadata"] == {
+        "name": "shop",
+        "annotations": {"host/slug": "acme/shop"},
+    }
+
+
+async def test_a_host_that_fails_is_an_error_that_says_so(covered: Api, code_host: Host) -> None:
+    code_host.is_down = True
+
+    answer = await covered.post("/analyze-location", {"location": {"type": "url", "target": "https://host/acme/shop"}})
+
+    assert complaint(answer) == (503, "ServiceUnavailableError", "host can't be asked now: it is down")
+
+
+async def test_what_the_catalog_knows_is_told_although_a_host_fails(covered: Api, code_host: Host) -> None:
+    code_host.is_down = True
+    location = f"url:{ROOT}/catalog-info.yaml"
+    await covered.catalog.provide("p", Full(offered(component("till", location=location))))
+    await covered.catalog.settle()
+
+    assert len((await asked(covered))["existingEntityFiles"]) == 1
+
+
+@pytest.mark.parametrize("content", ["a: [", "just words", "kind: Component"])
+async def test_a_file_that_cannot_be_used_is_said(covered: Api, code_host: Host, content: str) -> None:
+    code_host.files = {f"{ROOT}/catalog-info.yaml": content}
+
+    answer = await covered.post("/analyze-location", {"location": {"type": "url", "target": "https://host/acme/shop"}})
+
+    status, name, message = complaint(answer)
+    assert (status, name) == (400, "InputError")
+    assert message.startswith(f"The file {ROOT}/catalog-info.yaml is there, and can't be used: ")
+
+
+async def test_a_url_that_leads_to_no_repository_is_answered_as_before(covered: Api) -> None:
+    found = await asked(covered, "https://host/else")
+
+    assert found["generateEntities"][0]["entity"]["metadata"] == {"name": "else"}

@@ -75,7 +75,7 @@ async def test_placeholders_are_found_anywhere() -> None:
     "spec",
     [
         {"a": {"$text": "./x", "more": 1}},
-        {"a": {"$openapi": "./x"}},
+        {"a": {"$graphql": "./x"}},
         {"a": {"$ref": "#/components"}},
         {"$text": "./x", "b": 1},
         {"a": "{$text: ./x}", "b": '{"$text": "./x"}'},

@@ -74,7 +74,8 @@ def test_plugins_are_listed_with_their_distributions_and_all_that_there_is_in_it
     assert answer.stderr.splitlines() == [
         (
             "callboard: acme-plugins 2.1: expected acme_code:broken to make a provider, an incremental provider,"
-            " a processor, a policy, a reader, a code host, a kind of sinks or a Plugin, got ValueError: no board;"
+            " a processor, a policy, a resolver of placeholders, a reader, a code host, a kind of sinks or a Plugin,"
+            " got ValueError: no board;"
             " callboard.plugins can give it options, or disable it: use: broken"
         )
     ]

@@ -8,9 +8,11 @@ from callboard.access.decisions import Allowed, Decision, Denied
 from callboard.access.permissions import LOCATION_CREATE, Permission
 from callboard.access.principals import Principal
 from callboard.extend import Full
+from callboard.plugins import Plugins
 from callboard.ui.presenting import page_of, with_query
 from callboard.ui.routes import PAGES
 from tests.api.conftest import app_of, client_of
+from tests.code_host import ROOT, Host
 from tests.harness import component, component_yaml, location_yaml, offered
 from tests.ui.conftest import Pages, words
 
@@ -238,3 +240,18 @@ async def test_a_read_only_catalog_previews_and_registers_nothing(readonly: Page
     assert "1 entity would come in" in words(page)
     assert 'action="/catalog-import" class="actions"' not in page
     assert answer.status_code == 403
+
+
+async def test_the_files_of_a_repository_are_offered(pages: Pages) -> None:
+    host = Host({"catalog-info.yaml": component_yaml("till"), "b/catalog-info.yaml": component_yaml("cart")})
+    app = app_of(pages.catalog, added=Plugins(code_hosts=[host]), pages=PAGES)
+    async with client_of(app) as client:
+        covered = Pages(pages.catalog, client)
+        page = await covered.get(address_of("https://host/acme/shop"))
+        host.is_down = True
+        failed = await client.get("/catalog-import", params={"url": "https://host/acme/shop"})
+
+    assert "2 files that can be registered" in words(page)
+    assert address_of(f"{ROOT}/b/catalog-info.yaml", **{"as": "file"}).replace("&", "&amp;") in page
+    assert failed.status_code == 400
+    assert "can't be asked now: it is down" in failed.text.replace("&#39;", "'")

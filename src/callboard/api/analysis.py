@@ -2,17 +2,20 @@
 
 import re
 import urllib.parse
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import structlog
 from starlette.requests import Request
 from starlette.responses import Response
 
 from callboard.access.permissions import LOCATION_ANALYZE
-from callboard.api import answers, context
+from callboard.api import answers, context, finding
 from callboard.api.context import Reading
 from callboard.api.parameters import Body, body_of, query_of
-from callboard.errors import InvalidEntity, InvalidInput
+from callboard.builtin.readers import urls
+from callboard.errors import CallboardError, InvalidEntity, InvalidInput
+from callboard.extend import CodeHost
 from callboard.model import json
 from callboard.model.annotations import MANAGED_BY_LOCATION
 from callboard.model.entities import entity_ref, location_of
@@ -21,10 +24,12 @@ from callboard.model.predicates import AnyOf, HasPrefix
 from callboard.settings import Settings
 from callboard.view.listings import list_entities
 
+_log = structlog.get_logger(__name__)
+
 _HOSTS = {"azure": "dev.azure.com", "bitbucketCloud": "bitbucket.org", "github": "github.com", "gitlab": "gitlab.com"}
 """The code hosts whose repositories have a slug: the public host of each system, which names the annotation too."""
 
-_URL = re.compile(r"https?://[^\s\x00-\x20/?#]+[^\x00-\x20]*", re.IGNORECASE)
+_URL = re.compile(r"(?:https?|ssh)://[^\s\x00-\x20/?#]+[^\x00-\x20]*", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,17 +51,47 @@ async def analyze(request: Request) -> Response:
     target, _ = asked.required_text("target", of="location/"), asked.required_text("type", of="location/")
     filename = body.text("catalogFilename")
     await context.permit(request, LOCATION_ANALYZE)
-    repository = repository_of(target, context.of(request).settings)
+    here = context.of(request)
+    host = urls.host_of(here.read_side.added.code_hosts, target)
+    repository = repository_of(target, here.settings, host)
     existing = list(_existing(await context.reading(request, parameters), repository, filename))
+    if host is not None and host.repository(target) is not None:
+        existing += await _unregistered(host, target, filename or finding.USUAL_NAME, existing)
     made = [] if existing else [{"entity": _generated(repository), "fields": []}]
     return answers.value({"existingEntityFiles": existing, "generateEntities": made})
 
 
-def repository_of(target: str, settings: Settings) -> Repository:
+async def _unregistered(
+    host: CodeHost, target: str, filename: str, registered: Sequence[JsonObject]
+) -> list[JsonObject]:
+    """What else is in the files of the repository. Raises InvalidInput or Unavailable, unless something is known."""
+    known = {str(location["target"]) for each in registered if isinstance(location := each["location"], dict)}
+    try:
+        files = await finding.files(host, target, filename, known=known)
+    except CallboardError as error:
+        if not registered:
+            raise
+        _log.warning("analysis.incomplete", host=host.name, reason=str(error))
+        return []
+    found: list[JsonObject] = [
+        {"location": {"type": "url", "target": file.target}, "isRegistered": False, "entity": entity}
+        for file in files
+        for entity in file.entities
+    ]
+    broken = next((file for file in files if file.problem is not None), None)
+    if broken is not None and not found and not registered:
+        raise InvalidInput(f"The file {broken.target} is there, and can't be used: {broken.problem}")
+    return found
+
+
+def repository_of(target: str, settings: Settings, known: CodeHost | None = None) -> Repository:
     """The repository that the URL *target* belongs to; on an unknown host that is the target itself.
 
-    Raises InvalidInput when it is not a URL.
+    The code host that is *known* to cover it knows best. Raises InvalidInput when it is not a URL.
     """
+    found = known.repository(target) if known is not None else None
+    if found is not None:
+        return Repository(found.name, found.url, found.annotation if found.slug else None, found.slug)
     try:
         url = urllib.parse.urlsplit(target if _URL.fullmatch(target) else "")
         host = url.hostname

@@ -5,9 +5,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from json import JSONDecodeError
 
-from callboard.errors import CallboardError, InvalidDocument, InvalidEntity, Unreadable
-from callboard.extend import Content, PlaceholderResolver, Processor, Reader, Run
-from callboard.extend.processors import Readers
+from callboard.builtin.bundling import BundlingResolver
+from callboard.errors import CallboardError, InvalidDocument, InvalidEntity, NotAllowed, Unreadable
+from callboard.extend import Content, Processor, Reader, Run
+from callboard.extend.processors import Readers, Resolver
 from callboard.model.documents import parse_documents
 from callboard.model.json import JsonObject, JsonValue, decode, encode
 from callboard.model.refs import LocationRef
@@ -57,7 +58,17 @@ class YamlResolver:
         return documents[0].value
 
 
-DEFAULT_RESOLVERS: Sequence[PlaceholderResolver] = (TextResolver(), JsonResolver(), YamlResolver())
+DEFAULT_RESOLVERS: Sequence[Resolver] = (
+    TextResolver(),
+    JsonResolver(),
+    YamlResolver(),
+    BundlingResolver("openapi"),
+    BundlingResolver("asyncapi"),
+)
+
+_MOST_FILES = 200
+_MOST_BYTES = 20 * 1024 * 1024
+"""What a definition may be put together from."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,8 +101,9 @@ class PlaceholderProcessor(Processor):
     """
 
     name = "placeholder"
+    version = "2"
 
-    def __init__(self, readers: Readers, resolvers: Sequence[PlaceholderResolver] = DEFAULT_RESOLVERS) -> None:
+    def __init__(self, readers: Readers, resolvers: Sequence[Resolver] = DEFAULT_RESOLVERS) -> None:
         self._readers = readers
         self._resolvers = {f"${resolver.key}": resolver for resolver in resolvers}
 
@@ -108,7 +120,7 @@ class PlaceholderProcessor(Processor):
             run.emit_refresh_key(f"{run.location.type}:{target}")
         contents = await _read_all(self._readers[run.location.type], targets)
         for site, target in zip(sites, targets, strict=True):
-            site.put(self._value(site, LocationRef(run.location.type, target), contents[target]))
+            site.put(await self._value(site, LocationRef(run.location.type, target), contents[target], run))
         return entity
 
     def _target(self, site: Site, location: LocationRef) -> str:
@@ -126,19 +138,55 @@ class PlaceholderProcessor(Processor):
             raise site.refuse(f"is not allowed to embed {target}: it is outside of what {location} belongs to")
         return target
 
-    def _value(self, site: Site, target: LocationRef, content: Content | CallboardError) -> JsonValue:
-        if isinstance(content, Unreadable):
-            unreadable = Unreadable(
-                f"Placeholder {site.placeholder} at {site.pointer} could not read {site.argument}: {content}"
-            )
-            unreadable.pointer = site.pointer
-            raise unreadable from content.at(str(target))
+    async def _value(self, site: Site, target: LocationRef, content: Content | CallboardError, run: Run) -> JsonValue:
         if isinstance(content, CallboardError):
-            raise site.refuse(f"could not read {site.argument}: {content}") from content.at(str(target))
+            raise _unread(site, content) from content.at(str(target))
+        resolver = self._resolvers[site.placeholder]
         try:
-            return self._resolvers[site.placeholder].resolve(content.data, target.target)
+            # Both kinds have a key; what tells them apart is the method.
+            if hasattr(resolver, "follow"):
+                files = _Files(self._readers[target.type], run)
+                return await resolver.follow(content.data, target.target, files)
+            return resolver.resolve(content.data, target.target)
         except InvalidDocument as error:
             raise site.refuse(f"could not use {site.argument}: {error}") from error.at(str(target))
+        except CallboardError as error:
+            raise _unread(site, error) from error
+
+
+class _Files:
+    """What one placeholder may read (an `extend.Files`)."""
+
+    def __init__(self, reader: Reader, run: Run) -> None:
+        self._reader = reader
+        self._run = run
+        self._contents: dict[str, bytes] = {}
+
+    async def read(self, relative: str, base: str) -> tuple[str, bytes]:
+        """The content of a file of the same repository or folder tree, read once."""
+        location = self._run.location
+        target = self._reader.resolve(base, relative)
+        if not self._reader.contains(location.target, target):
+            raise NotAllowed(f"{target}, which {base} refers to, is outside of what {location} belongs to")
+        if target not in self._contents:
+            if len(self._contents) >= _MOST_FILES:
+                raise InvalidDocument(f"{base} refers to more than {_MOST_FILES} files")
+            self._run.emit_refresh_key(f"{location.type}:{target}")
+            content = await _read(self._reader, target)
+            if isinstance(content, CallboardError):
+                raise content.at(f"{location.type}:{target}")
+            self._contents[target] = content.data
+            if sum(map(len, self._contents.values())) > _MOST_BYTES:
+                raise InvalidDocument(f"{base} refers to files of more than {_MOST_BYTES} bytes together")
+        return target, self._contents[target]
+
+
+def _unread(site: Site, error: CallboardError) -> CallboardError:
+    if not isinstance(error, Unreadable):
+        return site.refuse(f"could not read {site.argument}: {error}")
+    unreadable = Unreadable(f"Placeholder {site.placeholder} at {site.pointer} could not read {site.argument}: {error}")
+    unreadable.pointer = site.pointer
+    return unreadable
 
 
 def _may_have_placeholders(entity: JsonObject) -> bool:

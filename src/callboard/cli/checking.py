@@ -8,11 +8,12 @@ thing.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from callboard.builtin.placeholders import PlaceholderProcessor
+from callboard.builtin.bundling import BundlingResolver
+from callboard.builtin.placeholders import DEFAULT_RESOLVERS, PlaceholderProcessor
 from callboard.builtin.policies import Explains, SchemaPolicy, default_policies, last_policies
 from callboard.builtin.readers.files import FileReader
 from callboard.errors import InvalidDocument, InvalidEntity, LocationNotFound, Unreadable
-from callboard.extend import Content, NotModified, Policy, Run
+from callboard.extend import Content, Files, NotModified, Policy, Run
 from callboard.model import json, kinds
 from callboard.model.documents import locate, parse_documents
 from callboard.model.entities import check_envelope, entity_ref
@@ -119,9 +120,17 @@ class _Beside(FileReader):
             raise LocationNotFound(str(error)) from error
 
 
+class _Bundling(BundlingResolver):
+    """Bundles what can be read here."""
+
+    async def follow(self, data: bytes, target: str, files: Files) -> JsonValue:
+        return _UNREAD if "://" in target else await super().follow(data, target, files)
+
+
 async def _replace_placeholders(entity: JsonObject, run: Run) -> list[Violation]:
     """Put the content of placeholders into *entity*, and a text where there is none; says where that was."""
-    processor = PlaceholderProcessor({"file": _Beside()})
+    resolvers = [*DEFAULT_RESOLVERS, _Bundling("openapi"), _Bundling("asyncapi")]
+    processor = PlaceholderProcessor({"file": _Beside()}, resolvers)
     found: list[Violation] = []
     for _ in range(_PLACEHOLDERS):
         try:

@@ -75,6 +75,7 @@ class _Sort:
 
 def _made_of(settings: "Settings", found: "Plugins") -> list[_Sort]:
     from callboard import app
+    from callboard.builtin.placeholders import DEFAULT_RESOLVERS
     from callboard.clock import SystemClock
     from callboard.ingestion.locations import CONFIGURED, REGISTERED
 
@@ -89,6 +90,7 @@ def _made_of(settings: "Settings", found: "Plugins") -> list[_Sort]:
         _Sort("providers", providers, off),
         _Sort("processors", processors, frozenset(processors) - at_work),
         _Sort("policies", [policy.name for policy in (*real.policies, *real.last_policies)]),
+        _Sort("resolvers", [f"${resolver.key}" for resolver in (*DEFAULT_RESOLVERS, *found.resolvers)]),
         _Sort("readers", list(real.readers)),
         _Sort("codeHosts", _names(found.code_hosts)),
         _Sort("sinks", list(sinks)),
@@ -169,6 +171,7 @@ def _brought(parts: "Parts") -> list[tuple[str, str, list[str]]]:
         ("incrementalProviders", "incremental provider", _names(parts.incremental)),
         ("processors", "processor", _names(parts.processors)),
         ("policies", "policy", _names(parts.policies)),
+        ("resolvers", "resolver of placeholders", [f"${resolver.key}" for resolver in parts.resolvers]),
         ("readers", "reader", [reader.type for reader in parts.readers]),
         ("codeHosts", "code host", _names(parts.code_hosts)),
         ("sinks", "sink", [kind.type for kind in parts.sinks]),

@@ -5,6 +5,7 @@ IncrementalEntityProvider  does so page by page, from a source that is too large
 Processor                  reads, validates and enriches one entity at a time
 Policy                     sets rules for the shape of every entity
 PlaceholderResolver        replaces `{"$name": value}` inside an entity
+FollowingResolver          does so where the content refers to other files, which `Files` reads
 Reader                     fetches the content of one type of location
 EventSink                  takes the changes of the catalog elsewhere; a SinkKind makes them
 Plugin                     has functions that are called with what has changed
@@ -22,7 +23,7 @@ from callboard.extend.incremental import IncrementalEntityProvider, Page
 from callboard.extend.outside import Budget, Budgets, Outside
 from callboard.extend.plugins import PluginConfig, PluginContext
 from callboard.extend.policies import Policy
-from callboard.extend.processors import Child, PlaceholderResolver, Processor, Relation, Run
+from callboard.extend.processors import Child, Files, FollowingResolver, PlaceholderResolver, Processor, Relation, Run
 from callboard.extend.providers import Delta, EntityProvider, Full, Mutation, Offered, ProviderConnection
 from callboard.extend.readers import Content, NotModified, Reader
 from callboard.extend.schedules import Schedule
@@ -42,6 +43,8 @@ __all__ = [
     "EntityRef",
     "Event",
     "EventSink",
+    "Files",
+    "FollowingResolver",
     "Full",
     "HearsWebhooks",
     "IncrementalEntityProvider",

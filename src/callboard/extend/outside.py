@@ -2,6 +2,7 @@
 
 import datetime as dt
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Protocol
 
 import httpx2
@@ -77,6 +78,9 @@ class Outside:
     """Requests at once."""
     max_bytes: int = 10 * 1024 * 1024
     """The largest answer."""
+    folder: Path | None = None
+    """Where files may be kept that can be fetched again; it may not be there yet, and other processes use it too. None:
+    nowhere but in temporary folders."""
 
 
 def nowhere() -> Outside:

@@ -129,6 +129,30 @@ class PlaceholderResolver(Protocol):
         ...
 
 
+class Files(Protocol):
+    """The other files that a resolver may read: those of the repository or folder tree that the entity belongs to.
+
+    There are limits on their number and on what they hold together. The entity is processed again when one changes.
+    """
+
+    async def read(self, relative: str, base: str) -> tuple[str, bytes]:
+        """The target that *relative* names in the file at *base*, and its content. Raises what `Reader` does."""
+        ...
+
+
+class FollowingResolver(Protocol):
+    """A PlaceholderResolver for content that refers to other files."""
+
+    key: str
+    """Without the dollar sign."""
+
+    async def follow(self, data: bytes, target: str, files: Files) -> JsonValue:
+        """The value for a placeholder whose target held *data*. Raises InvalidDocument, and what `Files.read` does."""
+        ...
+
+
+Resolver = PlaceholderResolver | FollowingResolver
+
 Readers = Mapping[str, Reader]
 """The readers of an installation by location type."""
 

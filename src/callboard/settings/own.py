@@ -71,9 +71,9 @@ class PluginSetting:
 
     use: Annotated[str, _USE]
     """The name of an entry point by which an installed distribution says that it has a plugin, or a module and the
-    object in it: a provider, a processor, a policy, a reader, a code host, a kind of sinks or a `Plugin` with handlers
-    of events, or what makes some of these. The module must be installed beside Callboard, or lie in a folder that
-    `PYTHONPATH` names."""
+    object in it: a provider, a processor, a policy, a resolver of placeholders, a reader, a code host, a kind of sinks
+    or a `Plugin` with handlers of events, or what makes some of these. The module must be installed beside Callboard,
+    or lie in a folder that `PYTHONPATH` names."""
 
     options: Raw = field(default_factory=dict[str, JsonValue], repr=False)
     """What the plugin is told, handed to it as it is."""

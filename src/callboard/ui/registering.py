@@ -60,7 +60,10 @@ def _checked(text: str) -> SplitResult:
         host, has_credentials = url.hostname, url.username is not None or url.password is not None
     except ValueError:
         raise InvalidInput("This is not a URL.") from None
-    if url.scheme.lower() not in ("http", "https") or not host:
+    if url.scheme.lower() == "ssh":
+        # Everybody signs in under one name there, `git` as a rule, and what proves it is a key.
+        has_credentials = url.password is not None
+    if url.scheme.lower() not in ("http", "https", "ssh") or not host:
         raise InvalidInput("A URL begins with https:// and names a host, like https://github.com/acme/shop/….")
     if has_credentials:
         raise InvalidInput(
@@ -218,21 +221,41 @@ async def _analyzed(visit: Visit, url: str) -> Response:
     if not await visit.may(LOCATION_ANALYZE):
         return await _page(visit, "register/start.html", given=url, problem="Give the URL of a file: it ends in .yaml.")
     asked: JsonObject = {"location": {"type": "url", "target": url}}
-    found = await visit.catalog.post_object("/analyze-location", asked)
+    try:
+        found = await visit.catalog.post_object("/analyze-location", asked)
+    except Refused as refused:
+        if refused.status not in (400, 503):
+            raise
+        return await _page(visit, "register/start.html", 400, given=_repeatable(url), problem=refused.message)
     existing = mappings(found["existingEntityFiles"])
     generated = [as_yaml(mapping(each["entity"])) for each in mappings(found["generateEntities"])]
-    files: dict[str, list[str]] = {}
-    for each in existing:
-        target = str(mapping(each["location"])["target"])
-        files.setdefault(target, []).append(ref_of(mapping(each["entity"])))
+    known, new = _files_of(existing, is_known=True), _files_of(existing, is_known=False)
     return await _page(
         visit,
         "register/repository.html",
         given=url,
-        files=[*files.items()][:_SHOWN],
-        file_count=len(files),
+        known=known[:_SHOWN],
+        known_count=len(known),
+        new=new[:_SHOWN],
+        new_count=len(new),
         generated=generated,
     )
+
+
+def _files_of(existing: Sequence[JsonObject], *, is_known: bool) -> list[tuple[str, list[str]]]:
+    """The files of a repository that the catalog knows, or does not, with what is in them."""
+    files: dict[str, list[str]] = {}
+    for each in existing:
+        if (each["isRegistered"] is True) == is_known:
+            target = str(mapping(each["location"])["target"])
+            files.setdefault(target, []).append(_ref_or_nothing(mapping(each["entity"])))
+    return [*files.items()]
+
+
+def _ref_or_nothing(entity: JsonObject) -> str:
+    """The ref of an entity that nobody has checked yet; empty when it has no usable name."""
+    kind, name = entity.get("kind"), mapping(entity.get("metadata")).get("name")
+    return ref_of(_complete(entity)) if isinstance(kind, str) and isinstance(name, str) else ""
 
 
 async def settling(visit: Visit) -> Response:

@@ -28,7 +28,7 @@ class UrlReader:
         """What *relative*, a URL or a path, names in the file at *base*."""
         if "://" in relative:
             # A URL of its own may be of another host, where nothing is relative to this one.
-            return self._others.resolve(base, relative)
+            return relative if host_of(self._hosts, relative) else self._others.resolve(base, relative)
         return self._reader(base).resolve(base, relative)
 
     def contains(self, base: str, target: str) -> bool:
