@@ -4,6 +4,7 @@ import asyncio
 import datetime as dt
 from collections.abc import AsyncIterator
 
+import httpx2
 import pytest
 
 from callboard.builtin.hosts import gitlab
@@ -37,7 +38,7 @@ def host(clock: FakeClock) -> FakeGitLab:
     return host
 
 
-def configured(host: FakeGitLab, clock: FakeClock, providers: JsonObject, **entry: JsonValue) -> PluginContext:
+def configured(host: FakeGitLab, clock: FakeClock, providers: JsonObject, /, **entry: JsonValue) -> PluginContext:
     return context_of(host, clock, {"gitlab": [{"host": host.host, "token": "t0ken", **entry}]}, providers)
 
 
@@ -294,6 +295,7 @@ async def test_a_forbidden_file_says_whose_credentials_are_too_weak(host: FakeGi
     [
         ("integrations.gitlab[0].baseUrl", {"baseUrl": "gitlab"}, {"host": "gitlab.com"}),
         ("integrations.gitlab[0].apiBaseUrl", {"apiBaseUrl": "https://h/?a=b"}, {"host": "gitlab.com"}),
+        ("integrations.gitlab[0].host", {"host": "gitlab.com/x"}, {"host": "gitlab.com"}),
         ("integrations.gitlab[0].token", {"token": 5}, {"host": "gitlab.com"}),
         ("catalog.providers.gitlab.all.host", {}, {"host": "code.example.com"}),
         ("catalog.providers.gitlab.all.host", {}, {}),
@@ -478,6 +480,50 @@ async def test_the_options_say_which_projects_count(
     found = {target.removeprefix("https://gitlab.com/").partition("/-/")[0] for target in await targets_of(provider)}
 
     assert found == expected
+
+
+async def test_a_project_of_which_git_tells_nothing_is_asked_for_again_and_not_withdrawn(
+    host: FakeGitLab, clock: FakeClock
+) -> None:
+    (provider,) = gitlab.discovery(configured(host, clock, {"gitlab": {"all": {"host": "gitlab.com"}}}))
+    page = await provider.next(None)
+    answered = host.answer
+
+    def failing(request: httpx2.Request) -> httpx2.Response:
+        if request.url.path.endswith("graphql"):
+            nodes = [{"fullPath": "acme/tools/shop", "repository": {"blobs": None}}]
+            return httpx2.Response(200, json={"data": {"q0": {"nodes": nodes}}, "errors": [{"message": "git is down"}]})
+        return answered(request)
+
+    # What fails there is one storage of many, which the fake does not have.
+    host.answer = failing  # type: ignore[method-assign]
+    assert await provider.next(None) == page
+
+    shop = host.repositories["acme/tools/shop"]
+    shop.commit({"catalog-info.yaml": None})
+    assert not (await provider.next(None)).entities
+
+
+@pytest.mark.parametrize("complete", [True, False])
+async def test_pushes_take_at_most_three_requests_whatever_has_to_be_known(
+    database: Database, host: FakeGitLab, clock: FakeClock, complete: bool
+) -> None:
+    options: JsonObject = {"host": "gitlab.com", "topics": "catalog", "skipForkedRepos": True}
+    integrations: JsonObject = {"gitlab": [{"host": "gitlab.com", "token": "t0ken"}]}
+    async with story_of(
+        database, host, clock, integrations=integrations, providers={"gitlab": {"acme": options}}
+    ) as story:
+        await story.round(PROVIDER)
+        new, fork = host.add("acme", "new", topics=["catalog"]), host.add("acme", "fork", is_fork=True)
+        if complete:
+            new.commit({"README.md": ""})
+
+        pushed = host.push(new, {"catalog-info.yaml": component_yaml("new")})
+        assert await story.hear(System.GITLAB, "push", pushed) <= 3
+        forked = host.push(fork, {"catalog-info.yaml": component_yaml("fork")})
+        assert await story.hear(System.GITLAB, "push", forked) <= 1
+
+        assert story.catalog.refs() == ["component:default/new"]
 
 
 @pytest.mark.parametrize(

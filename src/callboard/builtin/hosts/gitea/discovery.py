@@ -13,7 +13,7 @@ from urllib.parse import quote
 from callboard.builtin.hosts.discovery import Found, delta, has_wildcards, offered, pushes_to, touches
 from callboard.builtin.hosts.gitea.installations import KEY, Installation
 from callboard.builtin.hosts.installations import named
-from callboard.errors import InvalidConfiguration, LocationNotFound
+from callboard.errors import InvalidConfiguration, LocationNotFound, NotAllowed
 from callboard.extend import (
     IncrementalEntityProvider,
     JsonValue,
@@ -136,7 +136,8 @@ class GiteaDiscovery(IncrementalEntityProvider):
             await self._api.get(
                 f"repos/{slug}/contents/{quote(self._path, safe='/')}", params={"ref": self._branch(repository)}
             )
-        except LocationNotFound:
+        except (LocationNotFound, NotAllowed):
+            # 403: of this repository the token may see no files.
             return False
         return True
 

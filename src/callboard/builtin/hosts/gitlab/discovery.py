@@ -16,7 +16,7 @@ from callboard.builtin.hosts.gitlab.questions import Questions
 from callboard.builtin.hosts.installations import named
 from callboard.builtin.hosts.places import is_commit
 from callboard.builtin.hosts.repositories import Head
-from callboard.errors import LocationNotFound, Unreadable
+from callboard.errors import LocationNotFound, NotAllowed, Unreadable
 from callboard.extend import (
     IncrementalEntityProvider,
     JsonObject,
@@ -117,12 +117,11 @@ class GitLabDiscovery(IncrementalEntityProvider):
         numbers = sorted({number for hit in hits if isinstance(number := hit.get("project_id"), int)})
         projects = dict(zip(numbers, await asyncio.gather(*map(self._project, numbers)), strict=True))
         found = {
-            self._filter.found(project, str(hit["path"]))
+            self._filter.found(project, str(hit["path"]), _branch(hit))
             for hit in hits
             if isinstance(number := hit.get("project_id"), int)
             if (project := projects[number]) is not None and self._filter.admits(project)
             if posixpath.basename(str(hit["path"])) == posixpath.basename(self._filter.file)
-            if (ref := hit.get("ref")) is None or is_commit(str(ref)) or ref == self._filter.branch(project)
         }
         return sorted(found, key=lambda each: each.target), answer.following
 
@@ -132,16 +131,17 @@ class GitLabDiscovery(IncrementalEntityProvider):
             return list(projects)
         heads = {Head(project.path, self._filter.branch(project)): project for project in projects}
         holders = await self._questions.holders(list(heads), self._filter.file)
-        if holders is not None:
-            return [project for head, project in heads.items() if head in holders]
-        has = await asyncio.gather(*map(self._has_file, projects))
-        return [project for project, it_has in zip(projects, has, strict=True) if it_has]
+        unsure = [head for head in heads if head not in holders]
+        has = await asyncio.gather(*(self._has_file(heads[head]) for head in unsure))
+        holders |= dict(zip(unsure, has, strict=True))
+        return [project for head, project in heads.items() if holders[head]]
 
     async def _has_file(self, project: Project) -> bool:
         address = f"{project_path(project.number)}/repository/files/{_quoted(self._filter.file)}"
         try:
             await self._api.ask("HEAD", address, params={"ref": self._filter.branch(project)})
-        except LocationNotFound:
+        except (LocationNotFound, NotAllowed):
+            # 403: of this project the token may see no files.
             return False
         return True
 
@@ -179,6 +179,9 @@ class GitLabDiscovery(IncrementalEntityProvider):
                 self._filter.found(project, path) for path in gone
             ]
         if has_wildcards(file):
+            return [here], []
+        if not push.complete and self._filter.depends_on_more:
+            # One request is spent on that. Whether the file is there is known when it is read.
             return [here], []
         if not push.complete:
             return ([here], []) if await self._has_file(project) else ([], [here])
@@ -252,6 +255,12 @@ def entries_of(context: PluginContext) -> dict[str, ProviderOptions]:
 
 def _quoted(text: str) -> str:
     return quote(text, safe="")
+
+
+def _branch(hit: JsonObject) -> str | None:
+    """The branch that the search has looked into; the most advanced one names commits instead."""
+    ref = hit.get("ref")
+    return ref if isinstance(ref, str) and ref and not is_commit(ref) else None
 
 
 def _list(value: JsonValue) -> list[JsonValue]:
