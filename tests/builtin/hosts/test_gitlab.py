@@ -532,6 +532,7 @@ async def test_pushes_take_at_most_three_requests_whatever_has_to_be_known(
         ({}, ["acme/shop/-/blob/trunk/catalog-info.yaml"]),
         ({"branch": "next"}, ["acme/shop/-/blob/next/catalog-info.yaml"]),
         ({"entityFilename": "docs/info.yml"}, ["acme/shop/-/blob/trunk/docs/info.yml"]),
+        ({"useSearch": True, "entityFilename": "docs/info.yml"}, ["acme/shop/-/blob/trunk/docs/info.yml"]),
         (
             {"useSearch": True, "group": "acme"},
             ["acme/shop/-/blob/trunk/catalog-info.yaml", "acme/shop/-/blob/trunk/docs/catalog-info.yaml"],

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
+from callboard.builtin.hosts import looking
 from callboard.builtin.hosts.discovery import Found, delta, has_wildcards, offered, pushes_to, touches
 from callboard.builtin.hosts.gitea.installations import KEY, Installation
 from callboard.builtin.hosts.installations import named
@@ -78,7 +79,7 @@ class GiteaDiscovery(IncrementalEntityProvider):
         page = {name: str(value) for name, value in following.items()} if isinstance(following, dict) else {}
         params: dict[str, str | int] = {"limit": _PAGE, "page": 1, **page}
         answer = await self._api.get(f"orgs/{quote(self._options.organization, safe='')}/repos", params=params)
-        repositories = [found for value in answer.list() if (found := _repository(value)) is not None]
+        repositories = [looking.understood(_repository(value), "a repository") for value in answer.list()]
         has = await asyncio.gather(*map(self._has_file, repositories))
         entities = [
             offered(self._found(repository), self.name)
