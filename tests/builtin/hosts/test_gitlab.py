@@ -8,16 +8,18 @@ import httpx2
 import pytest
 
 from callboard.builtin.hosts import gitlab
+from callboard.builtin.hosts.discovery import ref_of
 from callboard.builtin.hosts.gitlab import GitLab
 from callboard.errors import InvalidConfiguration, InvalidRef, LocationNotFound, NotAllowed, Unreadable
-from callboard.extend import Content, NotModified, PluginContext
+from callboard.extend import Content, NotModified, PluginContext, Webhook
 from callboard.model.json import JsonObject, JsonValue
+from callboard.model.pushes import parse_pushes
 from callboard.model.repositories import System
 from callboard.store.database import Database
 from callboard.testing import FakeClock
 from callboard.testing.gitlab import FakeGitLab
 from callboard.testing.repositories import Failure
-from tests.builtin.hosts.reading import content, context_of, targets_of
+from tests.builtin.hosts.reading import Noted, content, context_of, targets_of
 from tests.builtin.hosts.stories import HostStory, story_of
 from tests.harness import component_yaml
 
@@ -502,6 +504,73 @@ async def test_a_project_of_which_git_tells_nothing_is_asked_for_again_and_not_w
     shop = host.repositories["acme/tools/shop"]
     shop.commit({"catalog-info.yaml": None})
     assert not (await provider.next(None)).entities
+
+
+@pytest.mark.parametrize(
+    ("options", "branch", "files", "added", "removed"),
+    [
+        ({}, "main", {"catalog-info.yaml": "x"}, ["main/catalog-info.yaml"], []),
+        ({}, "main", {"catalog-info.yaml": None}, [], ["main/catalog-info.yaml"]),
+        ({}, "main", {"docs/catalog-info.yaml": "x"}, [], []),
+        ({}, "next", {"catalog-info.yaml": "x"}, [], []),
+        ({"branch": "next"}, "main", {"catalog-info.yaml": "x"}, [], []),
+        ({"branch": "next"}, "next", {"catalog-info.yaml": "x"}, ["next/catalog-info.yaml"], []),
+        ({"entityFilename": "**/info.yml"}, "main", {"README.md": "x"}, ["main/**/info.yml"], []),
+        (
+            {"useSearch": True},
+            "main",
+            {"docs/catalog-info.yaml": "x", "a/catalog-info.yaml": "x", "catalog-info.yaml": None, "info.yaml": "x"},
+            ["main/a/catalog-info.yaml", "main/docs/catalog-info.yaml"],
+            ["main/catalog-info.yaml"],
+        ),
+        ({"group": "other"}, "main", {"catalog-info.yaml": "x"}, [], []),
+        ({"excludeRepos": ["acme/tools/shop"]}, "main", {"catalog-info.yaml": "x"}, [], []),
+    ],
+)
+async def test_a_push_means_what_the_options_say(
+    host: FakeGitLab,
+    clock: FakeClock,
+    options: JsonObject,
+    branch: str,
+    files: dict[str, str | None],
+    added: list[str],
+    removed: list[str],
+) -> None:
+    (provider,) = gitlab.discovery(configured(host, clock, {"gitlab": {"all": {"host": "gitlab.com", **options}}}))
+    shop = host.repositories["acme/tools/shop"]
+    shop.commit({"catalog-info.yaml": "before"}, branch)
+    body = host.push(shop, files, branch)
+    noted = Noted()
+
+    told = parse_pushes(System.GITLAB, body)
+    await provider.on_webhook(Webhook(system="gitlab", event="push", body=body, pushes=told), noted)
+
+    assert noted.added == [f"{ROOT}/shop/-/blob/{target}" for target in added]
+    assert noted.removed == [ref_of(f"{ROOT}/shop/-/blob/{target}").name for target in removed]
+    assert host.total == 0
+
+
+@pytest.mark.parametrize(
+    ("event", "instance", "added", "removed"),
+    [
+        ("project_update", "https://gitlab.com", 1, 0),
+        ("project_update", None, 1, 0),
+        ("project_update", "https://code.example.com", 0, 0),
+        ("project_destroy", "https://gitlab.com/", 0, 2),
+        ("project_archive", "https://gitlab.com", 0, 0),
+    ],
+)
+async def test_events_of_projects_are_heard_from_their_own_installation(
+    host: FakeGitLab, clock: FakeClock, event: str, instance: str | None, added: int, removed: int
+) -> None:
+    (provider,) = gitlab.discovery(configured(host, clock, {"gitlab": {"all": {"host": "gitlab.com"}}}))
+    body = host.project_event(event, host.repositories["acme/tools/shop"])
+    headers = {} if instance is None else {"x-gitlab-instance": instance}
+    noted = Noted()
+
+    await provider.on_webhook(Webhook(system="gitlab", event=event, body=body, headers=headers), noted)
+
+    assert (len(noted.added), len(noted.removed)) == (added, removed)
 
 
 @pytest.mark.parametrize("complete", [True, False])
