@@ -4,9 +4,10 @@ from typing import Any
 
 import httpx2
 
-from callboard.builtin.hosts import gitea, github, gitlab
+from callboard.builtin.hosts import gerrit, gitea, github, gitlab
 from callboard.extend import CodeHost, Outside, PluginConfig, PluginContext
 from callboard.testing.conformance import CodeHostCases
+from callboard.testing.gerrit import FakeGerrit
 from callboard.testing.gitea import FakeGitea
 from callboard.testing.github import FakeGitHub
 from callboard.testing.gitlab import FakeGitLab
@@ -58,3 +59,20 @@ class TestGitea(CodeHostCases):
         return made(
             gitea, "gitea", {"host": "gitea.com", "password": "t0ken"}, FakeGitea("gitea.com", tokens=["t0ken"])
         )
+
+
+class TestGerrit(CodeHostCases):
+    root = "https://gerrit.example.com/plugins/gitiles/acme/shop"
+    there = f"{root}/+/refs/heads/main/catalog/a.yaml"
+    missing = f"{root}/+/refs/heads/main/catalog/c.yaml"
+    elsewhere = "https://gerrit.example.com/plugins/gitiles/acme/web/+/refs/heads/main/catalog/a.yaml"
+    pattern = f"{root}/+/refs/heads/main/**/*.yaml"
+
+    def make(self) -> CodeHost:
+        entry = {
+            "host": "gerrit.example.com",
+            "gitilesBaseUrl": "https://gerrit.example.com/plugins/gitiles",
+            "username": "carol",
+            "password": "t0ken",
+        }
+        return made(gerrit, "gerrit", entry, FakeGerrit(tokens=["t0ken"]))

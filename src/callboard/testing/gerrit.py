@@ -86,12 +86,12 @@ class FakeGerrit(FakeCodeHost):
             case ["branches", name] if name in project.branches:
                 return _told({"ref": f"refs/heads/{name}", "revision": project.branches[name].sha})
             case ["tags", ""]:
-                found = [name for owner, name in self.tags if owner == project.name]
+                found = [name for owner, name in self.tags if owner == parts[0]]
                 return _told(
                     [{"ref": f"refs/tags/{name}"} for name in found if request.url.params.get("m", "") in name]
                 )
-            case ["tags", name] if (project.name, name) in self.tags:
-                tag = {"ref": f"refs/tags/{name}", "revision": "f" * 40, "object": self.tags[project.name, name]}
+            case ["tags", name] if (parts[0], name) in self.tags:
+                tag = {"ref": f"refs/tags/{name}", "revision": "f" * 40, "object": self.tags[parts[0], name]}
                 return _told(tag)
             case ["commits", sha, "files", path, "content"] if sha in project.commits:
                 data = project.commits[sha].files.get(path)

@@ -1,56 +1,18 @@
-"""A fake GitLab: its REST API as far as files, projects and members go, and its GraphQL API as far as those go.
-
-Queries are executed by `graphql-core` over an excerpt of GitLab's schema, and cost what they would cost there: what
-GitLab would refuse is refused here as well (`pip install 'callboard[testing]'`).
-"""
+"""A fake GitLab: its REST API as far as files, projects and members go, and queries about these."""
 
 import json
 import posixpath
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
 
 import httpx2
-from graphql import FieldNode, GraphQLSchema, IntValueNode, OperationDefinitionNode, build_schema, graphql_sync, parse
 
 from callboard.clock import Clock
+from callboard.testing.gitlab_queries import Queries, cost_of
 from callboard.testing.repositories import FakeCodeHost, FakeCommit, FakeRepository, Files, blob_sha
-
-_SCHEMA = """
-type PageInfo { hasNextPage: Boolean! endCursor: String }
-type Commit { sha: String! }
-type Tree { lastCommit: Commit }
-type RepositoryBlob { path: String! }
-type RepositoryBlobConnection { nodes: [RepositoryBlob] }
-type Repository {
-  rootRef: String
-  tree(path: String, ref: String): Tree
-  blobs(paths: [String!]!, ref: String): RepositoryBlobConnection
-}
-type Project { id: ID! fullPath: ID! webUrl: String repository: Repository }
-type ProjectConnection { nodes: [Project] pageInfo: PageInfo! }
-type UserCore {
-  id: ID! username: String! name: String! publicEmail: String state: String! webUrl: String! avatarUrl: String
-  groupMemberships(first: Int, after: String): GroupMemberConnection
-}
-enum GroupMemberRelation { DIRECT INHERITED DESCENDANTS SHARED_FROM_GROUPS }
-type GroupMember { user: UserCore group: Group }
-type GroupMemberConnection { nodes: [GroupMember] pageInfo: PageInfo! }
-type Group {
-  id: ID! fullPath: ID! name: String! description: String
-  groupMembers(relations: [GroupMemberRelation!], first: Int, after: String): GroupMemberConnection
-}
-type Query {
-  projects(fullPaths: [String!], first: Int): ProjectConnection
-  group(fullPath: ID!): Group
-  user(username: String!): UserCore
-}
-"""
-_MOST_PATHS = 50
-_CONNECTIONS = ("projects", "blobs", "groupMembers", "groupMemberships")
-_COSTS_OF_GIT = {"tree": 1, "lastCommit": 1, "blobs": 15}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -101,7 +63,7 @@ class FakeGitLab(FakeCodeHost):
         """The slugs of projects that the owner of the tokens is a member of."""
         self.users: dict[str, FakeGitLabUser] = {}
         self.groups: dict[str, FakeGitLabGroup] = {}
-        self._schema: GraphQLSchema = build_schema(_SCHEMA)
+        self._queries = Queries(self)
 
     @property
     def web(self) -> str:
@@ -189,7 +151,7 @@ class FakeGitLab(FakeCodeHost):
                 repository = self._project(project)
                 return _not_found("Project Not Found") if repository is None else self._in(request, repository, rest)
             case ["groups"]:
-                return self.page_of(request, [self.group_payload(group) for group in self._sorted_groups()])
+                return self.page_of(request, [self.group_payload(group) for group in self.sorted_groups()])
             case ["groups", group, *rest]:
                 return self._in_group(request, group, rest)
             case ["search"]:
@@ -210,7 +172,8 @@ class FakeGitLab(FakeCodeHost):
             if params.get("without_project_bots") != "true" or not user.is_bot
         ]
 
-    def _sorted_groups(self) -> list[FakeGitLabGroup]:
+    def sorted_groups(self) -> list[FakeGitLabGroup]:
+        """All groups, by their paths."""
         return [self.groups[path] for path in sorted(self.groups)]
 
     def _project(self, name: str) -> FakeRepository | None:
@@ -290,7 +253,7 @@ class FakeGitLab(FakeCodeHost):
         group = self.groups.get(name) or {str(each.number): each for each in self.groups.values()}.get(name)
         if group is None:
             return _not_found("Group Not Found")
-        below = [each for each in self._sorted_groups() if each.path.startswith(f"{group.path}/")]
+        below = [each for each in self.sorted_groups() if each.path.startswith(f"{group.path}/")]
         inside = {group.path, *(each.path for each in below)}
         repositories = [each for each in self.repositories.values() if each.owner in inside]
         match rest:
@@ -305,7 +268,7 @@ class FakeGitLab(FakeCodeHost):
             case ["search"]:
                 return self._search(request, repositories)
             case ["members", *more]:
-                names = self._members(group, ("DIRECT", "INHERITED") if more[:1] == ["all"] else ("DIRECT",))
+                names = self.members_of(group, ("DIRECT", "INHERITED") if more[:1] == ["all"] else ("DIRECT",))
                 found = [self.user_payload(self.users[each]) for each in names]
                 if more[-1:] in ([], ["all"]):
                     return self.page_of(request, found)
@@ -313,9 +276,10 @@ class FakeGitLab(FakeCodeHost):
                 return httpx2.Response(200, json=one[0]) if one else _not_found("Member Not Found")
         return _not_found("Not Found")
 
-    def _members(self, group: FakeGitLabGroup, relations: Sequence[str]) -> list[str]:
+    def members_of(self, group: FakeGitLabGroup, relations: Sequence[str]) -> list[str]:
+        """The names of those who belong to *group* in one of these ways."""
         found = list(group.members) if "DIRECT" in relations else []
-        for other in self._sorted_groups():
+        for other in self.sorted_groups():
             is_around, is_below = group.path.startswith(f"{other.path}/"), other.path.startswith(f"{group.path}/")
             if (is_around and "INHERITED" in relations) or (is_below and "DESCENDANTS" in relations):
                 found += other.members
@@ -410,116 +374,11 @@ class FakeGitLab(FakeCodeHost):
         asked = json.loads(request.content)
         query = asked["query"]
         assert len(query) <= 10_000, "GitLab refuses longer queries"
-        cost = _cost(query)
+        cost = cost_of(query)
         if cost > self.most_complexity:
             message = f"Query has complexity of {cost}, which exceeds max complexity of {self.most_complexity}"
             return httpx2.Response(200, json={"errors": [{"message": message}]})
-        root = {"projects": self._query_projects, "group": self._query_group, "user": self._query_user}
-        result = graphql_sync(self._schema, query, root, variable_values=asked.get("variables"))
-        told: dict[str, Any] = {"data": result.data}
-        if result.errors:
-            told["errors"] = [{"message": error.message} for error in result.errors]
-        return httpx2.Response(200, json=told)
-
-    def _query_projects(self, _info: object, fullPaths: Sequence[str] = (), first: int = 100) -> Mapping[str, Any]:  # noqa: N803 - as it is called
-        if len(fullPaths) > _MOST_PATHS:
-            raise ValueError(f"You cannot provide more than {_MOST_PATHS} full paths.")
-        wanted = {path.lower() for path in fullPaths}
-        found = [each for each in self.repositories.values() if each.slug.lower() in wanted]
-        nodes = [
-            {
-                "id": f"gid://gitlab/Project/{each.number}",
-                "fullPath": each.slug,
-                "webUrl": f"{self.web}/{each.slug}",
-                "repository": _repository(each),
-            }
-            for each in found[:first]
-        ]
-        return {"nodes": nodes, "pageInfo": {"hasNextPage": len(found) > first}}
-
-    def _query_group(self, _info: object, fullPath: str) -> Mapping[str, Any] | None:  # noqa: N803 - as it is called
-        group = self.groups.get(fullPath)
-        if group is None:
-            return None
-
-        def members(
-            _info: object,
-            relations: Sequence[str] = ("DIRECT", "INHERITED"),
-            first: int = 100,
-            after: str | None = None,
-        ) -> Mapping[str, Any]:
-            names = self._members(group, relations)
-            begin = int(after or 0)
-            end = begin + min(first, self.page_size)
-            nodes = [{"user": self._core(self.users[name])} for name in names[begin:end]]
-            return {"nodes": nodes, "pageInfo": {"hasNextPage": end < len(names), "endCursor": str(end)}}
-
-        number = f"gid://gitlab/Group/{group.number}"
-        return {
-            "id": number,
-            "fullPath": group.path,
-            "name": group.name,
-            "description": group.description or None,
-            "groupMembers": members,
-        }
-
-    def _query_user(self, _info: object, username: str) -> Mapping[str, Any] | None:
-        return self._core(self.users[username]) if username in self.users else None
-
-    def _core(self, user: FakeGitLabUser) -> Mapping[str, Any]:
-        def memberships(_info: object, first: int = 100, after: str | None = None) -> Mapping[str, Any]:
-            groups = [group for group in self._sorted_groups() if user.username in group.members]
-            nodes = [
-                {"group": {"fullPath": each.path, "name": each.name, "description": each.description or None}}
-                for each in groups[:first]
-            ]
-            return {"nodes": nodes, "pageInfo": {"hasNextPage": len(groups) > first, "endCursor": "more"}}
-
-        return {
-            "groupMemberships": memberships,
-            "id": f"gid://gitlab/User/{user.number}",
-            "username": user.username,
-            "name": user.name,
-            "publicEmail": user.email,
-            "state": user.state,
-            "webUrl": f"{self.web}/{user.username}",
-            "avatarUrl": f"{self.web}/uploads/{user.username}.png",
-        }
-
-
-def _repository(repository: FakeRepository) -> Mapping[str, Any]:
-    def tree(_info: object, path: str = "", ref: str | None = None) -> Mapping[str, Any]:
-        commit = repository.at(ref)
-        return {"lastCommit": {"sha": commit.sha} if commit is not None else None}
-
-    def blobs(_info: object, paths: Sequence[str], ref: str | None = None) -> Mapping[str, Any]:
-        commit = repository.at(ref)
-        files = commit.files if commit is not None else {}
-        return {"nodes": [{"path": path} for path in paths if path in files]}
-
-    found: dict[str, Callable[..., Any] | str] = {"tree": tree, "blobs": blobs, "rootRef": repository.default_branch}
-    return found
-
-
-def _cost(query: str) -> int:
-    """What a query costs: one for each field, more for those that ask git, and a little more for lists."""
-
-    def cost(node: FieldNode) -> float:
-        inner = node.selection_set.selections if node.selection_set else ()
-        name = node.name.value
-        own = 1 + _COSTS_OF_GIT.get(name, 0) + sum(cost(field) for field in inner if isinstance(field, FieldNode))
-        if name not in _CONNECTIONS:
-            return own
-        sizes = [
-            int(each.value.value)
-            for each in node.arguments or ()
-            if each.name.value == "first" and isinstance(each.value, IntValueNode)
-        ]
-        return own * (1 + min([*sizes, 100]) * 0.01)
-
-    operations = [each for each in parse(query).definitions if isinstance(each, OperationDefinitionNode)]
-    selections = [each for operation in operations for each in operation.selection_set.selections]
-    return round(sum(cost(each) for each in selections if isinstance(each, FieldNode)))
+        return httpx2.Response(200, json=self._queries.answer(query, asked.get("variables")))
 
 
 def _not_found(what: str) -> httpx2.Response:

@@ -1,8 +1,20 @@
 """What the tests of several code hosts do: configure one that is a fake, read a file, and go through a round."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
 import httpx2
 
-from callboard.extend import CodeHost, Content, IncrementalEntityProvider, Outside, PluginConfig, PluginContext
+from callboard.extend import (
+    CodeHost,
+    Content,
+    Delta,
+    IncrementalEntityProvider,
+    Mutation,
+    Outside,
+    PluginConfig,
+    PluginContext,
+)
 from callboard.extend.outside import OwnBudgets
 from callboard.model.json import JsonObject
 from callboard.testing import FakeClock
@@ -35,3 +47,26 @@ async def targets_of(provider: IncrementalEntityProvider) -> list[str]:
         if page.done:
             return found
         page = await provider.next(page.cursor)
+
+
+@dataclass(slots=True)
+class Noted:
+    """A provider's way into a catalog that is not there (an `extend.ProviderConnection`)."""
+
+    added: list[str] = field(default_factory=list)
+    """The targets of Locations."""
+    removed: list[str] = field(default_factory=list)
+    """The names of entities."""
+
+    async def apply(self, mutation: Mutation) -> None:
+        """Note what it brings and takes."""
+        assert isinstance(mutation, Delta)
+        for each in mutation.added:
+            spec = each.entity["spec"]
+            assert isinstance(spec, dict)
+            self.added.append(str(spec["target"]))
+        self.removed += [ref.name for ref in mutation.removed]
+
+    async def refresh(self, keys: Sequence[str]) -> int:
+        """Nobody asks for that."""
+        raise AssertionError(f"nothing is refreshed here: {keys}")

@@ -4,19 +4,22 @@ import asyncio
 import datetime as dt
 from collections.abc import AsyncIterator
 
+import httpx2
 import pytest
 
 from callboard.builtin.hosts import gitlab
+from callboard.builtin.hosts.discovery import ref_of
 from callboard.builtin.hosts.gitlab import GitLab
 from callboard.errors import InvalidConfiguration, InvalidRef, LocationNotFound, NotAllowed, Unreadable
-from callboard.extend import Content, NotModified, PluginContext
+from callboard.extend import Content, NotModified, PluginContext, Webhook
 from callboard.model.json import JsonObject, JsonValue
+from callboard.model.pushes import parse_pushes
 from callboard.model.repositories import System
 from callboard.store.database import Database
 from callboard.testing import FakeClock
 from callboard.testing.gitlab import FakeGitLab
 from callboard.testing.repositories import Failure
-from tests.builtin.hosts.reading import content, context_of, targets_of
+from tests.builtin.hosts.reading import Noted, content, context_of, targets_of
 from tests.builtin.hosts.stories import HostStory, story_of
 from tests.harness import component_yaml
 
@@ -37,7 +40,7 @@ def host(clock: FakeClock) -> FakeGitLab:
     return host
 
 
-def configured(host: FakeGitLab, clock: FakeClock, providers: JsonObject, **entry: JsonValue) -> PluginContext:
+def configured(host: FakeGitLab, clock: FakeClock, providers: JsonObject, /, **entry: JsonValue) -> PluginContext:
     return context_of(host, clock, {"gitlab": [{"host": host.host, "token": "t0ken", **entry}]}, providers)
 
 
@@ -294,6 +297,7 @@ async def test_a_forbidden_file_says_whose_credentials_are_too_weak(host: FakeGi
     [
         ("integrations.gitlab[0].baseUrl", {"baseUrl": "gitlab"}, {"host": "gitlab.com"}),
         ("integrations.gitlab[0].apiBaseUrl", {"apiBaseUrl": "https://h/?a=b"}, {"host": "gitlab.com"}),
+        ("integrations.gitlab[0].host", {"host": "gitlab.com/x"}, {"host": "gitlab.com"}),
         ("integrations.gitlab[0].token", {"token": 5}, {"host": "gitlab.com"}),
         ("catalog.providers.gitlab.all.host", {}, {"host": "code.example.com"}),
         ("catalog.providers.gitlab.all.host", {}, {}),
@@ -480,12 +484,124 @@ async def test_the_options_say_which_projects_count(
     assert found == expected
 
 
+async def test_a_project_of_which_git_tells_nothing_is_asked_for_again_and_not_withdrawn(
+    host: FakeGitLab, clock: FakeClock
+) -> None:
+    (provider,) = gitlab.discovery(configured(host, clock, {"gitlab": {"all": {"host": "gitlab.com"}}}))
+    page = await provider.next(None)
+    answered = host.answer
+
+    def failing(request: httpx2.Request) -> httpx2.Response:
+        if request.url.path.endswith("graphql"):
+            nodes = [{"fullPath": "acme/tools/shop", "repository": {"blobs": None}}]
+            return httpx2.Response(200, json={"data": {"q0": {"nodes": nodes}}, "errors": [{"message": "git is down"}]})
+        return answered(request)
+
+    # What fails there is one storage of many, which the fake does not have.
+    host.answer = failing  # type: ignore[method-assign]
+    assert await provider.next(None) == page
+
+    shop = host.repositories["acme/tools/shop"]
+    shop.commit({"catalog-info.yaml": None})
+    assert not (await provider.next(None)).entities
+
+
+@pytest.mark.parametrize(
+    ("options", "branch", "files", "added", "removed"),
+    [
+        ({}, "main", {"catalog-info.yaml": "x"}, ["main/catalog-info.yaml"], []),
+        ({}, "main", {"catalog-info.yaml": None}, [], ["main/catalog-info.yaml"]),
+        ({}, "main", {"docs/catalog-info.yaml": "x"}, [], []),
+        ({}, "next", {"catalog-info.yaml": "x"}, [], []),
+        ({"branch": "next"}, "main", {"catalog-info.yaml": "x"}, [], []),
+        ({"branch": "next"}, "next", {"catalog-info.yaml": "x"}, ["next/catalog-info.yaml"], []),
+        ({"entityFilename": "**/info.yml"}, "main", {"README.md": "x"}, ["main/**/info.yml"], []),
+        (
+            {"useSearch": True},
+            "main",
+            {"docs/catalog-info.yaml": "x", "a/catalog-info.yaml": "x", "catalog-info.yaml": None, "info.yaml": "x"},
+            ["main/a/catalog-info.yaml", "main/docs/catalog-info.yaml"],
+            ["main/catalog-info.yaml"],
+        ),
+        ({"group": "other"}, "main", {"catalog-info.yaml": "x"}, [], []),
+        ({"excludeRepos": ["acme/tools/shop"]}, "main", {"catalog-info.yaml": "x"}, [], []),
+    ],
+)
+async def test_a_push_means_what_the_options_say(
+    host: FakeGitLab,
+    clock: FakeClock,
+    options: JsonObject,
+    branch: str,
+    files: dict[str, str | None],
+    added: list[str],
+    removed: list[str],
+) -> None:
+    (provider,) = gitlab.discovery(configured(host, clock, {"gitlab": {"all": {"host": "gitlab.com", **options}}}))
+    shop = host.repositories["acme/tools/shop"]
+    shop.commit({"catalog-info.yaml": "before"}, branch)
+    body = host.push(shop, files, branch)
+    noted = Noted()
+
+    told = parse_pushes(System.GITLAB, body)
+    await provider.on_webhook(Webhook(system="gitlab", event="push", body=body, pushes=told), noted)
+
+    assert noted.added == [f"{ROOT}/shop/-/blob/{target}" for target in added]
+    assert noted.removed == [ref_of(f"{ROOT}/shop/-/blob/{target}").name for target in removed]
+    assert host.total == 0
+
+
+@pytest.mark.parametrize(
+    ("event", "instance", "added", "removed"),
+    [
+        ("project_update", "https://gitlab.com", 1, 0),
+        ("project_update", None, 1, 0),
+        ("project_update", "https://code.example.com", 0, 0),
+        ("project_destroy", "https://gitlab.com/", 0, 2),
+        ("project_archive", "https://gitlab.com", 0, 0),
+    ],
+)
+async def test_events_of_projects_are_heard_from_their_own_installation(
+    host: FakeGitLab, clock: FakeClock, event: str, instance: str | None, added: int, removed: int
+) -> None:
+    (provider,) = gitlab.discovery(configured(host, clock, {"gitlab": {"all": {"host": "gitlab.com"}}}))
+    body = host.project_event(event, host.repositories["acme/tools/shop"])
+    headers = {} if instance is None else {"x-gitlab-instance": instance}
+    noted = Noted()
+
+    await provider.on_webhook(Webhook(system="gitlab", event=event, body=body, headers=headers), noted)
+
+    assert (len(noted.added), len(noted.removed)) == (added, removed)
+
+
+@pytest.mark.parametrize("complete", [True, False])
+async def test_pushes_take_at_most_three_requests_whatever_has_to_be_known(
+    database: Database, host: FakeGitLab, clock: FakeClock, complete: bool
+) -> None:
+    options: JsonObject = {"host": "gitlab.com", "topics": "catalog", "skipForkedRepos": True}
+    integrations: JsonObject = {"gitlab": [{"host": "gitlab.com", "token": "t0ken"}]}
+    async with story_of(
+        database, host, clock, integrations=integrations, providers={"gitlab": {"acme": options}}
+    ) as story:
+        await story.round(PROVIDER)
+        new, fork = host.add("acme", "new", topics=["catalog"]), host.add("acme", "fork", is_fork=True)
+        if complete:
+            new.commit({"README.md": ""})
+
+        pushed = host.push(new, {"catalog-info.yaml": component_yaml("new")})
+        assert await story.hear(System.GITLAB, "push", pushed) <= 3
+        forked = host.push(fork, {"catalog-info.yaml": component_yaml("fork")})
+        assert await story.hear(System.GITLAB, "push", forked) <= 1
+
+        assert story.catalog.refs() == ["component:default/new"]
+
+
 @pytest.mark.parametrize(
     ("options", "targets"),
     [
         ({}, ["acme/shop/-/blob/trunk/catalog-info.yaml"]),
         ({"branch": "next"}, ["acme/shop/-/blob/next/catalog-info.yaml"]),
         ({"entityFilename": "docs/info.yml"}, ["acme/shop/-/blob/trunk/docs/info.yml"]),
+        ({"useSearch": True, "entityFilename": "docs/info.yml"}, ["acme/shop/-/blob/trunk/docs/info.yml"]),
         (
             {"useSearch": True, "group": "acme"},
             ["acme/shop/-/blob/trunk/catalog-info.yaml", "acme/shop/-/blob/trunk/docs/catalog-info.yaml"],

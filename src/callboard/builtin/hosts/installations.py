@@ -32,9 +32,19 @@ def named(host: str, known: Sequence[I], at: str, key: str) -> I:
     raise InvalidConfiguration(f"{at}: expected a host that {key} has, got {host!r}")
 
 
+def check_distinct(known: Sequence[Named], key: str) -> None:
+    """Raises InvalidConfiguration when two of *known*, which stand at *key*, have one host."""
+    hosts = [each.host.lower() for each in known]
+    for index, host in enumerate(hosts):
+        if host in hosts[:index]:
+            raise InvalidConfiguration(f"{key}[{index}].host: expected a host of its own, got {host} again")
+
+
 def base_url_of(host: str, base_url: str | None, at: str) -> str:
     """The address of the pages of *host*, without a slash at the end. Raises InvalidConfiguration."""
     of_host = web_address(f"https://{host}", f"{at}.host")
+    if not host or "/" in host:
+        raise InvalidConfiguration(f"{at}.host: expected a host, as gitlab.example.com or with :port, got {host!r}")
     return of_host if base_url is None else web_address(base_url, f"{at}.baseUrl")
 
 

@@ -1,7 +1,11 @@
 """Looking into what a host has answered, which may be of any shape."""
 
+from typing import TypeVar
+
 from callboard.errors import Unreadable
 from callboard.model.json import JsonObject, JsonValue
+
+T = TypeVar("T")
 
 
 def at(value: JsonValue, *keys: str) -> JsonValue:
@@ -27,4 +31,14 @@ def required(value: JsonValue, what: str) -> str:
     """The text *value*, which is to say *what*. Raises Unreadable when it says nothing."""
     if not isinstance(value, str) or not value:
         raise Unreadable(f"expected the host to tell {what}, got none")
+    return value
+
+
+def understood(value: T | None, what: str) -> T:
+    """*value*, unless what a host has told of *what* was nothing that could be understood.
+
+    Raises Unreadable then: in a list, what is left out would be withdrawn.
+    """
+    if value is None:
+        raise Unreadable(f"expected the host to tell of {what}, got something else")
     return value

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from urllib.parse import quote
 
 from callboard.builtin.hosts.asking import Answer, Api, Credentials, Nobody
-from callboard.builtin.hosts.installations import base_url_of, basic
+from callboard.builtin.hosts.installations import base_url_of, basic, check_distinct
 from callboard.builtin.hosts.places import web_address
 from callboard.errors import InvalidConfiguration, Unreadable
 from callboard.extend import JsonObject, JsonValue, PluginContext
@@ -47,7 +47,9 @@ class Installation:
 def installations(context: PluginContext) -> list[Installation]:
     """Those that the configuration names. Raises InvalidConfiguration."""
     entries = read_list(IntegrationOptions, context.config.integrations.get("gerrit"), KEY)
-    return [_installation(context, options, f"{KEY}[{index}]") for index, options in enumerate(entries)]
+    known = [_installation(context, options, f"{KEY}[{index}]") for index, options in enumerate(entries)]
+    check_distinct(known, KEY)
+    return known
 
 
 def project_path(project: str) -> str:

@@ -10,10 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
+from callboard.builtin.hosts import looking
 from callboard.builtin.hosts.discovery import Found, delta, has_wildcards, offered, pushes_to, touches
 from callboard.builtin.hosts.gitea.installations import KEY, Installation
 from callboard.builtin.hosts.installations import named
-from callboard.errors import InvalidConfiguration, LocationNotFound
+from callboard.errors import InvalidConfiguration, LocationNotFound, NotAllowed
 from callboard.extend import (
     IncrementalEntityProvider,
     JsonValue,
@@ -78,7 +79,7 @@ class GiteaDiscovery(IncrementalEntityProvider):
         page = {name: str(value) for name, value in following.items()} if isinstance(following, dict) else {}
         params: dict[str, str | int] = {"limit": _PAGE, "page": 1, **page}
         answer = await self._api.get(f"orgs/{quote(self._options.organization, safe='')}/repos", params=params)
-        repositories = [found for value in answer.list() if (found := _repository(value)) is not None]
+        repositories = [looking.understood(_repository(value), "a repository") for value in answer.list()]
         has = await asyncio.gather(*map(self._has_file, repositories))
         entities = [
             offered(self._found(repository), self.name)
@@ -136,7 +137,8 @@ class GiteaDiscovery(IncrementalEntityProvider):
             await self._api.get(
                 f"repos/{slug}/contents/{quote(self._path, safe='/')}", params={"ref": self._branch(repository)}
             )
-        except LocationNotFound:
+        except (LocationNotFound, NotAllowed):
+            # 403: of this repository the token may see no files.
             return False
         return True
 

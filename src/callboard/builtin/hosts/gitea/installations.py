@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from callboard.builtin.hosts.asking import Api, Credentials, Fixed, Nobody
-from callboard.builtin.hosts.installations import base_url_of, basic
+from callboard.builtin.hosts.installations import base_url_of, basic, check_distinct
 from callboard.extend import PluginContext
 from callboard.extend.configuration import Options, Secret, read_list
 
@@ -35,7 +35,9 @@ class Installation:
 def installations(context: PluginContext) -> list[Installation]:
     """Those that the configuration names. Raises InvalidConfiguration."""
     entries = read_list(IntegrationOptions, context.config.integrations.get("gitea"), KEY)
-    return [_installation(context, options, f"{KEY}[{index}]") for index, options in enumerate(entries)]
+    known = [_installation(context, options, f"{KEY}[{index}]") for index, options in enumerate(entries)]
+    check_distinct(known, KEY)
+    return known
 
 
 def _installation(context: PluginContext, options: IntegrationOptions, at: str) -> Installation:

@@ -11,7 +11,7 @@ discovery       the catalog files of all projects, or of those of a group
 """
 
 from callboard.builtin.hosts.gitlab.discovery import GitLabDiscovery, discovery_of
-from callboard.builtin.hosts.gitlab.installations import installations
+from callboard.builtin.hosts.gitlab.installations import installations, with_public
 from callboard.builtin.hosts.gitlab.organization import GitLabOrganization, organizations_of
 from callboard.builtin.hosts.gitlab.reader import GitLab
 from callboard.extend import PluginContext
@@ -26,9 +26,9 @@ def code_hosts(context: PluginContext) -> list[GitLab]:
 
 def discovery(context: PluginContext) -> list[GitLabDiscovery]:
     """The providers of catalog files of `catalog.providers.gitlab`."""
-    return discovery_of(context, installations(context))
+    return discovery_of(context, with_public(context))
 
 
 def organizations(context: PluginContext) -> list[GitLabOrganization]:
     """The providers of users and groups of `catalog.providers.gitlab`."""
-    return organizations_of(context, installations(context))
+    return organizations_of(context, with_public(context))

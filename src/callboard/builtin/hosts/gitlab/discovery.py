@@ -9,6 +9,7 @@ import posixpath
 from collections.abc import Mapping, Sequence
 from urllib.parse import quote
 
+from callboard.builtin.hosts import looking
 from callboard.builtin.hosts.discovery import Found, delta, has_wildcards, offered, pushes_to, touches
 from callboard.builtin.hosts.gitlab.installations import KEY, Installation, group_path, project_path
 from callboard.builtin.hosts.gitlab.projects import Filter, Project, ProviderOptions, project_of
@@ -16,7 +17,7 @@ from callboard.builtin.hosts.gitlab.questions import Questions
 from callboard.builtin.hosts.installations import named
 from callboard.builtin.hosts.places import is_commit
 from callboard.builtin.hosts.repositories import Head
-from callboard.errors import LocationNotFound, Unreadable
+from callboard.errors import LocationNotFound, NotAllowed
 from callboard.extend import (
     IncrementalEntityProvider,
     JsonObject,
@@ -74,14 +75,13 @@ class GitLabDiscovery(IncrementalEntityProvider):
 
     async def _beginning(self) -> JsonObject:
         """The paths of all groups whose projects are listed one after the other."""
-        if not self._filter.groups or self._options.use_search:
-            return {"groups": [self._options.group.strip("/")]}
+        own = self._options.group.strip("/")
+        if not self._filter.groups or self._options.use_search or (own and self._filter.admits_group(own)):
+            return {"groups": [own]}
+        address = f"{group_path(own)}/descendant_groups" if own else "groups"
         found: list[str] = []
-        address = "groups" if not self._filter.group else f"{group_path(self._filter.group)}/descendant_groups"
-        if self._filter.group and self._filter.admits_group(self._options.group):
-            return {"groups": [self._options.group.strip("/")]}
         async for page in self._api.pages(address, params={"per_page": 100}):
-            paths = [str(group.get("full_path")) for group in page if isinstance(group, dict)]
+            paths = [looking.required(looking.at(group, "full_path"), "the path of a group") for group in page]
             found += [path for path in paths if self._filter.admits_group(path)]
         # The list of a group has those of its subgroups as well.
         return {"groups": [path for path in sorted(found) if not _is_below(path, found)]}
@@ -104,25 +104,23 @@ class GitLabDiscovery(IncrementalEntityProvider):
             params |= {"pagination": "keyset", "order_by": "id", "sort": "asc"}
         address = f"{group_path(group)}/projects" if group else "projects"
         answer = await self._api.get(address, params={**params, **page})
-        projects = [project for value in answer.list() if (project := project_of(value)) is not None]
+        projects = [looking.understood(project_of(value), "a project") for value in answer.list()]
         holding = await self._holding([project for project in projects if self._filter.admits(project)])
         return [self._filter.found(project) for project in holding], answer.following
 
     async def _searched(self, group: str, page: Mapping[str, str]) -> tuple[list[Found], Mapping[str, str] | None]:
         """The files that the search has on a page, and the parameters of the next page."""
-        address = f"{group_path(group)}/search" if group else "search"
-        params: dict[str, str | int] = {"scope": "blobs", "search": f"filename:{self._filter.file}", "per_page": _PAGE}
+        address, name = f"{group_path(group)}/search" if group else "search", posixpath.basename(self._filter.file)
+        params: dict[str, str | int] = {"scope": "blobs", "search": f"filename:{name}", "per_page": _PAGE}
         answer = await self._api.get(address, params={**params, **page})
-        hits = [hit for hit in answer.list() if isinstance(hit, dict) and isinstance(hit.get("path"), str)]
-        numbers = sorted({number for hit in hits if isinstance(number := hit.get("project_id"), int)})
+        hits = [looking.understood(_hit(value), "a file") for value in answer.list()]
+        numbers = sorted({number for number, _, _ in hits})
         projects = dict(zip(numbers, await asyncio.gather(*map(self._project, numbers)), strict=True))
         found = {
-            self._filter.found(project, str(hit["path"]))
-            for hit in hits
-            if isinstance(number := hit.get("project_id"), int)
+            self._filter.found(project, path, branch)
+            for number, path, branch in hits
             if (project := projects[number]) is not None and self._filter.admits(project)
-            if posixpath.basename(str(hit["path"])) == posixpath.basename(self._filter.file)
-            if (ref := hit.get("ref")) is None or is_commit(str(ref)) or ref == self._filter.branch(project)
+            if self._is_named(path)
         }
         return sorted(found, key=lambda each: each.target), answer.following
 
@@ -132,16 +130,17 @@ class GitLabDiscovery(IncrementalEntityProvider):
             return list(projects)
         heads = {Head(project.path, self._filter.branch(project)): project for project in projects}
         holders = await self._questions.holders(list(heads), self._filter.file)
-        if holders is not None:
-            return [project for head, project in heads.items() if head in holders]
-        has = await asyncio.gather(*map(self._has_file, projects))
-        return [project for project, it_has in zip(projects, has, strict=True) if it_has]
+        unsure = [head for head in heads if head not in holders]
+        has = await asyncio.gather(*(self._has_file(heads[head]) for head in unsure))
+        holders |= dict(zip(unsure, has, strict=True))
+        return [project for head, project in heads.items() if holders[head]]
 
     async def _has_file(self, project: Project) -> bool:
         address = f"{project_path(project.number)}/repository/files/{_quoted(self._filter.file)}"
         try:
             await self._api.ask("HEAD", address, params={"ref": self._filter.branch(project)})
-        except LocationNotFound:
+        except (LocationNotFound, NotAllowed):
+            # 403: of this project the token may see no files.
             return False
         return True
 
@@ -150,10 +149,7 @@ class GitLabDiscovery(IncrementalEntityProvider):
             value = (await self._api.get(project_path(number))).json()
         except LocationNotFound:
             return None
-        project = project_of(value)
-        if project is None:
-            raise Unreadable(f"{self._installation.host} told of no project where {number} was asked for")
-        return project
+        return looking.understood(project_of(value), f"the project {number}")
 
     async def _pushed(self, webhook: Webhook, connection: ProviderConnection) -> None:
         body = webhook.body.get("project")
@@ -172,13 +168,16 @@ class GitLabDiscovery(IncrementalEntityProvider):
         """What *push* brings, or has changed, and what it removes."""
         file, here = self._filter.file, self._filter.found(project)
         if self._options.use_search:
-            name = posixpath.basename(file)
-            brought = sorted(path for path in push.added | push.modified if posixpath.basename(path) == name)
-            gone = sorted(path for path in push.removed if posixpath.basename(path) == name)
-            return [self._filter.found(project, path) for path in brought], [
-                self._filter.found(project, path) for path in gone
-            ]
+            brought = sorted(filter(self._is_named, push.added | push.modified))
+            gone = sorted(filter(self._is_named, push.removed))
+            return (
+                [self._filter.found(project, path) for path in brought],
+                [self._filter.found(project, path) for path in gone],
+            )
         if has_wildcards(file):
+            return [here], []
+        if not push.complete and self._filter.depends_on_more:
+            # One request is spent on that. Whether the file is there is known when it is read.
             return [here], []
         if not push.complete:
             return ([here], []) if await self._has_file(project) else ([], [here])
@@ -229,6 +228,10 @@ class GitLabDiscovery(IncrementalEntityProvider):
             for branch in branches
         ]
 
+    def _is_named(self, path: str) -> bool:
+        """Whether the file at *path* is a catalog file, for those that are looked for in all folders."""
+        return path == self._filter.file or path.endswith(f"/{self._filter.file}")
+
     def _is_ours(self, url: str | None) -> bool:
         """Whether *url* is of the installation. Those that are too old to say so are taken to be."""
         base = self._installation.base_url
@@ -252,6 +255,14 @@ def entries_of(context: PluginContext) -> dict[str, ProviderOptions]:
 
 def _quoted(text: str) -> str:
     return quote(text, safe="")
+
+
+def _hit(value: JsonValue) -> tuple[int, str, str | None] | None:
+    """The project, path and branch of a file that the search has found; the most advanced one names no branches."""
+    number, path, ref = (looking.at(value, name) for name in ("project_id", "path", "ref"))
+    if not isinstance(number, int) or not isinstance(path, str):
+        return None
+    return number, path, ref if isinstance(ref, str) and ref and not is_commit(ref) else None
 
 
 def _list(value: JsonValue) -> list[JsonValue]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from urllib.parse import quote
 
 from callboard.builtin.hosts.asking import Api, Credentials, Fixed, Nobody
-from callboard.builtin.hosts.installations import base_url_of
+from callboard.builtin.hosts.installations import base_url_of, check_distinct
 from callboard.builtin.hosts.places import web_address
 from callboard.extend import PluginContext
 from callboard.extend.configuration import Options, Secret, read_list
@@ -39,7 +39,17 @@ class Installation:
 def installations(context: PluginContext) -> list[Installation]:
     """Those that the configuration names. Raises InvalidConfiguration."""
     entries = read_list(IntegrationOptions, context.config.integrations.get("gitlab"), KEY)
-    return [_installation(context, options, f"{KEY}[{index}]") for index, options in enumerate(entries)]
+    known = [_installation(context, options, f"{KEY}[{index}]") for index, options in enumerate(entries)]
+    check_distinct(known, KEY)
+    return known
+
+
+def with_public(context: PluginContext) -> list[Installation]:
+    """Those that the configuration names, and gitlab.com, which is known without being mentioned, as in Backstage."""
+    known = installations(context)
+    if any(each.host.lower() == PUBLIC for each in known):
+        return known
+    return [*known, _installation(context, IntegrationOptions(), KEY)]
 
 
 def project_path(project: str | int) -> str:

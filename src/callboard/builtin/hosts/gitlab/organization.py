@@ -6,6 +6,7 @@ groups, change single users and groups in between.
 
 from collections.abc import AsyncIterator, Sequence
 
+from callboard.builtin.hosts import looking
 from callboard.builtin.hosts.gitlab.discovery import AT, entries_of
 from callboard.builtin.hosts.gitlab.installations import KEY, PUBLIC, Installation, group_path
 from callboard.builtin.hosts.gitlab.memberships import Memberships, relations_of
@@ -83,8 +84,8 @@ class GitLabOrganization(IncrementalEntityProvider):
             params |= {"active": "true", "show_seat_info": "true"} if self._is_public else {}
         async for page in self._api.pages(address, params=params):
             for value in page:
-                person = person_of(value)
-                if person is not None and self._is_somebody(person):
+                person = looking.understood(person_of(value), "a user")
+                if self._is_somebody(person):
                     yield person
 
     async def _groups(self) -> AsyncIterator[Group]:
@@ -92,15 +93,12 @@ class GitLabOrganization(IncrementalEntityProvider):
         if not self._looks_in_group:
             pages = self._api.pages("groups", params={"per_page": _PAGE, "all_available": "true"})
         else:
-            own = group_of((await self._api.get(group_path(self._people.group))).json())
-            if own is not None:
-                yield own
+            own = (await self._api.get(group_path(self._people.group))).json()
+            yield looking.understood(group_of(own), self._people.group)
             pages = self._api.pages(f"{group_path(self._people.group)}/descendant_groups", params={"per_page": _PAGE})
         async for page in pages:
             for value in page:
-                group = group_of(value)
-                if group is not None:
-                    yield group
+                yield looking.understood(group_of(value), "a group")
 
     @property
     def _looks_in_group(self) -> bool:

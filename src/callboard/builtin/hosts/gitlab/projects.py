@@ -87,7 +87,7 @@ class Filter:
             (not self.group or lower.startswith(f"{self.group}/"))
             and (self._projects is None or self._projects.search(path) is not None)
             and lower not in self._excluded
-            and not lower.startswith(self._excluded_groups or ("//",))
+            and not lower.startswith(self._excluded_groups)
             and self.admits_group(path.rpartition("/")[0])
         )
 
@@ -116,9 +116,9 @@ class Filter:
         """The branch whose file counts."""
         return self.options.branch or project.default_branch or self.options.fallback_branch
 
-    def found(self, project: Project, path: str | None = None) -> Found:
-        """The catalog file of *project*, or the one at *path*."""
-        return Found(target=f"{project.url}/-/blob/{self.branch(project)}/{path or self.file}")
+    def found(self, project: Project, path: str | None = None, branch: str | None = None) -> Found:
+        """The catalog file of *project*; or the one at *path*, on *branch*."""
+        return Found(target=f"{project.url}/-/blob/{branch or self.branch(project)}/{path or self.file}")
 
 
 def project_of(value: JsonValue) -> Project | None:

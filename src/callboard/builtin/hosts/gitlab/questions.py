@@ -1,7 +1,7 @@
 """Questions: what is asked about many projects with one request, by GraphQL.
 
-GraphQL only ever says yes here: what it says nothing about is asked again of the REST API, whose errors say what is
-wrong. A token that may not use it, or an installation that has no such fields, is served by REST alone.
+What GraphQL says nothing about is asked again of the REST API, whose errors say what is wrong. A token that may not use
+it, or an installation that has no such fields, is served by REST alone.
 """
 
 from collections import defaultdict
@@ -48,8 +48,8 @@ class Questions:
         found = await self._ask(wanted, lambda ref: f"repository{{tree{_at(ref)}{{lastCommit{{sha}}}}}}", commit)
         return {head: sha for head, sha in found.items() if isinstance(sha, str)}
 
-    async def holders(self, wanted: Sequence[Head], path: str) -> set[Head] | None:
-        """Those that have a file at *path*; None when it does not answer such questions. Raises Unreadable."""
+    async def holders(self, wanted: Sequence[Head], path: str) -> dict[Head, bool]:
+        """Whether there is a file at *path*, of those that it tells of. Raises Unreadable."""
 
         def files(project: JsonObject) -> JsonValue:
             return looking.at(project, "repository", "blobs", "nodes")
@@ -58,7 +58,8 @@ class Questions:
         found = await self._ask(
             wanted, lambda ref: f"repository{{blobs{_at(ref, f'paths:{named}')}{{nodes{{path}}}}}}", files
         )
-        return None if self.is_refused else {head for head, nodes in found.items() if nodes}
+        # Null is no list without entries: git may have failed for this project.
+        return {head: bool(nodes) for head, nodes in found.items() if isinstance(nodes, list)}
 
     async def _ask(
         self, wanted: Sequence[Head], fields: "Callable[[str | None], str]", told: Callable[[JsonObject], JsonValue]

@@ -16,6 +16,8 @@ from callboard.model.repositories import Place
 _FORMS = ("blob", "tree", "raw", "edit", "blame")
 _OLD_FORMS = ("blob", "tree", "raw")
 """Before version 12, nothing stood between the path of a project and these. No project may be called so."""
+_NO_GROUPS = ("groups", "users", "explore", "dashboard", "admin", "help")
+"""Where other pages are."""
 _FULL_REFS = ("refs/heads", "refs/tags")
 _PAGE = 100
 _SAFE = "/!$&'()+,;=:@~"
@@ -54,7 +56,7 @@ class GitLab(Repositories):
         segments = list(address.segments)
         at = _form(address)
         end = at[0] if at else segments.index("-") if "-" in segments else len(segments)
-        if end < 2:
+        if end < 2 or segments[0] in _NO_GROUPS:
             return None
         path = _path(segments[:end]).removesuffix(".git")
         return Repository(
