@@ -200,6 +200,8 @@ _BUNDLED: Sequence[Bundled] = (
     Bundled("catalog.providers.gitea", "callboard.builtin.hosts.gitea:discovery"),
     Bundled("integrations.gerrit", "callboard.builtin.hosts.gerrit:code_hosts"),
     Bundled("catalog.providers.gerrit", "callboard.builtin.hosts.gerrit:discovery"),
+    Bundled("integrations.azure", "callboard.builtin.hosts.azure_devops:code_hosts"),
+    Bundled("catalog.providers.azureDevOps", "callboard.builtin.hosts.azure_devops:discovery"),
     Bundled("integrations.bitbucketCloud", "callboard.builtin.hosts.bitbucket_cloud:code_hosts"),
     Bundled("catalog.providers.bitbucketCloud", "callboard.builtin.hosts.bitbucket_cloud:discovery"),
 )
