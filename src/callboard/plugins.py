@@ -204,6 +204,8 @@ _BUNDLED: Sequence[Bundled] = (
     Bundled("catalog.providers.azureDevOps", "callboard.builtin.hosts.azure_devops:discovery"),
     Bundled("integrations.bitbucketCloud", "callboard.builtin.hosts.bitbucket_cloud:code_hosts"),
     Bundled("catalog.providers.bitbucketCloud", "callboard.builtin.hosts.bitbucket_cloud:discovery"),
+    Bundled("integrations.bitbucketServer", "callboard.builtin.hosts.bitbucket_server:code_hosts"),
+    Bundled("catalog.providers.bitbucketServer", "callboard.builtin.hosts.bitbucket_server:discovery"),
 )
 
 

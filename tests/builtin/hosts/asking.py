@@ -1,18 +1,43 @@
 """Ways of asking a fake code host, without a catalog around."""
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 import httpx2
 
-from callboard.extend import CodeHost, Content, IncrementalEntityProvider, Offered, Outside, PluginConfig, PluginContext
+from callboard.extend import (
+    CodeHost,
+    Content,
+    Delta,
+    IncrementalEntityProvider,
+    Mutation,
+    Offered,
+    Outside,
+    PluginConfig,
+    PluginContext,
+)
 from callboard.extend.outside import OwnBudgets
 from callboard.model.json import JsonObject, JsonValue
 from callboard.testing import FakeClock
 from callboard.testing.repositories import FakeCodeHost
 
 T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class Applied:
+    """A way into the catalog that notes what is to be applied (a `ProviderConnection`)."""
+
+    deltas: list[Delta] = field(default_factory=list)
+
+    async def apply(self, mutation: Mutation) -> None:
+        assert isinstance(mutation, Delta)
+        self.deltas.append(mutation)
+
+    async def refresh(self, keys: Sequence[str]) -> int:
+        raise AssertionError(f"nothing is to be read again, and least of all {keys}")
 
 
 def context_of(

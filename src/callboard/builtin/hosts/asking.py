@@ -6,6 +6,7 @@ again twice.
 """
 
 import asyncio
+import base64
 import datetime as dt
 import email.utils
 import re
@@ -68,6 +69,11 @@ class Fixed:
     async def headers(self) -> Mapping[str, str]:
         """As they are."""
         return self.sent
+
+
+def basic(name: str, password: str) -> str:
+    """The proof of HTTP Basic authentication (RFC 7617)."""
+    return f"Basic {base64.b64encode(f'{name}:{password.strip()}'.encode()).decode()}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -367,8 +373,10 @@ def _message(answer: Answer) -> str:
         return ""
     if not isinstance(value, dict):
         return ""
-    for name in ("message", "error_description", "error"):
+    for name in ("message", "error_description", "error", "errors"):
         said = value.get(name)
+        if isinstance(said, list) and said:
+            said = said[0]
         if isinstance(said, dict):
             said = said.get("message")
         if isinstance(said, str) and said:

@@ -1,9 +1,8 @@
 """What the configuration says about Azure DevOps: `integrations.azure`, with Backstage's keys."""
 
-import base64
 from collections.abc import Sequence
 
-from callboard.builtin.hosts.asking import Api, Credentials, Fixed, Nobody
+from callboard.builtin.hosts.asking import Api, Credentials, Fixed, Nobody, basic
 from callboard.builtin.hosts.tokens import Granted
 from callboard.errors import InvalidConfiguration
 from callboard.extend import JsonValue, Outside
@@ -133,8 +132,7 @@ def _apis(outside: Outside, options: HostOptions, credentials: Credentials) -> t
 
 def _credentials(outside: Outside, each: CredentialOptions, name: str) -> Credentials:
     if each.personal_access_token is not None:
-        proof = base64.b64encode(f":{each.personal_access_token.strip()}".encode()).decode()
-        return Fixed(name, {"authorization": f"Basic {proof}"})
+        return Fixed(name, {"authorization": basic("", each.personal_access_token)})
     assert each.client_id is not None
     if each.client_secret is None:
         params = {"api-version": "2018-02-01", "resource": _RESOURCE, "client_id": each.client_id}

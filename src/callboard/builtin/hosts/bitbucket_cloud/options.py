@@ -1,9 +1,8 @@
 """What the configuration says about Bitbucket Cloud: `integrations.bitbucketCloud`, with Backstage's keys."""
 
-import base64
 from collections.abc import Sequence
 
-from callboard.builtin.hosts.asking import Api, Credentials, Fixed, Nobody
+from callboard.builtin.hosts.asking import Api, Credentials, Fixed, Nobody, basic
 from callboard.builtin.hosts.tokens import Granted
 from callboard.errors import InvalidConfiguration
 from callboard.extend import JsonValue, Outside
@@ -74,8 +73,3 @@ def _credentials(outside: Outside, options: HostOptions, at: str) -> Credentials
         return Nobody(name)
     proof = f"Bearer {secret}" if options.username is None else basic(options.username, secret)
     return Fixed(name, {"authorization": proof})
-
-
-def basic(name: str, password: str) -> str:
-    """The proof of HTTP Basic authentication."""
-    return f"Basic {base64.b64encode(f'{name}:{password.strip()}'.encode()).decode()}"
