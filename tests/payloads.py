@@ -1,5 +1,6 @@
 """What code hosts send when somebody pushes, with the fields that matter and some that don't."""
 
+import base64
 import hashlib
 import hmac
 from collections.abc import Sequence
@@ -101,6 +102,43 @@ def bitbucket(
     }
 
 
+def bitbucket_server(*branches: str, url: str | None = "https://bitbucket.example.com") -> dict[str, Any]:
+    """A push to these branches of acme/shop at a Bitbucket Server, which may not say where it is."""
+    changes = [
+        {
+            "ref": {"id": f"refs/heads/{branch}", "displayId": branch, "type": "BRANCH"},
+            "refId": f"refs/heads/{branch}",
+            "fromHash": BEFORE,
+            "toHash": AFTER,
+            "type": "UPDATE",
+        }
+        for branch in branches
+    ]
+    repository: dict[str, Any] = {"slug": "shop", "id": 7, "name": "Shop", "project": {"key": "ACME", "id": 1}}
+    if url is not None:
+        repository["links"] = {"self": [{"href": f"{url}/projects/ACME/repos/shop/browse"}]}
+    return {"eventKey": "repo:refs_changed", "repository": repository, "changes": changes}
+
+
+def azure(
+    *branches: str, url: str = "https://dev.azure.com/acme/My%20Project/_git/shop", default: str | None = "main"
+) -> dict[str, Any]:
+    """A push to these branches at Azure DevOps."""
+    updates = [{"name": f"refs/heads/{branch}", "oldObjectId": BEFORE, "newObjectId": AFTER} for branch in branches]
+    repository = {"id": "7", "name": "shop", "remoteUrl": url, "project": {"id": "1", "name": "My Project"}}
+    if default is not None:
+        repository["defaultBranch"] = f"refs/heads/{default}"
+    return {
+        "eventType": "git.push",
+        "publisherId": "tfs",
+        "resource": {
+            "commits": [{"commitId": AFTER, "comment": "Bake more"}],
+            "refUpdates": updates,
+            "repository": repository,
+        },
+    }
+
+
 def proofs(system: str, body: bytes, secret: str = SECRET) -> dict[str, str]:
     """The headers with which a system proves that *body* comes from it, and says that it is a push."""
     digest = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
@@ -108,5 +146,7 @@ def proofs(system: str, body: bytes, secret: str = SECRET) -> dict[str, str]:
         "github": {"x-github-event": "push", "x-hub-signature-256": f"sha256={digest}"},
         "gitlab": {"x-gitlab-event": "Push Hook", "x-gitlab-token": secret},
         "bitbucketCloud": {"x-event-key": "repo:push", "x-hub-signature": f"sha256={digest}"},
+        "bitbucketServer": {"x-event-key": "repo:refs_changed", "x-hub-signature": f"sha256={digest}"},
+        "azureDevOps": {"authorization": f"Basic {base64.b64encode(f'any:{secret}'.encode()).decode()}"},
         "gitea": {"x-gitea-event": "push", "x-gitea-signature": digest},
     }[system]

@@ -209,6 +209,12 @@ _BUNDLED: Sequence[Bundled] = (
     Bundled("integrations.azureBlobStorage", "callboard.builtin.hosts.objects.reading:azure", "objects"),
     Bundled("catalog.providers.awsS3", "callboard.builtin.hosts.objects.discovery:s3", "objects"),
     Bundled("catalog.providers.azureBlob", "callboard.builtin.hosts.objects.discovery:azure", "objects"),
+    Bundled("integrations.azure", "callboard.builtin.hosts.azure_devops:code_hosts"),
+    Bundled("catalog.providers.azureDevOps", "callboard.builtin.hosts.azure_devops:discovery"),
+    Bundled("integrations.bitbucketCloud", "callboard.builtin.hosts.bitbucket_cloud:code_hosts"),
+    Bundled("catalog.providers.bitbucketCloud", "callboard.builtin.hosts.bitbucket_cloud:discovery"),
+    Bundled("integrations.bitbucketServer", "callboard.builtin.hosts.bitbucket_server:code_hosts"),
+    Bundled("catalog.providers.bitbucketServer", "callboard.builtin.hosts.bitbucket_server:discovery"),
 )
 
 

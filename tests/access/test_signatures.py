@@ -27,7 +27,7 @@ def test_who_does_not_is_refused_with_the_name_of_the_setting(system: System, gi
         signatures.check(system, given, BODY, "secret")
 
 
-@pytest.mark.parametrize("system", [system for system in System if system is not System.GITLAB])
+@pytest.mark.parametrize("system", [system for system in System if system not in (System.GITLAB, System.AZURE_DEVOPS)])
 def test_a_signature_is_good_for_one_body(system: System) -> None:
     proof = signatures.find(system, proofs(system, BODY))
 
@@ -41,6 +41,8 @@ def test_a_signature_is_good_for_one_body(system: System) -> None:
         (System.GITHUB, "x-hub-signature-256"),
         (System.GITLAB, "x-gitlab-token"),
         (System.BITBUCKET_CLOUD, "x-hub-signature"),
+        (System.BITBUCKET_SERVER, "x-hub-signature"),
+        (System.AZURE_DEVOPS, "authorization"),
         (System.GITEA, "x-gitea-signature or x-hub-signature-256"),
     ],
 )
@@ -53,3 +55,9 @@ def test_gitea_may_sign_as_github_does() -> None:
     headers = {"x-hub-signature-256": proofs("github", BODY)["x-hub-signature-256"]}
 
     signatures.check(System.GITEA, signatures.find(System.GITEA, headers), BODY, "s3cret")
+
+
+@pytest.mark.parametrize("proof", ["Bearer s3cret", "Basic s3cret", "Basic czNjcmV0", "Basic", "Basic é"])
+def test_azure_devops_proves_itself_with_a_password(proof: str) -> None:
+    with pytest.raises(NotAllowed):
+        signatures.check(System.AZURE_DEVOPS, proof, BODY, "s3cret")

@@ -11,6 +11,7 @@ import pytest
 from callboard import settings as configuration
 from callboard.access import authentication
 from callboard.model import json
+from callboard.model.repositories import System
 from callboard.settings import ScmEventsSettings, Settings
 from tests import payloads
 from tests.api.answers import complaint
@@ -459,11 +460,11 @@ async def test_a_signed_body_that_is_too_large_is_refused(api: Api) -> None:
     assert complaint(answer) == (400, "InputError", "request entity too large: a body may have 10 MiB")
 
 
-async def test_events_come_in_from_four_systems_only(api: Api) -> None:
+async def test_events_come_in_from_six_systems_only(api: Api) -> None:
     other = await api.client.post("/api/events/http/azure", content=b"{}")
     reading = await api.client.get("/api/events/http/github")
 
-    message = "No events come in from 'azure', only from github, gitlab, bitbucketCloud, gitea"
+    message = f"No events come in from 'azure', only from {', '.join(System)}"
     assert complaint(other) == (404, "NotFoundError", message)
     assert (reading.status_code, reading.content) == (404, b"")
 

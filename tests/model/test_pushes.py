@@ -117,6 +117,10 @@ def test_bitbucket_tells_of_several_branches_at_once() -> None:
         (System.GITLAB, {}, {"event_name": "project_create"}, False),
         (System.BITBUCKET_CLOUD, {"x-event-key": "repo:push"}, {}, True),
         (System.BITBUCKET_CLOUD, {"x-event-key": "pullrequest:created"}, {}, False),
+        (System.BITBUCKET_SERVER, {"x-event-key": "repo:refs_changed"}, {}, True),
+        (System.BITBUCKET_SERVER, {"x-event-key": "diagnostics:ping"}, {"test": True}, False),
+        (System.AZURE_DEVOPS, {}, {"eventType": "git.push"}, True),
+        (System.AZURE_DEVOPS, {}, {"eventType": "git.repo.created"}, False),
         (System.GITEA, {"x-gitea-event": "push"}, {}, True),
         (System.GITEA, {"x-gitea-event": "issues"}, {}, False),
     ],
@@ -134,6 +138,8 @@ def test_each_system_says_in_its_way_what_has_happened(
         (System.GITLAB, "request/body must have required property 'object_kind'"),
         (System.BITBUCKET_CLOUD, "request/headers must have required property 'x-event-key'"),
         (System.GITEA, "request/headers must have required property 'x-gitea-event'"),
+        (System.BITBUCKET_SERVER, "request/headers must have required property 'x-event-key'"),
+        (System.AZURE_DEVOPS, "request/body must have required property 'eventType'"),
     ],
 )
 def test_a_webhook_that_does_not_say_what_has_happened_is_refused(system: System, missing: str) -> None:
@@ -163,6 +169,23 @@ def test_a_webhook_that_does_not_say_what_has_happened_is_refused(system: System
         ),
         (System.GITEA, payloads.gitea(commits=None), "request/body/commits must be array"),
         (System.BITBUCKET_CLOUD, {}, "request/body must have required property 'repository'"),
+        (System.BITBUCKET_SERVER, {}, "request/body must have required property 'changes'"),
+        (
+            System.BITBUCKET_SERVER,
+            {**payloads.bitbucket_server("main"), "repository": {"links": {"self": 5}}},
+            "request/body/repository/links/self must be array",
+        ),
+        (
+            System.BITBUCKET_SERVER,
+            {**payloads.bitbucket_server("main"), "repository": {}},
+            "request/body/repository must have required property 'project'",
+        ),
+        (System.AZURE_DEVOPS, {}, "request/body must have required property 'resource'"),
+        (
+            System.AZURE_DEVOPS,
+            {"resource": {"repository": {}}},
+            "request/body/resource/repository must have required property 'remoteUrl'",
+        ),
         (
             System.BITBUCKET_CLOUD,
             payloads.bitbucket(more=[{"new": {"type": "branch", "name": "x"}}]),
@@ -181,3 +204,52 @@ def test_gitea_may_write_an_empty_list_as_null() -> None:
     payload = payloads.gitea({**commit(added=["a"]), "modified": None, "removed": None})
 
     assert changes(one(System.GITEA, payload)) == ({"a"}, set(), set())
+
+
+def test_bitbucket_server_tells_branches_and_not_always_on_which_host() -> None:
+    told = parse_pushes(System.BITBUCKET_SERVER, payloads.bitbucket_server("main", "f/x"), roots=["https://other"])
+    untold = parse_pushes(
+        System.BITBUCKET_SERVER, payloads.bitbucket_server("main", url=None), roots=["https://one", "https://two/"]
+    )
+
+    assert [(push.branch.name, push.complete, push.commit) for push in told] == [
+        ("main", False, payloads.AFTER),
+        ("f/x", False, payloads.AFTER),
+    ]
+    assert told[0].branch.repository == "https://bitbucket.example.com/projects/ACME/repos/shop"
+    assert [push.branch.repository for push in untold] == [
+        "https://one/projects/ACME/repos/shop",
+        "https://two/projects/ACME/repos/shop",
+    ]
+
+
+def test_tags_and_removed_branches_of_bitbucket_server_are_no_pushes() -> None:
+    body = payloads.bitbucket_server("main", "next")
+    body["changes"][0]["ref"]["type"] = "TAG"
+    body["changes"][1]["toHash"] = NOTHING
+
+    assert parse_pushes(System.BITBUCKET_SERVER, body) == []
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://dev.azure.com/acme/My%20Project/_git/shop",
+        "https://acme@dev.azure.com/acme/My%20Project/_git/shop",
+        "https://acme.visualstudio.com/My%20Project/_git/shop",
+        "https://acme.visualstudio.com/DefaultCollection/My%20Project/_git/shop",
+    ],
+)
+def test_azure_devops_tells_branches_under_any_of_its_names(url: str) -> None:
+    (main, side) = parse_pushes(System.AZURE_DEVOPS, payloads.azure("main", "side", url=url))
+
+    assert main.branch.repository == "https://dev.azure.com/acme/My%20Project/_git/shop"
+    assert (main.branch.is_default, side.branch.is_default, main.complete) == (True, False, False)
+
+
+def test_tags_and_removed_branches_of_azure_devops_are_no_pushes() -> None:
+    body = payloads.azure("main", "next")
+    body["resource"]["refUpdates"][0]["name"] = "refs/tags/v1"
+    body["resource"]["refUpdates"][1]["newObjectId"] = NOTHING
+
+    assert parse_pushes(System.AZURE_DEVOPS, body) == []

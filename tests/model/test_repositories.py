@@ -5,6 +5,8 @@ import pytest
 from callboard.model.repositories import Branch, Files, Place, System
 
 GITHUB = "https://github.com/acme/shop"
+SERVER = "https://b.local/projects/ACME/repos/shop"
+AZURE = "https://dev.azure.com/acme/My%20Project/_git/shop"
 
 
 def files(
@@ -34,6 +36,18 @@ def files(
         (System.GITEA, "https://git.local/acme/shop", "https://git.local/acme/shop/raw/branch/main/a/b.yaml#L3"),
         (System.BITBUCKET_CLOUD, "https://bitbucket.org/a/shop", "https://bitbucket.org/a/shop/src/main/a/b.yaml"),
         (System.BITBUCKET_CLOUD, "https://bitbucket.org/a/shop", "https://bitbucket.org/a/shop/raw/main/a/b.yaml"),
+        (System.BITBUCKET_SERVER, SERVER, f"{SERVER}/browse/a/b.yaml"),
+        (System.BITBUCKET_SERVER, SERVER, f"{SERVER}/browse/a/b.yaml?at=refs%2Fheads%2Fmain#3"),
+        (System.BITBUCKET_SERVER, SERVER, f"{SERVER}/raw/a/b.yaml?at=main"),
+        (
+            System.BITBUCKET_SERVER,
+            "https://b.local/projects/~jane/repos/shop",
+            "https://b.local/users/jane/repos/shop/browse/a/b.yaml",
+        ),
+        (System.AZURE_DEVOPS, AZURE, f"{AZURE}?path=/a/b.yaml"),
+        (System.AZURE_DEVOPS, AZURE, f"{AZURE}?path=%2Fa%2Fb.yaml&version=GBmain&_a=contents"),
+        (System.AZURE_DEVOPS, AZURE, f"{AZURE}?version=GBmain&path=a/b.yaml"),
+        (System.AZURE_DEVOPS, AZURE, "https://acme.visualstudio.com/My%20Project/_git/shop?path=/a/b.yaml"),
     ],
 )
 def test_a_file_is_recognised_under_each_of_its_urls(system: System, repository: str, url: str) -> None:
@@ -120,3 +134,41 @@ def test_a_pattern_that_costs_too_much_matches_whatever_there_is(pattern: str) -
 
     assert place.is_among({"a" * 200})
     assert not place.is_among(set())
+
+
+@pytest.mark.parametrize(
+    ("system", "url"),
+    [
+        (System.BITBUCKET_SERVER, f"{SERVER}/browse/a.yaml?at=refs/heads/next"),
+        (System.BITBUCKET_SERVER, f"{SERVER}2/browse/a.yaml"),
+        (System.AZURE_DEVOPS, f"{AZURE}?path=/a.yaml&version=GBnext"),
+        (System.AZURE_DEVOPS, f"{AZURE}?path=/a.yaml&version=GTmain"),
+        (System.AZURE_DEVOPS, f"{AZURE}?version=GBmain"),
+        (System.AZURE_DEVOPS, f"{AZURE}2?path=/a.yaml"),
+    ],
+)
+def test_the_query_may_name_another_branch(system: System, url: str) -> None:
+    repository = SERVER if system is System.BITBUCKET_SERVER else AZURE
+
+    assert files(system, repository).place(url) is None
+
+
+def test_the_default_branch_may_go_unnamed() -> None:
+    url = f"{AZURE}?path=/a.yaml"
+
+    assert files(System.AZURE_DEVOPS, AZURE, default=None).place(url) is not None
+    assert files(System.AZURE_DEVOPS, AZURE, default=False).place(url) is None
+
+
+def test_a_repository_that_is_called_like_its_project_may_be_named_without_it() -> None:
+    whole = files(System.AZURE_DEVOPS, "https://dev.azure.com/acme/shop/_git/shop")
+
+    assert whole.place("https://dev.azure.com/acme/_git/shop?path=/a.yaml") is not None
+    assert files(System.AZURE_DEVOPS, AZURE).place("https://dev.azure.com/acme/_git/shop?path=/a.yaml") is None
+
+
+def test_another_file_in_a_query_is_written_as_a_browser_does() -> None:
+    place = files(System.AZURE_DEVOPS, AZURE).place(f"{AZURE}?path=%2Fa%2Fb.yaml&version=GBmain")
+
+    assert place is not None
+    assert place.at("c d/e&f.yaml").url == f"{AZURE}?path=%2Fc+d%2Fe%26f.yaml&version=GBmain"

@@ -1,5 +1,6 @@
 """Signatures: the proof that a webhook comes from the code host that it names."""
 
+import base64
 import hmac
 from collections.abc import Mapping
 
@@ -12,6 +13,8 @@ _HEADERS = {
     System.GITHUB: ("x-hub-signature-256",),
     System.GITLAB: (_TOKEN,),
     System.BITBUCKET_CLOUD: ("x-hub-signature",),
+    System.BITBUCKET_SERVER: ("x-hub-signature",),
+    System.AZURE_DEVOPS: ("authorization",),
     System.GITEA: ("x-gitea-signature", "x-hub-signature-256"),
 }
 """Where each system puts its proof; of several headers the first one that is there counts."""
@@ -29,8 +32,22 @@ def check(system: System, proof: str, body: bytes, secret: str) -> None:
     """Raise NotAllowed unless *proof* is what somebody sends along with *body* who knows *secret*."""
     if system is System.GITLAB:
         expected, given = secret.encode(), proof.encode("latin-1")
+    elif system is System.AZURE_DEVOPS:
+        # It signs nothing, but has a name and a password for each webhook: the password is the secret.
+        expected, given = secret.encode(), _password(proof)
     else:
         expected = hmac.digest(secret.encode(), body, "sha256").hex().encode()
         given = proof.removeprefix(_PREFIX).lower().encode("latin-1")
     if not hmac.compare_digest(expected, given):
         raise NotAllowed(f"The webhook was not signed with events.modules.{system}.webhookSecret")
+
+
+def _password(proof: str) -> bytes:
+    """The password of HTTP Basic authentication; empty when *proof* is none."""
+    scheme, _, written = proof.partition(" ")
+    if scheme.lower() != "basic":
+        return b""
+    try:
+        return base64.b64decode(written.encode("latin-1"), validate=True).partition(b":")[2]
+    except ValueError:
+        return b""

@@ -100,8 +100,14 @@ async def _webhook(request: Request, system: System, settings: Settings) -> Webh
         event=event,
         body=body.content,
         headers=dict(request.headers),
-        pushes=parse_pushes(system, body.content) if is_push(system, event) else (),
+        pushes=_pushes(system, body.content, settings) if is_push(system, event) else (),
     )
+
+
+def _pushes(system: System, body: JsonObject, settings: Settings) -> Sequence[Push]:
+    entries = settings.integrations.raw.get(system)
+    hosts = [entry.get("host") for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
+    return parse_pushes(system, body, roots=[f"https://{host}" for host in hosts if isinstance(host, str)])
 
 
 async def _tell(here: Context, webhook: Webhook) -> JsonObject:
@@ -132,6 +138,10 @@ def _secret(system: System, settings: Settings) -> str | None:
             return modules.gitlab.webhook_secret
         case System.BITBUCKET_CLOUD:
             return modules.bitbucket_cloud.webhook_secret
+        case System.BITBUCKET_SERVER:
+            return modules.bitbucket_server.webhook_secret
+        case System.AZURE_DEVOPS:
+            return modules.azure_dev_ops.webhook_secret
         case System.GITEA:
             return modules.gitea.webhook_secret
 

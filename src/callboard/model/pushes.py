@@ -1,11 +1,11 @@
 """Pushes: what the webhooks of code hosts tell about commits that have come into a branch."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from callboard.errors import InvalidInput
 from callboard.model.json import JsonObject, JsonValue
-from callboard.model.repositories import Branch, System
+from callboard.model.repositories import Branch, System, azure_roots
 
 _BRANCHES = "refs/heads/"
 _NOTHING = "0" * 40
@@ -17,12 +17,15 @@ _GITHUB_MOST_COMMITS = 2048
 _EVENT_HEADERS = {
     System.GITHUB: "x-github-event",
     System.BITBUCKET_CLOUD: "x-event-key",
+    System.BITBUCKET_SERVER: "x-event-key",
     System.GITEA: "x-gitea-event",
 }
 _PUSHES = {
     System.GITHUB: "push",
     System.GITLAB: "push",
     System.BITBUCKET_CLOUD: "repo:push",
+    System.BITBUCKET_SERVER: "repo:refs_changed",
+    System.AZURE_DEVOPS: "git.push",
     System.GITEA: "push",
 }
 
@@ -62,6 +65,8 @@ def event_of(system: System, headers: Mapping[str, str], body: JsonObject) -> st
         if not isinstance(kind, str):
             raise InvalidInput("request/body must have required property 'object_kind'")
         return kind
+    if system is System.AZURE_DEVOPS:
+        return _Part(body).text("eventType")
     event = headers.get(_EVENT_HEADERS[system])
     if event is None:
         raise InvalidInput(f"request/headers must have required property '{_EVENT_HEADERS[system]}'")
@@ -73,14 +78,20 @@ def is_push(system: System, event: str) -> bool:
     return event == _PUSHES[system]
 
 
-def parse_pushes(system: System, body: JsonObject) -> list[Push]:
+def parse_pushes(system: System, body: JsonObject, *, roots: Sequence[str] = ()) -> list[Push]:
     """The pushes to branches that the *body* of a push webhook tells of; tags and removed branches are none.
 
-    Raises InvalidInput with the name of what is missing, or has another type.
+    *roots* are the URLs of the hosts of the *system*: Bitbucket Server does not always say which one it is. Raises
+    InvalidInput with the name of what is missing, or has another type.
     """
     payload = _Part(body)
-    if system is System.BITBUCKET_CLOUD:
-        return _bitbucket(payload)
+    match system:
+        case System.BITBUCKET_CLOUD:
+            return _bitbucket(payload)
+        case System.BITBUCKET_SERVER:
+            return _bitbucket_server(payload, roots)
+        case System.AZURE_DEVOPS:
+            return _azure(payload.part("resource"))
     ref, after = payload.text("ref"), payload.text("after")
     if not ref.startswith(_BRANCHES) or not after.strip("0"):
         return []
@@ -111,6 +122,51 @@ def _bitbucket(payload: "_Part") -> list[Push]:
         if new.text("type") == "branch":
             branch = Branch(system=System.BITBUCKET_CLOUD, repository=repository, name=new.text("name"))
             found.append(Push(branch=branch, commit=new.part("target").text("hash"), complete=False))
+    return found
+
+
+def _bitbucket_server(payload: "_Part", roots: Sequence[str]) -> list[Push]:
+    """Bitbucket Server names the branches that have changed, and no files."""
+    found: list[Push] = []
+    for change in payload.parts("changes"):
+        ref, after = change.part("ref"), change.text("toHash")
+        if ref.text("type") != "BRANCH" or not after.strip("0"):
+            continue
+        for url in bitbucket_server_urls(payload.part("repository").value, roots):
+            branch = Branch(system=System.BITBUCKET_SERVER, repository=url, name=ref.text("displayId"))
+            found.append(Push(branch=branch, commit=after, complete=False))
+    return found
+
+
+def bitbucket_server_urls(repository: JsonObject, roots: Sequence[str]) -> list[str]:
+    """The URL of a *repository* that a webhook of Bitbucket Server tells of. Raises InvalidInput.
+
+    It is one, or one on each of the hosts *roots* when the webhook doesn't say on which.
+    """
+    told = _Part(repository, "request/body/repository")
+    links = repository.get("links")
+    if isinstance(links, dict) and links.get("self"):
+        return [told.part("links").parts("self")[0].text("href").removesuffix("/browse").rstrip("/")]
+    place = f"projects/{told.part('project').text('key')}/repos/{told.text('slug')}"
+    return [f"{root.rstrip('/')}/{place}" for root in roots]
+
+
+def _azure(resource: "_Part") -> list[Push]:
+    """Azure DevOps names the branches that have changed, and no files."""
+    repository = resource.part("repository")
+    url, default = azure_roots(repository.text("remoteUrl"))[0], repository.optional_text("defaultBranch")
+    found: list[Push] = []
+    for update in resource.parts("refUpdates"):
+        ref, after = update.text("name"), update.text("newObjectId")
+        if not ref.startswith(_BRANCHES) or not after.strip("0"):
+            continue
+        branch = Branch(
+            system=System.AZURE_DEVOPS,
+            repository=url,
+            name=ref.removeprefix(_BRANCHES),
+            is_default=None if default is None else default == ref,
+        )
+        found.append(Push(branch=branch, commit=after, complete=False))
     return found
 
 

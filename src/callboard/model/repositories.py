@@ -4,7 +4,7 @@ import enum
 import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from urllib.parse import quote, unquote
+from urllib.parse import parse_qs, quote, quote_plus, unquote, unquote_plus
 
 from wcmatch import glob
 from wcmatch._wcparse import PatternLimitException  # wcmatch raises it and exports it nowhere else
@@ -18,6 +18,7 @@ _EXTENDED = re.compile(r"[?*+@!]\(")
 # What a browser leaves as it is in a path, without the star: in a location that means any characters.
 _PLAIN = "/!$&'()+,;=:@~"
 _QUERY = re.compile(r"[?#]")
+_PATH = re.compile(r"^[^?#]*\?(?:[^#]*&)?path=(?:%2F|/)?([^&#]*)", re.IGNORECASE)
 
 
 class System(enum.StrEnum):
@@ -26,6 +27,9 @@ class System(enum.StrEnum):
     GITHUB = "github"
     GITLAB = "gitlab"
     BITBUCKET_CLOUD = "bitbucketCloud"
+    BITBUCKET_SERVER = "bitbucketServer"
+    """Bitbucket Data Center as well."""
+    AZURE_DEVOPS = "azureDevOps"
     GITEA = "gitea"
     """Forgejo as well."""
 
@@ -35,8 +39,14 @@ _FORMS = {
     System.GITHUB: ("blob", "tree", "raw"),
     System.GITLAB: ("-/blob", "-/tree", "-/raw", "blob", "tree", "raw"),
     System.BITBUCKET_CLOUD: ("src", "raw"),
+    System.BITBUCKET_SERVER: ("browse", "raw"),
     System.GITEA: ("src/branch", "raw/branch"),
 }
+_AZURE = re.compile(
+    r"https://(?:[^/@]+@)?(?:dev\.azure\.com/(?P<new>[^/]+)|(?P<old>[^/.]+)\.visualstudio\.com(?:/DefaultCollection)?)"
+    r"(?:/(?P<project>[^/]+))?/_git/(?P<name>[^/]+)",
+    re.IGNORECASE,
+)
 _GITHUB = "https://github.com/"
 _GITHUB_RAW = "https://raw.githubusercontent.com/"
 _NAMES_REFS = (System.GITHUB, System.GITLAB)
@@ -55,9 +65,14 @@ class Place:
     """What follows the path: a query, a fragment."""
 
     @property
+    def is_in_query(self) -> bool:
+        """Whether the path is a parameter of the URL, as at Azure DevOps."""
+        return "?" in self.prefix
+
+    @property
     def path(self) -> str:
         """The path as the repository knows it."""
-        return unquote(self.written)
+        return unquote_plus(self.written) if self.is_in_query else unquote(self.written)
 
     @property
     def url(self) -> str:
@@ -66,7 +81,8 @@ class Place:
 
     def at(self, path: str) -> "Place":
         """Another file of the same repository, named in the same way."""
-        return Place(self.prefix, quote(path, safe=_PLAIN), self.suffix)
+        written = quote_plus(path) if self.is_in_query else quote(path, safe=_PLAIN)
+        return Place(self.prefix, written, self.suffix)
 
     def is_among(self, paths: Collection[str]) -> bool:
         """Whether it is one of the files at *paths*; a place with wildcards is, when one of them matches.
@@ -87,22 +103,65 @@ class Place:
         return any(matcher.match(path) for path in paths)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InQuery:
+    """How the query of a URL names a branch."""
+
+    parameter: str
+    names: frozenset[str]
+    """The values of the parameter that mean the branch."""
+    may_lack: bool
+    """Whether the branch is meant by URLs without the parameter as well."""
+
+    def means(self, url: str) -> bool:
+        """Whether *url* names the branch, or may do so."""
+        query = url.partition("#")[0].partition("?")[2]
+        said = parse_qs(query, keep_blank_values=True).get(self.parameter)
+        return self.may_lack if said is None else said[0] in self.names
+
+
 @dataclass(frozen=True, slots=True)
 class Files:
     """The URLs of the files of a branch."""
 
     prefixes: tuple[str, ...]
     """What all of them begin with, one way or the other."""
+    branch: InQuery | None = None
+    """What tells them from the files of other branches, where the *prefixes* don't."""
 
     def place(self, url: str) -> Place | None:
         """The file that *url* stands for, None when it is none of these."""
-        if not url.startswith(self.prefixes):
+        if not url.startswith(self.prefixes) or (self.branch is not None and not self.branch.means(url)):
             return None
         prefix = next(prefix for prefix in self.prefixes if url.startswith(prefix))
-        rest = url[len(prefix) :]
-        query = _QUERY.search(rest)
-        end = query.start() if query else len(rest)
-        return Place(prefix, rest[:end], rest[end:])
+        return place_in_query(url) if "?" in prefix else _place_in_path(url, prefix)
+
+
+def _place_in_path(url: str, prefix: str) -> Place:
+    rest = url[len(prefix) :]
+    query = _QUERY.search(rest)
+    end = query.start() if query else len(rest)
+    return Place(prefix, rest[:end], rest[end:])
+
+
+def place_in_query(url: str) -> Place | None:
+    """The file that the parameter `path` of *url* names, None where there is none."""
+    match = _PATH.search(url)
+    return Place(url[: match.start(1)], match[1], url[match.end(1) :]) if match else None
+
+
+def azure_roots(repository: str) -> tuple[str, ...]:
+    """The URLs of a *repository* at Azure DevOps, the one that is usual today first: the host has had two names, and a
+    repository that is called like its project may be named without it."""
+    match = _AZURE.fullmatch(repository.rstrip("/"))
+    if match is None:
+        return (repository.rstrip("/"),)
+    organization, path, name = match["new"] or match["old"], match["project"], match["name"]
+    project = path or name
+    rests = [f"{project}/_git/{name}"] + ([f"_git/{name}"] if project == name else [])
+    roots = [f"https://dev.azure.com/{organization}", f"https://{organization}.visualstudio.com"]
+    roots.append(f"{roots[1]}/DefaultCollection")
+    return tuple(f"{root}/{rest}" for root in roots for rest in rests)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,12 +177,24 @@ class Branch:
 
     def files(self) -> Files:
         """The URLs of all files of the branch."""
+        match self.system:
+            case System.BITBUCKET_SERVER:
+                return Files(tuple(f"{root}/" for root in self._roots()), self._in_query("at", "", "refs/heads/"))
+            case System.AZURE_DEVOPS:
+                roots = azure_roots(self.repository)
+                return Files(tuple(f"{root}?" for root in roots), self._in_query("version", "GB"))
         return Files(tuple(dict.fromkeys(f"{root}/{ref}/" for root in self._roots() for ref in self._refs())))
+
+    def _in_query(self, parameter: str, *beginnings: str) -> InQuery:
+        names = frozenset(f"{beginning}{self.name}" for beginning in beginnings)
+        return InQuery(parameter=parameter, names=names, may_lack=self.is_default is not False)
 
     def _roots(self) -> Iterator[str]:
         repository = self.repository.rstrip("/").removesuffix(".git")
         for form in _FORMS[self.system]:
             yield f"{repository}/{form}"
+            if self.system is System.BITBUCKET_SERVER and "/projects/~" in repository:
+                yield f"{repository.replace('/projects/~', '/users/')}/{form}"
         if self.system is System.GITHUB and repository.startswith(_GITHUB):
             yield _GITHUB_RAW + repository.removeprefix(_GITHUB)
 

@@ -31,6 +31,12 @@ class EventModulesSettings:
     bitbucket_cloud: WebhookSettings = field(default_factory=WebhookSettings)
     """Bitbucket Cloud."""
 
+    bitbucket_server: WebhookSettings = field(default_factory=WebhookSettings)
+    """Bitbucket Server, and Bitbucket Data Center."""
+
+    azure_dev_ops: WebhookSettings = field(default_factory=WebhookSettings)
+    """Azure DevOps: what is sent along as the password, whatever the name."""
+
     gitea: WebhookSettings = field(default_factory=WebhookSettings)
     """Gitea, and Forgejo."""
 

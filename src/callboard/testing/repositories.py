@@ -49,6 +49,8 @@ class FakeRepository:
     is_archived: bool = False
     is_fork: bool = False
     number: int = 0
+    project: str = "PROJ"
+    """The key of the project, where owners have projects."""
 
     @property
     def slug(self) -> str:

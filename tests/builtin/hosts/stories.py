@@ -1,7 +1,7 @@
 """A catalog that reads a fake code host: an engine driven by hand, with a client that reaches nothing else."""
 
 import dataclasses
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 import httpx2
@@ -47,10 +47,10 @@ class HostStory:
         self.catalog.clock.advance(seconds)
         await self.catalog.settle()
 
-    async def hear(self, system: System, event: str, body: JsonObject) -> int:
+    async def hear(self, system: System, event: str, body: JsonObject, *, roots: Sequence[str] = ()) -> int:
         """A webhook comes in, and all that it leads to is done. Returns how many requests that took."""
         before = self.host.total
-        told = pushes.parse_pushes(system, body) if pushes.is_push(system, event) else []
+        told = pushes.parse_pushes(system, body, roots=roots) if pushes.is_push(system, event) else []
         webhook = Webhook(system=system.value, event=event, body=body, pushes=told)
         for rounds in self.catalog.engine.rounds:
             if isinstance(rounds.provider, HearsWebhooks):

@@ -6,13 +6,14 @@ again twice.
 """
 
 import asyncio
+import base64
 import datetime as dt
 import email.utils
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import httpx2
 
@@ -68,6 +69,11 @@ class Fixed:
     async def headers(self) -> Mapping[str, str]:
         """As they are."""
         return self.sent
+
+
+def basic(name: str, password: str) -> str:
+    """The proof of HTTP Basic authentication (RFC 7617)."""
+    return f"Basic {base64.b64encode(f'{name}:{password.strip()}'.encode()).decode()}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,13 +172,15 @@ class Api:
         params: Mapping[str, str | int] | None = None,
         headers: Mapping[str, str] | None = None,
         etag: str | None = None,
+        accepted: Collection[int] = (),
     ) -> Answer:
         """The answer to GET *path*, which may be a whole URL of this host; 304 only if it still is at *etag*.
 
-        Raises LocationNotFound for 404 and 410, NotAllowed for 403, and Unreadable for all else that is not 2xx.
+        Raises LocationNotFound for 404 and 410, NotAllowed for 403, and Unreadable for all else that is not 2xx, nor
+        among *accepted*.
         """
         conditions = {} if etag is None else {"if-none-match": etag}
-        return await self.ask("GET", path, params=params, headers={**conditions, **(headers or {})})
+        return await self.ask("GET", path, params=params, headers={**conditions, **(headers or {})}, accepted=accepted)
 
     async def pages(
         self, path: str, *, params: Mapping[str, str | int] | None = None
@@ -193,24 +201,28 @@ class Api:
         params: Mapping[str, str | int] | None = None,
         headers: Mapping[str, str] | None = None,
         body: JsonValue = None,
+        form: Mapping[str, str] | None = None,
+        accepted: Collection[int] = (),
     ) -> Answer:
-        """The answer to any request that changes nothing. Raises as `get` does."""
+        """The answer to any request that changes nothing, with a *body* in JSON or a *form*. Raises as `get` does."""
         url = self._url(path)
         if params:
             url = url.copy_merge_params(dict(params))
-        content = None if body is None else json.encode(body)
         sent = {"accept": "application/json", **self._headers, **(headers or {})}
-        if content is not None:
-            sent["content-type"] = "application/json"
+        content = None
+        if form is not None:
+            content, sent["content-type"] = urlencode(form).encode(), "application/x-www-form-urlencoded"
+        elif body is not None:
+            content, sent["content-type"] = json.encode(body), "application/json"
         for attempt in range(1, _ATTEMPTS + 1):
             try:
                 answer = await self._once(method, url, sent, content)
-            except Unreadable as error:
-                if attempt == _ATTEMPTS or error.retry_at is not None:
-                    raise
+            except (TimeoutError, httpx2.HTTPError) as error:
+                if attempt == _ATTEMPTS:
+                    raise self._no_answer(url, error) from error
             else:
                 if answer.status not in _PASSING or attempt == _ATTEMPTS:
-                    return await self._accepted(answer)
+                    return answer if answer.status in accepted else await self._accepted(answer)
             await self._outside.clock.sleep(_PAUSE * 4 ** (attempt - 1))
         raise AssertionError("the last attempt returns or raises")
 
@@ -225,7 +237,7 @@ class Api:
         return url
 
     async def _once(self, method: str, url: httpx2.URL, headers: Mapping[str, str], content: bytes | None) -> Answer:
-        """One answer, after redirects. Raises Unreadable when there is none."""
+        """One answer, after redirects. Raises TimeoutError and HTTPError when there is none, and Unreadable."""
         for _ in range(_MOST_REDIRECTS + 1):
             await self._admitted()
             proof = await self.credentials.headers()
@@ -240,22 +252,22 @@ class Api:
     async def _sent(self, method: str, url: httpx2.URL, headers: Mapping[str, str], content: bytes | None) -> Answer:
         seconds, most = self._outside.timeout_seconds, self._outside.max_bytes
         client = self._outside.client
-        try:
-            async with (
-                self._slots,
-                asyncio.timeout(seconds),
-                client.stream(method, url, headers=headers, content=content, timeout=seconds) as got,
-            ):
-                body = bytearray()
-                async for chunk in got.aiter_bytes():
-                    body += chunk
-                    if len(body) > most:
-                        raise Unreadable(f"{url.host}{url.path}: larger than {most} bytes")
-                return Answer(url, got.status_code, got.headers, bytes(body))
-        except (TimeoutError, httpx2.TimeoutException) as error:
-            raise Unreadable(f"{url.host}{url.path}: no complete answer within {seconds:g} s") from error
-        except httpx2.HTTPError as error:
-            raise Unreadable(f"{url.host}{url.path}: {str(error) or type(error).__name__}") from error
+        async with (
+            self._slots,
+            asyncio.timeout(seconds),
+            client.stream(method, url, headers=headers, content=content, timeout=seconds) as got,
+        ):
+            body = bytearray()
+            async for chunk in got.aiter_bytes():
+                body += chunk
+                if len(body) > most:
+                    raise Unreadable(f"{url.host}{url.path}: larger than {most} bytes")
+            return Answer(url, got.status_code, got.headers, bytes(body))
+
+    def _no_answer(self, url: httpx2.URL, error: Exception) -> Unreadable:
+        if isinstance(error, TimeoutError | httpx2.TimeoutException):
+            return Unreadable(f"{url.host}{url.path}: no complete answer within {self._outside.timeout_seconds:g} s")
+        return Unreadable(f"{url.host}{url.path}: {str(error) or type(error).__name__}")
 
     async def _admitted(self) -> None:
         """Wait for the budget. Raises Unreadable, with the time, when that would take long."""
@@ -281,7 +293,7 @@ class Api:
             await self._outside.budgets.tell(self._budget, budget)
 
     async def _accepted(self, answer: Answer) -> Answer:
-        if 200 <= answer.status < 300 or answer.is_unchanged:
+        if (200 <= answer.status < 300 and not _is_sign_in(answer)) or answer.is_unchanged:
             return answer
         opens = await self._outside.budgets.opening(self._budget)
         if opens is not None and answer.status in (403, 429):
@@ -292,7 +304,7 @@ class Api:
         told = f"{answer.url.host} answered {answer.status} for {answer.url.path}{_message(answer)}"
         if answer.status in (404, 410):
             return LocationNotFound(told)
-        if answer.status == 401:
+        if answer.status == 401 or _is_sign_in(answer):
             return Unreadable(f"{told}; it does not accept the credentials of {self.credentials.name}")
         if answer.status == 403:
             return NotAllowed(f"{told}; the credentials of {self.credentials.name} may not see this")
@@ -310,10 +322,11 @@ def budget_of(answer: Answer, now: dt.datetime) -> Budget | None:
 
 
 def _blocked_until(answer: Answer, now: dt.datetime, remaining: int | None) -> dt.datetime | None:
-    if answer.status not in (403, 429, 503):
+    # Azure DevOps says it with what it has sent: "the next request will be delayed, or refused".
+    if answer.status not in (200, 403, 429, 503):
         return None
     asked = _retry_after(answer.headers, now)
-    if asked is not None or answer.status == 503:
+    if asked is not None or answer.status in (200, 503):
         return asked
     if answer.status == 429 or (b"secondary rate limit" in answer.body.lower() and remaining != 0):
         return _reset(answer.headers, now) if remaining == 0 else now + dt.timedelta(seconds=_SECONDARY)
@@ -347,6 +360,11 @@ def _reset(headers: httpx2.Headers, now: dt.datetime) -> dt.datetime | None:
     return now + dt.timedelta(seconds=number) if number < 10**8 else dt.datetime.fromtimestamp(number, dt.UTC)
 
 
+def _is_sign_in(answer: Answer) -> bool:
+    """Whether this is the page on which people sign in: Azure DevOps has no other way of saying who it doesn't know."""
+    return answer.status == 203 and "html" in answer.headers.get("content-type", "")
+
+
 def _message(answer: Answer) -> str:
     """What the host says about an error, if it says that in one of the usual ways."""
     try:
@@ -355,8 +373,10 @@ def _message(answer: Answer) -> str:
         return ""
     if not isinstance(value, dict):
         return ""
-    for name in ("message", "error_description", "error"):
+    for name in ("message", "error_description", "error", "errors"):
         said = value.get(name)
+        if isinstance(said, list) and said:
+            said = said[0]
         if isinstance(said, dict):
             said = said.get("message")
         if isinstance(said, str) and said:

@@ -6,8 +6,8 @@ finds its entities again.
 
 import hashlib
 import re
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from fnmatch import translate
 
 from callboard.extend import Delta, EntityRef, JsonObject, Offered
@@ -25,6 +25,8 @@ class Found:
     """The URL."""
     required: bool = False
     """Whether it is an error when there is none."""
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    """More annotations of the Location."""
 
 
 def offered(found: Found, provider: str) -> Offered:
@@ -35,7 +37,11 @@ def offered(found: Found, provider: str) -> Offered:
         "kind": "Location",
         "metadata": {
             "name": ref_of(found.target).name,
-            "annotations": {MANAGED_BY_LOCATION: str(location), MANAGED_BY_ORIGIN_LOCATION: str(location)},
+            "annotations": {
+                MANAGED_BY_LOCATION: str(location),
+                MANAGED_BY_ORIGIN_LOCATION: str(location),
+                **found.annotations,
+            },
         },
         "spec": {
             "type": "url",

@@ -4,7 +4,7 @@ import posixpath
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, quote_plus, unquote, urlsplit
 
 from callboard.errors import InvalidConfiguration, InvalidRef
 from callboard.model.repositories import Place
@@ -68,6 +68,7 @@ class Target:
 
         Raises InvalidRef for what leads out of the repository.
         """
+        # With a percent sign it is encoded already.
         written = quote(relative, safe=_SAFE)
         path = unquote(written)
         if not path or any(character < " " for character in path):
@@ -76,6 +77,8 @@ class Target:
             path = posixpath.join("/", posixpath.dirname(self.path), path)
         if _depth(path) < 0 or (normal := posixpath.normpath(path).strip("/")) in ("", "."):
             raise InvalidRef(f"'{relative}' in {base} leads out of the repository")
+        if self.place.is_in_query:
+            return Place(self.place.prefix, quote_plus(normal, safe="*"), self.place.suffix).url
         return Place(self.place.prefix, quote(normal, safe=_SAFE.replace("%", "")), self.place.suffix).url
 
 
