@@ -81,8 +81,14 @@ class Place:
 
     def at(self, path: str) -> "Place":
         """Another file of the same repository, named in the same way."""
-        written = quote_plus(path) if self.is_in_query else quote(path, safe=_PLAIN)
-        return Place(self.prefix, written, self.suffix)
+        return self.as_written(path, quote(path, safe=_PLAIN))
+
+    def as_written(self, path: str, otherwise: str, *, safe: str = "") -> "Place":
+        """The file at *path*; in a query with slashes as this one has them, encoded or plain, elsewhere *otherwise*."""
+        if not self.is_in_query:
+            return Place(self.prefix, otherwise, self.suffix)
+        plain = "" if "%2f" in f"{self.prefix}{self.written}".lower() else "/"
+        return Place(self.prefix, quote_plus(path, safe=plain + safe), self.suffix)
 
     def is_among(self, paths: Collection[str]) -> bool:
         """Whether it is one of the files at *paths*; a place with wildcards is, when one of them matches.

@@ -25,7 +25,7 @@ class Found:
     """The URL."""
     required: bool = False
     """Whether it is an error when there is none."""
-    annotations: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict, hash=False)
     """More annotations of the Location."""
 
 

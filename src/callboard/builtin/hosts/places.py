@@ -4,7 +4,7 @@ import posixpath
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from urllib.parse import quote, quote_plus, unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from callboard.errors import InvalidConfiguration, InvalidRef
 from callboard.model.repositories import Place
@@ -77,9 +77,7 @@ class Target:
             path = posixpath.join("/", posixpath.dirname(self.path), path)
         if _depth(path) < 0 or (normal := posixpath.normpath(path).strip("/")) in ("", "."):
             raise InvalidRef(f"'{relative}' in {base} leads out of the repository")
-        if self.place.is_in_query:
-            return Place(self.place.prefix, quote_plus(normal, safe="*"), self.place.suffix).url
-        return Place(self.place.prefix, quote(normal, safe=_SAFE.replace("%", "")), self.place.suffix).url
+        return self.place.as_written(normal, quote(normal, safe=_SAFE.replace("%", "")), safe="*").url
 
 
 def _depth(path: str) -> int:

@@ -10,7 +10,6 @@ import posixpath
 import re
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit, urlunsplit
 
@@ -27,25 +26,6 @@ _PATH = re.compile(r"(?P<before>[^?#]*\?(?:[^#]*&)?path=/?)(?P<path>[^&#]+)(?P<a
 _REF = re.compile(r"(?!.*(?:\.\.|@\{|//|\.lock$|/$))[^\x00-\x20~^:?*\[\\\x7f/-][^\x00-\x20~^:?*\[\\\x7f]*")
 _ADDRESS = re.compile(r"[\x21-\x7e]+")
 _MOST_REFS = 1024 * 1024
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InQuery(Target):
-    """A file that a parameter of the URL names."""
-
-    def url(self, path: str) -> str:
-        """The URL of another file at the same ref."""
-        return self._escaped(Target.url(self, path))
-
-    def joined(self, relative: str, base: str) -> str:
-        """As `Target.joined`."""
-        return self._escaped(Target.joined(self, relative, base))
-
-    def _escaped(self, url: str) -> str:
-        """*url*, where an ampersand in the path would otherwise begin another parameter."""
-        prefix, suffix = self.place.prefix, self.place.suffix
-        written = url[len(prefix) : len(url) - len(suffix)]
-        return f"{prefix}{written.replace('&', '%26')}{suffix}"
 
 
 class GitHost(Repositories):
@@ -71,7 +51,7 @@ class GitHost(Repositories):
         if match is None or not self.covers(url):
             return None
         place = Place(match["before"], match["path"], match["after"] + match["rest"])
-        return InQuery(repository=self._address(url), ref=_ref_of(url), place=place)
+        return Target(repository=self._address(url), ref=_ref_of(url), place=place)
 
     def repository(self, url: str) -> Repository | None:
         """The repository that *url* leads to, or into."""
@@ -87,7 +67,7 @@ class GitHost(Repositories):
             raise InvalidRef(f"{url} does not name a repository on {self.name}")
         address, ref = self._address(url), _ref_of(url)
         place = Place(f"{address}?path=/", "", "" if ref is None else f"&ref={_parameters(urlsplit(url).query)['ref']}")
-        return InQuery(repository=address, ref=ref, place=place)
+        return Target(repository=address, ref=ref, place=place)
 
     async def heads(self, wanted: Sequence[Head]) -> Mapping[Head, str | CallboardError]:
         """The commits of branches or tags; a branch goes before a tag of the same name."""
