@@ -3,6 +3,7 @@
 import datetime as dt
 from collections.abc import Sequence
 
+import msgspec
 import pytest
 
 from callboard.errors import InvalidConfiguration
@@ -21,7 +22,7 @@ class Filters(Options):
 class Shelf(Options):
     organization: str
     token: Secret | None = None
-    filters: Filters = Filters()
+    filters: Filters = msgspec.field(default_factory=Filters)
     app_id: int | str | None = None
     schedule: Schedule | None = None
 
