@@ -29,7 +29,13 @@ events:
     github: {webhookSecret: s3cret}
     gitlab: {webhookSecret: s3cret}
     bitbucketCloud: {webhookSecret: s3cret}
+    bitbucketServer: {webhookSecret: s3cret}
+    azureDevOps: {webhookSecret: s3cret}
     gitea: {webhookSecret: s3cret}
+integrations:
+  bitbucketServer:
+    - {host: bitbucket.example, token: t0ken}
+    - {host: git.example, apiBaseUrl: "https://git.example/bitbucket/rest/api/1.0"}
 """
 # For each system the URL of its repository, and the beginning of the URLs of its files.
 SYSTEMS = {
@@ -127,6 +133,31 @@ async def test_bitbucket_names_no_files_so_that_all_of_the_branch_are_read_again
     both = await send(api, "bitbucketCloud", payloads.bitbucket("main", "next", "other", url=beginning))
 
     assert [one.json()["refreshed"], both.json()["refreshed"]] == [2, 3]
+
+
+@pytest.mark.parametrize("root", ["https://bitbucket.example", "https://git.example/bitbucket"])
+async def test_a_bitbucket_server_that_does_not_say_where_it_is_is_one_of_the_integrations(api: Api, root: str) -> None:
+    for query in ("", "?at=refs/heads/main", "?at=next"):
+        await api.catalog.register(f"{root}/projects/ACME/repos/shop/browse/a.yaml{query}")
+    await api.catalog.settle()
+
+    answer = await send(api, "bitbucketServer", payloads.bitbucket_server("main", url=None))
+
+    assert (answer.status_code, answer.json()["refreshed"]) == (202, 2)
+
+
+async def test_azure_devops_names_the_branch_in_the_query_and_proves_itself_with_a_password(api: Api) -> None:
+    root = "https://dev.azure.com/acme/My%20Project/_git/shop"
+    for query in ("path=/a.yaml", "path=%2Fa.yaml&version=GBmain", "path=/a.yaml&version=GBnext"):
+        await api.catalog.register(f"{root}?{query}")
+    await api.catalog.settle()
+
+    main = await send(api, "azureDevOps", payloads.azure("main"))
+    side = await send(api, "azureDevOps", payloads.azure("next"))
+    stranger = await send(api, "azureDevOps", payloads.azure("main"), secret="guessed")
+
+    assert [main.json()["refreshed"], side.json()["refreshed"]] == [2, 1]
+    assert stranger.status_code == 403
 
 
 async def test_a_push_that_does_not_tell_all_files_refreshes_the_branch_and_removes_nothing(unregistering: Api) -> None:

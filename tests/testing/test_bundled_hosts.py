@@ -4,8 +4,19 @@ from typing import Any
 
 import httpx2
 
-from callboard.builtin.hosts import gerrit, gitea, github, gitlab
+from callboard.builtin.hosts import (
+    azure_devops,
+    bitbucket_cloud,
+    bitbucket_server,
+    gerrit,
+    gitea,
+    github,
+    gitlab,
+)
 from callboard.extend import CodeHost, Outside, PluginConfig, PluginContext
+from callboard.testing.azure_devops import FakeAzureDevOps
+from callboard.testing.bitbucket_cloud import FakeBitbucketCloud
+from callboard.testing.bitbucket_server import FakeBitbucketServer
 from callboard.testing.conformance import CodeHostCases
 from callboard.testing.gerrit import FakeGerrit
 from callboard.testing.gitea import FakeGitea
@@ -16,10 +27,10 @@ from callboard.testing.repositories import FakeCodeHost
 FILES = {"catalog/a.yaml": "kind: Component\n", "catalog/b.yaml": "kind: API\n", "README.md": "Read me."}
 
 
-def made(module: Any, system: str, entry: dict[str, Any], fake: FakeCodeHost) -> CodeHost:
+def made(module: Any, system: str, entry: dict[str, Any], fake: FakeCodeHost, owner: str = "acme") -> CodeHost:
     """The one code host of a configuration."""
     for name in ("shop", "web"):
-        fake.add("acme", name, FILES)
+        fake.add(owner, name, FILES)
     outside = Outside(client=httpx2.AsyncClient(transport=fake.transport))
     (host,) = module.code_hosts(PluginContext(PluginConfig(integrations={system: [entry]}), outside=outside))
     found: CodeHost = host
@@ -76,3 +87,37 @@ class TestGerrit(CodeHostCases):
             "password": "t0ken",
         }
         return made(gerrit, "gerrit", entry, FakeGerrit(tokens=["t0ken"]))
+
+
+class TestBitbucketCloud(CodeHostCases):
+    root = "https://bitbucket.org/acme/shop"
+    there = f"{root}/src/main/catalog/a.yaml"
+    missing = f"{root}/src/main/catalog/c.yaml"
+    elsewhere = "https://bitbucket.org/acme/web/src/main/catalog/a.yaml"
+    pattern = f"{root}/src/main/**/*.yaml"
+
+    def make(self) -> CodeHost:
+        return made(bitbucket_cloud, "bitbucketCloud", {"token": "t0ken"}, FakeBitbucketCloud())
+
+
+class TestBitbucketServer(CodeHostCases):
+    root = "https://bitbucket.example.com/projects/ACME/repos/shop"
+    there = f"{root}/browse/catalog/a.yaml?at=refs/heads/main"
+    missing = f"{root}/browse/catalog/c.yaml?at=refs/heads/main"
+    elsewhere = "https://bitbucket.example.com/projects/ACME/repos/web/browse/catalog/a.yaml"
+    pattern = f"{root}/browse/**/*.yaml?at=refs/heads/main"
+
+    def make(self) -> CodeHost:
+        entry = {"host": "bitbucket.example.com", "token": "t0ken"}
+        return made(bitbucket_server, "bitbucketServer", entry, FakeBitbucketServer(), "ACME")
+
+
+class TestAzureDevOps(CodeHostCases):
+    root = "https://dev.azure.com/acme/My%20Project/_git/shop"
+    there = f"{root}?path=%2Fcatalog%2Fa.yaml&version=GBmain"
+    missing = f"{root}?path=/catalog/c.yaml&version=GBmain"
+    elsewhere = "https://dev.azure.com/acme/My%20Project/_git/web?path=/catalog/a.yaml"
+    pattern = f"{root}?path=/**/*.yaml&version=GBmain"
+
+    def make(self) -> CodeHost:
+        return made(azure_devops, "azure", {"token": "t0ken"}, FakeAzureDevOps(), "acme/My Project")

@@ -106,8 +106,16 @@ async def _webhook(request: Request, system: System, settings: Settings) -> Webh
 
 def _pushes(system: System, body: JsonObject, settings: Settings) -> Sequence[Push]:
     entries = settings.integrations.raw.get(system)
-    hosts = [entry.get("host") for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
-    return parse_pushes(system, body, roots=[f"https://{host}" for host in hosts if isinstance(host, str)])
+    found = [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
+    return parse_pushes(system, body, roots=[root for entry in found if (root := _root(entry)) is not None])
+
+
+def _root(entry: JsonObject) -> str | None:
+    """What the URLs of a host begin with that an *entry* of `integrations` is about; it may be below a path."""
+    api, host = entry.get("apiBaseUrl"), entry.get("host")
+    if isinstance(api, str) and "/rest/api/" in api:
+        return api.partition("/rest/api/")[0]
+    return f"https://{host}" if isinstance(host, str) else None
 
 
 async def _tell(here: Context, webhook: Webhook) -> JsonObject:

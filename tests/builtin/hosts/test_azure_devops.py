@@ -533,6 +533,18 @@ async def test_pushes_are_read_with_at_most_three_requests(story: HostStory) -> 
     assert max(asked) <= 3
 
 
+async def test_a_push_to_another_branch_removes_nothing_even_if_nobody_says_which_is_the_default(
+    story: HostStory,
+) -> None:
+    host = fake(story)
+
+    body = host.push(host.repositories["acme/My Project/shop"], {"catalog-info.yaml": None}, "side")
+    del body["resource"]["repository"]["defaultBranch"]
+    await story.hear(System.AZURE_DEVOPS, "git.push", body)
+
+    assert story.catalog.refs() == ["component:default/shop", "component:default/web"]
+
+
 async def test_what_happens_to_a_repository_is_heard(story: HostStory) -> None:
     host = fake(story)
     web, shop = (host.repositories.pop(f"acme/My Project/{name}") for name in ("web", "shop"))

@@ -301,11 +301,9 @@ def test_what_the_configuration_can_not_mean_is_named_by_its_key(
     assert "s3cret" not in str(caught.value)
 
 
-def provider_of(
-    host: FakeBitbucketServer, clock: FakeClock, *, more: tuple[JsonValue, ...] = (), **said: JsonValue
-) -> BitbucketServerDiscovery:
+def provider_of(host: FakeBitbucketServer, clock: FakeClock, **said: JsonValue) -> BitbucketServerDiscovery:
     providers: JsonObject = {"bitbucketServer": {"acme": {"host": HOST, **said}}}
-    entries: list[JsonValue] = [{"host": HOST, "token": "t0ken"}, *more]
+    entries: list[JsonValue] = [{"host": HOST, "token": "t0ken"}, {"host": "other.example.com"}]
     (provider,) = bitbucket_server.discovery(context_of(host, clock, {"bitbucketServer": entries}, providers))
     return provider
 
@@ -429,11 +427,14 @@ async def test_webhooks_of_others_and_of_other_branches_change_nothing(story: Ho
     assert await story.hear(System.BITBUCKET_SERVER, "repo:refs_changed", foreign) == 0
     branch = host.push(host.repositories["ACME/shop"], {"catalog-info.yaml": component_yaml("x")}, "side")
     assert await story.hear(System.BITBUCKET_SERVER, "repo:refs_changed", branch) <= 3
-    elsewhere = {"repository": {**host.payload_of(host.repositories["ACME/shop"]), "links": {"self": [{"href": "x"}]}}}
+    elsewhere: JsonObject = {
+        "repository": {**host.payload_of(host.repositories["ACME/shop"]), "links": {"self": [{"href": "x"}]}}
+    }
     await story.hear(System.BITBUCKET_SERVER, "repo:deleted", elsewhere)
-    for body in ({}, {"repository": 5}, {"repository": {"links": {"self": 5}}}, {"new": {}, "old": []}):
+    odd: list[JsonObject] = [{}, {"repository": 5}, {"repository": {"links": {"self": 5}}}, {"new": {}, "old": []}]
+    for body in odd:
         for event in ("repo:modified", "repo:deleted", "repo:forked"):
-            await story.hear(System.BITBUCKET_SERVER, event, body)  # type: ignore[arg-type]
+            await story.hear(System.BITBUCKET_SERVER, event, body)
 
     assert len(await story.catalog.history()) == before
 
@@ -441,7 +442,7 @@ async def test_webhooks_of_others_and_of_other_branches_change_nothing(story: Ho
 async def test_a_repository_that_may_be_on_another_host_is_looked_for(clock: FakeClock) -> None:
     host = FakeBitbucketServer(clock=clock)
     host.says_where = False
-    provider = provider_of(host, clock, more=({"host": "other.example.com"},))
+    provider = provider_of(host, clock)
     shop = host.add("ACME", "shop", {"catalog-info.yaml": ""})
     applied = Applied()
 

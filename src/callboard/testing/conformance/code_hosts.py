@@ -1,6 +1,7 @@
 """The cases of code hosts."""
 
 from collections.abc import Mapping
+from urllib.parse import parse_qsl, unquote
 
 from callboard.errors import CallboardError
 from callboard.extend import CodeHost, Repository
@@ -9,6 +10,12 @@ from callboard.testing.conformance.verdicts import fail, must, must_be_async, mu
 
 _FOREIGN = ("https://elsewhere.invalid/a/b/blob/main/x.yaml", "file:///etc/passwd", "", "not a URL", "https://[")
 _SOURCE, _EDIT = "backstage.io/source-location", "backstage.io/edit-url"
+
+
+def _path(url: str) -> str:
+    """The path of the file that *url* names: what the parameter `path` says, if there is one."""
+    before, _, query = url.partition("#")[0].partition("?")
+    return dict(parse_qsl(query)).get("path", unquote(before))
 
 
 class CodeHostCases(ReaderCases):
@@ -55,7 +62,7 @@ class CodeHostCases(ReaderCases):
                 fail(f"links must be a mapping of texts, got {links!r}")
             source = links.get(_SOURCE, "")
             must(
-                source.startswith("url:") and source.endswith("/"),
+                source.startswith("url:") and _path(source).endswith("/"),
                 f"{_SOURCE} must be url: and the URL of a folder, with a slash at its end; got {source!r}",
             )
             must("://" in links.get(_EDIT, "://"), f"{_EDIT} must be a URL, got {links.get(_EDIT)!r}")
@@ -82,7 +89,7 @@ class CodeHostCases(ReaderCases):
         async def case() -> None:
             if self.root is None:
                 skip("say the `root`, the URL of the repository")
-            host, name = self.make(), self.there.partition("?")[0].rpartition("/")[2]
+            host, name = self.make(), _path(self.there).rpartition("/")[2]
             try:
                 found = list(await self.in_time(host.find(self.root, name), f"find({self.root!r}, {name!r})"))
             except CallboardError as error:

@@ -7,14 +7,13 @@ the file or not.
 from collections.abc import Sequence
 from urllib.parse import quote
 
-from callboard.builtin.hosts.asking import Answer
 from callboard.builtin.hosts.azure_devops.options import AT as HOSTS_AT
 from callboard.builtin.hosts.azure_devops.options import USUAL_HOST, Accounts, HostOptions
 from callboard.builtin.hosts.azure_devops.reader import Named, named_by
 from callboard.builtin.hosts.discovery import Found, delta, has_wildcards, matches, offered, pushes_to
 from callboard.builtin.hosts.looking import at, objects_at, text_at
 from callboard.builtin.hosts.places import address_of
-from callboard.errors import InvalidConfiguration, LocationNotFound, NotAllowed
+from callboard.errors import InvalidConfiguration, LocationNotFound
 from callboard.extend import (
     IncrementalEntityProvider,
     JsonObject,
@@ -26,7 +25,6 @@ from callboard.extend import (
     Webhook,
 )
 from callboard.extend.configuration import Options, read_by_id
-from callboard.model.pushes import Push
 from callboard.model.repositories import azure_roots
 
 AT = "catalog.providers.azureDevOps"
@@ -151,40 +149,26 @@ class AzureDevOpsDiscovery(IncrementalEntityProvider):
         elif named is not None and self._is_ours(named):
             if webhook.event == "git.repo.renamed" and (old := text_at(webhook.body, "resource", "oldName")):
                 await self._renamed(named, old, connection)
-            elif self._admits(named.project, named.name):
-                for push in pushes_to(webhook, self._options.branch):
-                    await self._pushed(named, push, connection)
+            elif self._admits(named.project, named.name) and pushes_to(webhook, self._options.branch):
+                await self._pushed(named, connection)
 
-    async def _pushed(self, named: Named, push: Push, connection: ProviderConnection) -> None:
-        target = self._target(named.project, named.name, self._path)
-        if await self._has_file(named, push.commit):
-            await connection.apply(delta(self.name, added=[Found(target=target, required=not self._lists)]))
+    async def _pushed(self, named: Named, connection: ProviderConnection) -> None:
+        """What counts is the branch as it is now: webhooks come in any order, and may not say which is the default."""
+        found = self._found(named.project, named.name, self._path)
+        if await self._has_file(named):
+            await connection.apply(delta(self.name, added=[found]))
         else:
-            await connection.apply(delta(self.name, removed=[target]))
-
-    async def _has_file(self, named: Named, commit: str) -> bool:
-        params = {
-            "path": self._path,
-            "versionDescriptor.version": commit,
-            "versionDescriptor.versionType": "commit",
-            "$format": "json",
-            "api-version": self._accounts.options.api_version,
-        }
-        try:
-            answer: Answer = await self._accounts.of(named.organization).get(f"{named.path}/items", params=params)
-        except LocationNotFound:
-            return False
-        return answer.object().get("isFolder") is not True
+            await connection.apply(delta(self.name, removed=[found.target]))
 
     async def _renamed(self, named: Named, old: str, connection: ProviderConnection) -> None:
-        """Whether the file is there does not change: what was there under the old name is there under the new one."""
+        """What was there under the old name goes, and what is there under the new one comes."""
         former = self._target(named.project, old, self._path)
         added: list[Found] = []
-        if self._admits(named.project, named.name) and await self._has_default_file(named):
+        if self._admits(named.project, named.name) and await self._has_file(named):
             added.append(self._found(named.project, named.name, self._path))
         await connection.apply(delta(self.name, added=added, removed=[former]))
 
-    async def _has_default_file(self, named: Named) -> bool:
+    async def _has_file(self, named: Named) -> bool:
         """Whether the branch that counts has the file."""
         params = {"path": self._path, "$format": "json", "api-version": self._accounts.options.api_version}
         if self._options.branch is not None:
@@ -192,7 +176,7 @@ class AzureDevOpsDiscovery(IncrementalEntityProvider):
             params["versionDescriptor.versionType"] = "branch"
         try:
             await self._accounts.of(named.organization).get(f"{named.path}/items", params=params)
-        except (LocationNotFound, NotAllowed):
+        except LocationNotFound:
             return False
         return True
 

@@ -16,6 +16,8 @@ _MACHINE = "http://169.254.169.254"
 """Where a machine in Azure learns who it is."""
 _RESOURCE = "499b84ac-1321-427f-aa17-267ca6975798"
 """Azure DevOps, for who gives tokens for it."""
+_HEADERS = {"x-tfs-fedauthredirect": "Suppress"}
+"""Strangers are told so then, and not sent to where people sign in."""
 
 
 class CredentialOptions(Options):
@@ -127,7 +129,10 @@ class Accounts:
 
 
 def _apis(outside: Outside, options: HostOptions, credentials: Credentials) -> tuple[Api, Api]:
-    return Api(outside, options.api, credentials), Api(outside, options.search, credentials, resource="search")
+    return (
+        Api(outside, options.api, credentials, headers=_HEADERS),
+        Api(outside, options.search, credentials, headers=_HEADERS, resource="search"),
+    )
 
 
 def _credentials(outside: Outside, each: CredentialOptions, name: str) -> Credentials:
