@@ -144,6 +144,18 @@ async def test_a_bucket_is_discovered_page_by_page(amazon: Amazon, monkeypatch: 
     assert {each.location_key for each in found} == {"awsS3-provider:own"}
 
 
+async def test_a_role_lends_its_credentials(amazon: Amazon, monkeypatch: pytest.MonkeyPatch) -> None:
+    # There is no setting for it: nobody but a test asks another service for roles.
+    monkeypatch.setenv("AWS_ENDPOINT_URL_STS", amazon.endpoint)
+    await amazon.put("a.yaml")
+    role: JsonValue = "arn:aws:iam::123456789012:role/reader"
+    host = reading.s3(context(amazon.integrations(roleArn=role, externalId="us")))[0]
+
+    read = await host.read(amazon.url("a.yaml"))
+
+    assert isinstance(read, Content)
+
+
 @pytest.mark.parametrize(
     ("url", "bucket", "where"),
     [
