@@ -142,6 +142,21 @@ async def test_files_further_up_and_urls_are_taken_on_trust(tmp_path: Path) -> N
     assert found == []
 
 
+async def test_definitions_are_put_together_from_the_files_that_are_here(tmp_path: Path) -> None:
+    (tmp_path / "api.yaml").write_text("openapi: 3.1.0\npaths: {$ref: paths.yaml}")
+    (tmp_path / "broken.yaml").write_text("paths: {$ref: none.yaml}")
+    (tmp_path / "paths.yaml").write_text("{}")
+
+    found = await problems(
+        component_yaml(
+            "a", x="{$openapi: ./api.yaml}", y="{$openapi: ./broken.yaml}", z="{$asyncapi: 'https://host/b'}"
+        ),
+        tmp_path,
+    )
+
+    assert [(field, "none.yaml does not exist" in reason) for _, field, reason in found] == [("spec.y", True)]
+
+
 async def test_content_that_is_not_known_is_not_checked() -> None:
     found = await problems(component_yaml("a", providesApis="{$yaml: ./no}", dependsOn="{$yaml: 'https://host/b'}"))
 

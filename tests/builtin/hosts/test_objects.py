@@ -1,8 +1,6 @@
 """Files in buckets: of a server that behaves like S3, and of the fakes of Google's and Microsoft's stores."""
 
 import asyncio
-import socket
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -29,18 +27,6 @@ def context(
 ) -> PluginContext:
     outside = Outside(client=nowhere().client, timeout_seconds=5, max_bytes=max_bytes)
     return PluginContext(PluginConfig(providers=providers or {}, integrations=integrations), {}, outside)
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-    command = [sys.executable, "-m", "moto.server", "--host", "127.0.0.1", "--port", str(port)]
-    program = Program(command=command, port=port, log=tmp_path_factory.mktemp("moto") / "log")
-    program.start()
-    yield program
-    program.kill()
 
 
 @dataclass(slots=True)
@@ -79,8 +65,8 @@ class Amazon:
 
 
 @pytest.fixture
-def amazon(server: Program, request: pytest.FixtureRequest) -> Amazon:
-    return Amazon(f"http://127.0.0.1:{server.port}", f"bucket-{abs(hash(request.node.name))}")
+def amazon(aws_server: Program, request: pytest.FixtureRequest) -> Amazon:
+    return Amazon(f"http://127.0.0.1:{aws_server.port}", f"bucket-{abs(hash(request.node.name))}")
 
 
 async def test_a_file_is_read_and_not_again_while_it_stays_the_same(amazon: Amazon) -> None:
@@ -142,6 +128,18 @@ async def test_a_bucket_is_discovered_page_by_page(amazon: Amazon, monkeypatch: 
         for key in ("team-a/1.yaml", "team-a/2.yaml", "team-b/3.yaml")
     ]
     assert {each.location_key for each in found} == {"awsS3-provider:own"}
+
+
+async def test_a_role_lends_its_credentials(amazon: Amazon, monkeypatch: pytest.MonkeyPatch) -> None:
+    # There is no setting for it: nobody but a test asks another service for roles.
+    monkeypatch.setenv("AWS_ENDPOINT_URL_STS", amazon.endpoint)
+    await amazon.put("a.yaml")
+    role: JsonValue = "arn:aws:iam::123456789012:role/reader"
+    host = reading.s3(context(amazon.integrations(roleArn=role, externalId="us")))[0]
+
+    read = await host.read(amazon.url("a.yaml"))
+
+    assert isinstance(read, Content)
 
 
 @pytest.mark.parametrize(
