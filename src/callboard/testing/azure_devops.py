@@ -15,6 +15,7 @@ from callboard.testing.repositories import FakeCodeHost, FakeCommit, FakeReposit
 _SEARCH = "almsearch.dev.azure.com"
 _ENTRA = "login.microsoftonline.com"
 _MACHINE = "169.254.169.254"
+_EXCHANGE = "api://AzureADTokenExchange"
 _RESOURCE = "499b84ac-1321-427f-aa17-267ca6975798"
 _TERM = re.compile(r"(path|repo|proj):(\*|.+?)(?= (?:path|repo|proj):|$)")
 
@@ -35,6 +36,8 @@ class FakeAzureDevOps(FakeCodeHost):
         self.machines: set[str] = set()
         """The client ids of the identities that the machine has."""
         self.granted: list[str] = []
+        self.exchanged: list[str] = []
+        """Tokens of the machine that are good for proving who an application is."""
         self.has_search = True
         """Whether the extension for code search is installed."""
         self.unindexed: set[str] = set()
@@ -122,17 +125,22 @@ class FakeAzureDevOps(FakeCodeHost):
 
     def _grant(self, request: httpx2.Request) -> httpx2.Response:
         form = dict(parse_qsl(request.content.decode())) or dict(request.url.params)
-        name = form.get("client_id", "")
+        name = form.get("client_id", "system-assigned")
         if request.url.host == _MACHINE:
             is_right = name in self.machines and request.headers.get("metadata") == "true"
-            is_right = is_right and form.get("resource") == _RESOURCE
+            is_right = is_right and form.get("resource") in (_RESOURCE, _EXCHANGE)
+        elif "client_assertion" in form:
+            # The application trusts the machine, whose token is for nothing but this.
+            is_right = name in self.applications and form["client_assertion"] in self.exchanged
         else:
             is_right = self.applications.get(name, "") == form.get("client_secret")
+        if request.url.host == _ENTRA:
             is_right = is_right and form.get("scope") == f"{_RESOURCE}/.default"
         if not is_right:
             return httpx2.Response(401, json={"error": "invalid_client", "error_description": "AADSTS7000215"})
-        self.granted.append(f"granted-{len(self.granted)}")
-        return httpx2.Response(200, json={"access_token": self.granted[-1], "expires_in": "3599"})
+        tokens = self.exchanged if form.get("resource") == _EXCHANGE else self.granted
+        tokens.append(f"{'exchanged' if tokens is self.exchanged else 'granted'}-{len(tokens)}")
+        return httpx2.Response(200, json={"access_token": tokens[-1], "expires_in": "3599"})
 
     def _of_repository(self, request: httpx2.Request, repository: FakeRepository, asked: str) -> httpx2.Response:
         params = request.url.params

@@ -256,11 +256,13 @@ async def test_a_repository_has_a_slug_and_its_catalog_files_are_found(reader: A
         [{"credentials": [{"personalAccessToken": "t0ken", "organizations": ["Acme"]}]}],
         [{"credentials": [{"clientId": "app", "clientSecret": "s3cret", "tenantId": "tenant"}]}],
         [{"credential": {"clientId": "machine"}}],
+        [{"credential": {"clientId": "system-assigned"}}],
+        [{"credentials": [{"clientId": "app", "tenantId": "tenant", "managedIdentityClientId": "machine"}]}],
     ],
 )
 async def test_somebody_known_reads(host: FakeAzureDevOps, clock: FakeClock, said: JsonValue) -> None:
     host.applications["app"] = "s3cret"
-    host.machines.add("machine")
+    host.machines |= {"machine", "system-assigned"}
 
     assert await content(reader_of(host, clock, said), FILE) == "the shop"
 

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
+from callboard.builtin.hosts.azure_devops.accounts import Accounts
 from callboard.builtin.hosts.azure_devops.discovery import AzureDevOpsDiscovery, discovery_of
-from callboard.builtin.hosts.azure_devops.options import Accounts, hosts_of
+from callboard.builtin.hosts.azure_devops.options import hosts_of
 from callboard.builtin.hosts.azure_devops.reader import AzureDevOps
 from callboard.extend import PluginContext
 

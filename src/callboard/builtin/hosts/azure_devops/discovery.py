@@ -7,8 +7,9 @@ the file or not.
 from collections.abc import Sequence
 from urllib.parse import quote
 
+from callboard.builtin.hosts.azure_devops.accounts import Accounts
 from callboard.builtin.hosts.azure_devops.options import AT as HOSTS_AT
-from callboard.builtin.hosts.azure_devops.options import USUAL_HOST, Accounts, HostOptions
+from callboard.builtin.hosts.azure_devops.options import USUAL_HOST, HostOptions
 from callboard.builtin.hosts.azure_devops.reader import Named, named_by
 from callboard.builtin.hosts.discovery import Found, delta, has_wildcards, matches, offered, pushes_to
 from callboard.builtin.hosts.looking import at, objects_at, text_at

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from urllib.parse import parse_qsl, quote, unquote, urlencode
 
 from callboard.builtin.hosts.asking import Api
-from callboard.builtin.hosts.azure_devops.options import Accounts
+from callboard.builtin.hosts.azure_devops.accounts import Accounts
 from callboard.builtin.hosts.looking import objects_at, text_at
 from callboard.builtin.hosts.places import Address, Target, address_of, is_commit
 from callboard.builtin.hosts.repositories import File, Head, Listing, Repositories
