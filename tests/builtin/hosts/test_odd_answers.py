@@ -5,11 +5,14 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from callboard.builtin.hosts import gerrit, gitea, gitlab
-from callboard.errors import CallboardError
+from callboard.builtin.hosts import azure_devops, bitbucket_cloud, bitbucket_server, gerrit, gitea, gitlab
+from callboard.errors import CallboardError, Unreadable
 from callboard.extend import CodeHost, IncrementalEntityProvider
 from callboard.model.json import JsonObject, JsonValue
 from callboard.testing import FakeClock
+from callboard.testing.azure_devops import FakeAzureDevOps
+from callboard.testing.bitbucket_cloud import FakeBitbucketCloud
+from callboard.testing.bitbucket_server import FakeBitbucketServer
 from callboard.testing.gerrit import FakeGerrit
 from callboard.testing.gitea import FakeGitea
 from callboard.testing.gitlab import FakeGitLab
@@ -31,6 +34,8 @@ _ODD: list[JsonValue] = [
     {"data": {"g0": {"groupMembers": {"nodes": [None, {"user": {"id": 5}}], "pageInfo": {"hasNextPage": True}}}}},
     {"tree": [5, {"type": "blob"}], "truncated": True, "entries": 5, "commit": [], "default_branch": 5, "id": 5},
     {"acme/shop": 5, "other": {"branches": 5}},
+    {"values": [{"links": 5, "mainbranch": 5, "file": 5, "path_matches": 5, "id": 5, "project": 5}], "next": 5},
+    {"value": [{"commitId": 5, "project": 5, "gitObjectType": "blob"}], "results": [{"versions": 5, "path": 5}]},
 ]
 
 Look = Callable[[], Awaitable[object]]
@@ -67,8 +72,36 @@ def gerrit_of(clock: FakeClock) -> tuple[FakeCodeHost, CodeHost, list[Incrementa
     return host, reader, list(gerrit.discovery(context)), "https://gerrit.example.com/acme/shop/+/refs/heads/main"
 
 
+def bitbucket_cloud_of(clock: FakeClock) -> tuple[FakeCodeHost, CodeHost, list[IncrementalEntityProvider], str]:
+    host = FakeBitbucketCloud(clock=clock)
+    providers: JsonObject = {"bitbucketCloud": {"workspace": "acme"}}
+    context = context_of(host, clock, {"bitbucketCloud": [{"token": "t0ken"}]}, providers)
+    found = list(bitbucket_cloud.discovery(context))
+    return host, bitbucket_cloud.code_hosts(context)[0], list(found), "https://bitbucket.org/acme/shop/src/main"
+
+
+def bitbucket_server_of(clock: FakeClock) -> tuple[FakeCodeHost, CodeHost, list[IncrementalEntityProvider], str]:
+    host = FakeBitbucketServer(clock=clock)
+    providers: JsonObject = {"bitbucketServer": {"host": host.host}}
+    context = context_of(host, clock, {"bitbucketServer": [{"host": host.host, "token": "t0ken"}]}, providers)
+    reader, root = bitbucket_server.code_hosts(context)[0], f"{host.web}/projects/ACME/repos/shop/browse"
+    return host, reader, list(bitbucket_server.discovery(context)), root
+
+
+def azure_devops_of(clock: FakeClock) -> tuple[FakeCodeHost, CodeHost, list[IncrementalEntityProvider], str]:
+    host = FakeAzureDevOps(clock=clock)
+    providers: JsonObject = {"azureDevOps": {"all": {"organization": "acme"}}}
+    context = context_of(host, clock, {"azure": [{"token": "t0ken"}]}, providers)
+    reader, root = azure_devops.code_hosts(context)[0], "https://dev.azure.com/acme/shop/_git/shop?path="
+    return host, reader, list(azure_devops.discovery(context)), root
+
+
+OBJECTS = [bitbucket_cloud_of, bitbucket_server_of, azure_devops_of]
+"""Hosts that tell lists as members of objects."""
+
+
 @pytest.mark.parametrize("odd", _ODD, ids=str)
-@pytest.mark.parametrize("made", [gitlab_of, gitea_of, gerrit_of])
+@pytest.mark.parametrize("made", [gitlab_of, gitea_of, gerrit_of, *OBJECTS])
 async def test_no_answer_is_more_than_an_error(
     made: Callable[[FakeClock], tuple[FakeCodeHost, CodeHost, list[IncrementalEntityProvider], str]], odd: JsonValue
 ) -> None:
@@ -99,3 +132,25 @@ async def test_a_list_with_something_else_in_it_is_no_shorter_list(
         with pytest.raises(CallboardError):
             await provider.next(None)
         host.failures.clear()
+
+
+@pytest.mark.parametrize(
+    ("made", "before"),
+    [(bitbucket_cloud_of, [{"values": [{"key": "A"}]}]), (bitbucket_server_of, []), (azure_devops_of, [])],
+)
+@pytest.mark.parametrize("told", [5, [5], [{"path_matches": [1], "project": {"key": "A"}}]], ids=str)
+async def test_a_list_within_an_object_with_something_else_in_it_is_no_shorter_list(
+    made: Callable[[FakeClock], tuple[FakeCodeHost, CodeHost, list[IncrementalEntityProvider], str]],
+    before: list[JsonValue],
+    told: JsonValue,
+) -> None:
+    host, reader, (provider,), root = made(FakeClock())
+    odd: JsonObject = {"values": told, "value": told, "results": told}
+
+    host.failures.extend(Failure(status=200, body=body) for body in [*before, odd])
+    with pytest.raises(Unreadable):
+        await provider.next(None)
+    host.failures.clear()
+    host.failures.append(Failure(status=200, body=odd))
+    with pytest.raises(Unreadable):
+        await reader.read(f"{root}/a.yaml")

@@ -27,6 +27,14 @@ def objects_at(value: JsonValue, *keys: str) -> list[JsonObject]:
     return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
 
 
+def list_at(value: JsonObject, key: str) -> list[JsonObject]:
+    """The list of objects there. Raises Unreadable when it is none: what a list lacks would be withdrawn."""
+    found = value.get(key)
+    if not isinstance(found, list):
+        raise Unreadable(f"expected the host to tell a list of {key}, got {type(found).__name__}")
+    return [understood(each if isinstance(each, dict) else None, f"each of the {key}") for each in found]
+
+
 def required(value: JsonValue, what: str) -> str:
     """The text *value*, which is to say *what*. Raises Unreadable when it says nothing."""
     if not isinstance(value, str) or not value:

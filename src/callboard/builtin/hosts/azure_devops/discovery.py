@@ -12,7 +12,7 @@ from callboard.builtin.hosts.azure_devops.options import AT as HOSTS_AT
 from callboard.builtin.hosts.azure_devops.options import USUAL_HOST, HostOptions
 from callboard.builtin.hosts.azure_devops.reader import Named, named_by
 from callboard.builtin.hosts.discovery import Found, delta, has_wildcards, matches, offered, pushes_to
-from callboard.builtin.hosts.looking import at, objects_at, text_at
+from callboard.builtin.hosts.looking import at, list_at, objects_at, required, text_at, understood
 from callboard.builtin.hosts.places import address_of
 from callboard.errors import InvalidConfiguration, LocationNotFound
 from callboard.extend import (
@@ -93,7 +93,7 @@ class AzureDevOpsDiscovery(IncrementalEntityProvider):
             params={"api-version": _SEARCH_VERSION},
             body=body,
         )
-        results = objects_at(answer.object(), "results")
+        results = list_at(answer.object(), "results")
         # A branch that is searched as well tells the same file again.
         found = {each.target: each for result in results if (each := self._hit(result)) is not None}
         total, there = answer.object().get("count"), skip + len(results)
@@ -101,10 +101,10 @@ class AzureDevOpsDiscovery(IncrementalEntityProvider):
         return Page([offered(each, self.name) for each in found.values()], cursor={"skip": there}, done=not more)
 
     def _hit(self, result: JsonObject) -> Found | None:
-        project, name = text_at(result, "project", "name"), text_at(result, "repository", "name")
-        path = text_at(result, "path")
-        if project is None or name is None or path is None:
-            return None
+        project, name = understood(
+            _place({**result, "name": at(result, "repository", "name")}), "a file that was found"
+        )
+        path = required(result.get("path"), f"the path of a file in {project}/{name}")
         branches = [text_at(version, "branchName") for version in objects_at(result, "versions")]
         if self._options.branch is not None and branches and self._options.branch not in branches:
             return None
@@ -116,12 +116,11 @@ class AzureDevOpsDiscovery(IncrementalEntityProvider):
         within = quote(organization) if has_wildcards(project) else f"{quote(organization)}/{quote(project)}"
         api = self._accounts.of(organization)
         params = {"api-version": self._accounts.options.api_version}
-        repositories = objects_at((await api.get(f"{within}/_apis/git/repositories", params=params)).object(), "value")
+        repositories = list_at((await api.get(f"{within}/_apis/git/repositories", params=params)).object(), "value")
         found = [
-            self._found(place[0], place[1], self._path)
+            self._found(*place, self._path)
             for repository in repositories
-            if (place := _place(repository)) is not None
-            and self._admits(*place)
+            if self._admits(*(place := understood(_place(repository), "a repository")))
             and repository.get("isDisabled") is not True
             and (self._options.branch is not None or text_at(repository, "defaultBranch") is not None)
         ]

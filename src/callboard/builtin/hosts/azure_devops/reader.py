@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, quote, unquote, urlencode
 
 from callboard.builtin.hosts.asking import Api
 from callboard.builtin.hosts.azure_devops.accounts import Accounts
-from callboard.builtin.hosts.looking import objects_at, text_at
+from callboard.builtin.hosts.looking import list_at, required
 from callboard.builtin.hosts.places import Address, Target, address_of, is_commit
 from callboard.builtin.hosts.repositories import File, Head, Listing, Repositories
 from callboard.errors import CallboardError, LocationNotFound, Unreadable
@@ -118,12 +118,13 @@ class AzureDevOps(Repositories):
             params["searchCriteria.itemVersion.versionType"] = "tag" if head.ref.startswith(_TAG) else "branch"
         try:
             answer = await self._api(head.repository).get(f"{head.repository}/commits", params=params)
-            commits = objects_at(answer.object(), "value")
+            commits = list_at(answer.object(), "value")
+            if commits:
+                return required(commits[0].get("commitId"), f"the commit of {unquote(head.repository)}")
         except CallboardError as error:
             return error
-        sha = text_at(commits[0], "commitId") if commits else None
-        where = unquote(head.repository)
-        return sha or LocationNotFound(f"there is no commit at {head.ref or 'the default branch'} of {where}")
+        where = f"{head.ref or 'the default branch'} of {unquote(head.repository)}"
+        return LocationNotFound(f"there is no commit at {where} on {self.name}")
 
     async def file(self, target: Target, commit: str, etag: str | None) -> File | None:
         """The content."""
@@ -152,9 +153,8 @@ class AzureDevOps(Repositories):
     async def _listed(self, target: Target, commit: str, folder: str) -> list[str]:
         params = {"scopePath": f"/{folder}", "recursionLevel": "full", **self._at(commit)}
         answer = await self._api(target.repository).get(f"{target.repository}/items", params=params)
-        entries = objects_at(answer.object(), "value")
-        files = [text_at(entry, "path") for entry in entries if entry.get("gitObjectType") == "blob"]
-        return [path.strip("/") for path in files if path is not None]
+        entries = [entry for entry in list_at(answer.object(), "value") if entry.get("gitObjectType") == "blob"]
+        return [required(entry.get("path"), "the path of a file").strip("/") for entry in entries]
 
     async def branches(self, target: Target) -> Sequence[str]:
         """None: where a branch is named, its name is told from the path."""

@@ -12,7 +12,7 @@ from callboard.builtin.hosts.asking import Api
 from callboard.builtin.hosts.bitbucket_cloud.options import api_of, host_of
 from callboard.builtin.hosts.bitbucket_cloud.reader import next_page, values
 from callboard.builtin.hosts.discovery import Found, delta, has_wildcards, offered
-from callboard.builtin.hosts.looking import at, text_at
+from callboard.builtin.hosts.looking import at, required, text_at, understood
 from callboard.errors import InvalidConfiguration, LocationNotFound, Unreadable
 from callboard.extend import (
     IncrementalEntityProvider,
@@ -122,7 +122,7 @@ class BitbucketCloudDiscovery(IncrementalEntityProvider):
                 answer = await self._api.get(url, params=params)
             except LocationNotFound as error:
                 raise Unreadable(f"there is no workspace {self._workspace}, or it may not be seen: {error}") from error
-            keys += [str(project.get("key")) for project in values(answer)]
+            keys += [required(project.get("key"), "the key of a project") for project in values(answer)]
             url, params = next_page(answer), None
         return [key for key in keys if self._project is None or self._project.fullmatch(key)]
 
@@ -148,9 +148,11 @@ class BitbucketCloudDiscovery(IncrementalEntityProvider):
 
     def _hit(self, result: JsonObject) -> Found | None:
         """A result of the search; None for one in the content of a file."""
-        repository, path = at(result, "file", "commit", "repository"), text_at(result, "file", "path")
-        if not isinstance(repository, dict) or path is None or not result.get("path_matches"):
+        if not result.get("path_matches"):
             return None
+        path = required(at(result, "file", "path"), "the path of a file that was found")
+        told = at(result, "file", "commit", "repository")
+        repository = understood(told if isinstance(told, dict) and _url(told) else None, f"the repository of {path}")
         return _found(repository, path, required=True) if self._admits(repository) else None
 
     async def _listed(self, url: str | None) -> Page:
@@ -160,8 +162,8 @@ class BitbucketCloudDiscovery(IncrementalEntityProvider):
         answer = await (self._api.get(url) if url is not None else self._api.get(path, params=params))
         found = [
             _found(repository, self._path)
-            for repository in values(answer)
-            if isinstance(repository.get("mainbranch"), dict) and self._admits(repository)
+            for repository in (_whole(each) for each in values(answer))
+            if isinstance(repository["mainbranch"], dict) and self._admits(repository)
         ]
         url = next_page(answer)
         return Page([offered(each, self.name) for each in found], cursor={"listed": url}, done=url is None)
@@ -234,6 +236,13 @@ def _found(repository: JsonObject, path: str, *, required: bool = False) -> Foun
     url = _url(repository) or f"https://bitbucket.org/{repository.get('full_name')}"
     branch = _main(repository) or _USUAL_BRANCH
     return Found(target=f"{url}/src/{branch}/{path}", required=required, annotations={_REPOSITORY_URL: url})
+
+
+def _whole(repository: JsonObject) -> JsonObject:
+    """A repository of a list; one that is empty has no main branch. Raises Unreadable when it lacks what is needed."""
+    required(repository.get("full_name"), "the name of a repository")
+    understood(_url(repository), "the address of a repository")
+    return {"mainbranch": None, **repository}
 
 
 def _main(repository: JsonObject) -> str | None:

@@ -11,7 +11,7 @@ from urllib.parse import quote, unquote, urlencode
 
 from callboard.builtin.hosts.asking import Answer
 from callboard.builtin.hosts.bitbucket_cloud.options import HostOptions, api_of
-from callboard.builtin.hosts.looking import objects_at, text_at
+from callboard.builtin.hosts.looking import list_at, required, text_at
 from callboard.builtin.hosts.places import Address, Target, address_of, is_commit
 from callboard.builtin.hosts.repositories import File, Head, Listing, Repositories
 from callboard.errors import CallboardError, LocationNotFound, Unreadable
@@ -98,14 +98,16 @@ class BitbucketCloud(Repositories):
             # As a parameter: in a path, a ref must not have slashes.
             params: dict[str, str | int] = {"include": ref, "pagelen": 1, "fields": "values.hash"}
             answer = await self.api.get(f"repositories/{_quoted(head.repository)}/commits", params=params)
-            sha = next((text_at(commit, "hash") for commit in values(answer)), None)
+            commits = values(answer)
+            if commits:
+                return required(commits[0].get("hash"), f"the commit of {head.repository}")
         except LocationNotFound as error:
             if head.ref is None:
                 self._mains.pop(head.repository, None)
             return LocationNotFound(f"there is no {head.ref or 'main branch'} in {head.repository}: {error}")
         except CallboardError as error:
             return error
-        return sha or LocationNotFound(f"there is no commit at {ref} in {head.repository} on {self.name}")
+        return LocationNotFound(f"there is no commit at {ref} in {head.repository} on {self.name}")
 
     async def _main(self, repository: str) -> str:
         """The name of the main branch, as it was less than ten minutes ago."""
@@ -188,10 +190,7 @@ class BitbucketCloud(Repositories):
 
 def values(answer: Answer) -> list[JsonObject]:
     """What is on a page of a list. Raises Unreadable when it is none."""
-    found = answer.object().get("values", [])
-    if not isinstance(found, list):
-        raise Unreadable(f"{answer.url.host} answered {type(found).__name__} as values, where a list was expected")
-    return objects_at(found)
+    return list_at(answer.object(), "values")
 
 
 def next_page(answer: Answer) -> str | None:
@@ -212,7 +211,10 @@ def _is_folder(answer: Answer) -> bool:
 
 def _entries(answer: Answer) -> list[tuple[str, str]]:
     """(path, type) of all that is on a page of a folder."""
-    return [(str(entry.get("path")), str(entry.get("type"))) for entry in values(answer)]
+    return [
+        (required(entry.get("path"), "the path of a file"), required(entry.get("type"), "whether it is a file"))
+        for entry in values(answer)
+    ]
 
 
 def _at(address: Address) -> Target | None:

@@ -10,7 +10,7 @@ from callboard.builtin.hosts.bitbucket_server.options import AT as HOSTS_AT
 from callboard.builtin.hosts.bitbucket_server.options import HostOptions, api_of, hosts_of
 from callboard.builtin.hosts.bitbucket_server.reader import page_of, path_of
 from callboard.builtin.hosts.discovery import Found, delta, has_wildcards, offered
-from callboard.builtin.hosts.looking import at, objects_at, text_at
+from callboard.builtin.hosts.looking import at, list_at, required, text_at
 from callboard.errors import InvalidConfiguration, InvalidInput, LocationNotFound
 from callboard.extend import (
     IncrementalEntityProvider,
@@ -80,8 +80,12 @@ class BitbucketServerDiscovery(IncrementalEntityProvider):
         start = cursor.get("start") if isinstance(cursor, dict) else 0
         params: dict[str, str | int] = {"limit": _AT_ONCE, "start": start if isinstance(start, int) else 0}
         answer = await self._api.get("repos", params=params)
-        values, following = page_of(answer.object(), self._api.base_url.host)
-        repositories = [each for each in objects_at(values) if self._admits(each)]
+        _, following = page_of(answer.object(), self._api.base_url.host)
+        told = list_at(answer.object(), "values")
+        for each in told:
+            required(at(each, "project", "key"), "the project of a repository")
+            required(each.get("slug"), "the name of a repository")
+        repositories = [each for each in told if self._admits(each)]
         exist = await asyncio.gather(*(self._exists(each) for each in repositories))
         found = [self._found(each) for each, exists in zip(repositories, exist, strict=True) if exists]
         return Page([offered(each, self.name) for each in found], cursor={"start": following}, done=following is None)

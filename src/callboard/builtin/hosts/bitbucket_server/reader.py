@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, quote, unquote
 
 from callboard.builtin.hosts.asking import Api
 from callboard.builtin.hosts.bitbucket_server.options import HostOptions, api_of
-from callboard.builtin.hosts.looking import objects_at, text_at
+from callboard.builtin.hosts.looking import list_at, required
 from callboard.builtin.hosts.places import Address, Target, address_of, plain_ref
 from callboard.builtin.hosts.repositories import File, Head, Listing, Repositories
 from callboard.errors import CallboardError, LocationNotFound, Unreadable
@@ -96,11 +96,13 @@ class BitbucketServer(Repositories):
             params["until"] = head.ref
         try:
             answer = await self._api.get(f"{head.repository}/commits", params=params)
-            commits = objects_at(answer.object(), "values")
+            commits = list_at(answer.object(), "values")
+            if commits:
+                return required(commits[0].get("id"), f"the commit of {head.repository}")
         except CallboardError as error:
             return error
-        sha = text_at(commits[0], "id") if commits else None
-        return sha or LocationNotFound(f"there is no commit at {head.ref or 'the default branch'} of {head.repository}")
+        where = f"{head.ref or 'the default branch'} of {head.repository}"
+        return LocationNotFound(f"there is no commit at {where} on {self.name}")
 
     async def file(self, target: Target, commit: str, etag: str | None) -> File | None:
         """The content."""
@@ -115,7 +117,7 @@ class BitbucketServer(Repositories):
         found: list[str] = []
         try:
             async for values in pages(self._api, path, {"at": commit}):
-                found += [f"{beginning}{name}" for name in values if isinstance(name, str)]
+                found += [f"{beginning}{required(name, 'the path of a file')}" for name in values]
         except LocationNotFound:
             if not folder:
                 raise
