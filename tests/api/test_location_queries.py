@@ -8,6 +8,7 @@ import pytest
 
 from tests.api.answers import complaint
 from tests.api.conftest import Api
+from tests.harness import component_yaml
 
 TARGETS = [f"https://host/{name}.yaml" for name in ("a", "b", "B", "c")]
 
@@ -51,6 +52,22 @@ async def test_locations_come_by_id(four: Api) -> None:
     listed = [entry["data"] for entry in (await four.get("/locations")).json()]
 
     assert (await query(four))["items"] == listed
+
+
+async def test_a_page_tells_how_far_each_location_has_come_if_that_is_asked_for(four: Api) -> None:
+    four.catalog.host.put(TARGETS[0], component_yaml("a"))
+    await four.catalog.settle()
+    await four.catalog.register("https://host/later.yaml")
+
+    page = (await four.post("/locations/by-query?status=true", {})).json()["items"]
+
+    assert len(page) == 5
+    for item in page:
+        alone = (await four.get(f"/locations/{item['id']}/status")).json()
+        assert item["status"] == alone
+    told = {item["target"]: (item["status"]["state"], item["status"]["entities"]) for item in page}
+    assert told[TARGETS[0]] == ("settled", 2)
+    assert told["https://host/later.yaml"] == ("pending", 1)
 
 
 @pytest.mark.parametrize("predicate", [None, {"target": {"$hasPrefix": "https://host/"}}])

@@ -67,4 +67,4 @@ async def test_who_waits_for_a_whole_set_waits_for_all_that_the_provider_has(cat
 
     pushed = await push_all(catalog, "a")
 
-    assert pushed.part == Part(sources=["provider:ci"])
+    assert pushed.part == Part(source="provider:ci")

@@ -7,7 +7,7 @@ from callboard.store import claims, stitch_queue
 from callboard.store.progress import Part
 from tests.harness import Catalog, component, component_yaml, location_yaml, offered
 
-CI = Part(sources=[claims.of_provider("ci")])
+CI = Part(source=claims.of_provider("ci"))
 
 
 async def status(catalog: Catalog, part: Part) -> Status:

@@ -2,17 +2,18 @@
 
 import base64
 import uuid
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, replace
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from callboard.access.permissions import LOCATION_READ
-from callboard.api import answers, context
+from callboard.api import answers, context, waiting
 from callboard.api.locations import described
-from callboard.api.parameters import Body, body_of, query_of
+from callboard.api.parameters import Body, Known, Text, body_of, query_of
 from callboard.errors import InvalidInput
+from callboard.ingestion import settledness
 from callboard.model import json
 from callboard.model.json import JsonObject, JsonValue
 from callboard.model.predicates import EVERYTHING, AllOf, AnyOf, Not, Predicate, format_query, matches, parse_query
@@ -23,6 +24,11 @@ from callboard.store.locations import RegisteredLocation
 _DEFAULT_LIMIT = 1_000
 _MOST = 1_000_000
 _CHUNK = 2_000
+_MOST_STATES = 100
+"""Locations in a page that tells how far each has come: all that hangs below them is looked at."""
+_NAMED = 10
+"""So many failures of each are told there."""
+_STATUS: Known = {"status": Text(choices=("true", "false"))}
 _KEYS = ("id", "type", "target", "entityRef")
 
 
@@ -50,15 +56,31 @@ class _Walk:
 
 async def by_query(request: Request) -> Response:
     """`POST /locations/by-query`."""
-    query_of(request, {})
+    with_status = query_of(request, _STATUS).flag("status")
     walk = _walk(await body_of(request, optional=True))
+    if with_status:
+        walk = replace(walk, limit=min(walk.limit, _MOST_STATES))
     if not await context.permits(request, LOCATION_READ):
         return answers.value({"items": [], "totalItems": 0, "pageInfo": {}})
     async with context.of(request).database.transaction(snapshot=True) as tx:
         items, total = await _find(tx, walk)
     shown = items[: walk.limit]
+    told = [described(item) for item in shown]
+    if with_status:
+        states = await _states(request, shown)
+        told = [{**each, "status": state} for each, state in zip(told, states, strict=True)]
     more = {"nextCursor": walk.cursor(shown[-1])} if len(items) > walk.limit else {}
-    return answers.value({"items": [described(item) for item in shown], "totalItems": total, "pageInfo": more})
+    return answers.value({"items": [*told], "totalItems": total, "pageInfo": more})
+
+
+async def _states(request: Request, shown: Sequence[RegisteredLocation]) -> list[JsonObject]:
+    """How far all has come that each of them has led to; the view has seen what is settled."""
+    here, refs = context.of(request), [location.entity_ref for location in shown]
+    async with here.database.transaction() as tx:
+        found = await settledness.glance(tx, refs, named=_NAMED)
+    if settled := [status.offset for status in found if status.settled]:
+        await context.until_visible(here, max(settled))
+    return [waiting.described(status) for status in found]
 
 
 async def _find(tx: Transaction, walk: _Walk) -> tuple[list[RegisteredLocation], int]:

@@ -81,8 +81,11 @@ async def status(request: Request) -> Response:
     """`GET /providers/{name}/status`: how far all that the provider has led to has come."""
     asked = query_of(request, waiting.WAIT)
     await context.permit(request, INGESTION_READ)
-    provider = await _provider(request)
-    part = Part(sources=[claims.of_provider(provider.name)])
+    name = _name(request)
+    async with context.of(request).database.transaction() as tx:
+        if await providers.standing(tx, name) is None:
+            raise NotFound(f"There is no provider {name}")
+    part = Part(source=claims.of_provider(name))
     return await waiting.status(request, part, waiting.seconds(asked))
 
 

@@ -296,7 +296,7 @@ def _part(writing: Writing, offer: Offer, asked: Sequence[str]) -> Part:
 
 
 def _all_of(writing: Writing) -> Part:
-    return Part(sources=[claims.of_provider(writing.provider)])
+    return Part(source=claims.of_provider(writing.provider))
 
 
 async def _before(tx: Transaction, source: str, differing: Sequence[Difference]) -> Mapping[str, str]:

@@ -62,7 +62,7 @@ class _Waiting:
 
     async def look(self, tx: Transaction) -> Status:
         """How far the part is now."""
-        found = await progress.look(tx, self.part)
+        found = await progress.look(tx, self.part, named=_NAMED)
         if found.due:
             self.watermark = None
         elif self.watermark is None:
@@ -70,10 +70,22 @@ class _Waiting:
         settled = self.watermark is not None and await stitch_queue.fulfilled(tx, self.watermark)
         if settled and found.pending:
             # Somebody was stitched between the two looks, or is marked once more by others.
-            found = await progress.look(tx, self.part)
-        return Status(
-            settled=settled,
-            progress=found,
-            offset=(await changes.position(tx)).head,
-            failures=await progress.failures(tx, self.part, limit=_NAMED) if found.failed else (),
-        )
+            found = await progress.look(tx, self.part, named=_NAMED)
+        return await _status(tx, found, settled=settled, offset=(await changes.position(tx)).head)
+
+
+async def glance(tx: Transaction, refs: Sequence[str], *, named: int) -> list[Status]:
+    """How far each of *refs* has come with all that hangs below it, now; of its failures *named* at most are told."""
+    found = await progress.look_at_each(tx, refs, named=named)
+    fulfilled = await stitch_queue.fulfilled(tx, await stitch_queue.watermark(tx))
+    settled = [fulfilled and not each.due for each in found]
+    if any(is_settled and each.pending for is_settled, each in zip(settled, found, strict=True)):
+        found = await progress.look_at_each(tx, refs, named=named)
+    offset = (await changes.position(tx)).head
+    each_found = zip(found, settled, strict=True)
+    return [await _status(tx, each, settled=is_settled, offset=offset) for each, is_settled in each_found]
+
+
+async def _status(tx: Transaction, found: Progress, *, settled: bool, offset: int) -> Status:
+    failures = await progress.failures(tx, found.failing) if found.failed else ()
+    return Status(settled=settled, progress=found, offset=offset, failures=failures)

@@ -11,10 +11,10 @@ _SQL = queries.load("progress")
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A part of the catalog: some entities, what some sources claim, and all that hangs below."""
+    """A part of the catalog: some entities, what a source claims, and all that hangs below."""
 
     refs: Sequence[str] = ()
-    sources: Sequence[str] = ()
+    source: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +29,8 @@ class Progress:
     failed: int
     conflicts: int
     """Entities that another source claims as well, under another key."""
+    failing: Sequence[str] = ()
+    """The first of those whose last run failed, by ref, also of those that are pending again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +43,32 @@ class Failure:
     errors: str
 
 
-async def look(tx: Transaction, part: Part) -> Progress:
-    """How far *part* has come, at one moment."""
-    row = await tx.row(_SQL["look"], refs=list(part.refs), sources=list(part.sources))
-    assert row is not None
-    return Progress(**row)
+_COUNTED = ("entities", "due", "pending", "failed", "conflicts")
+_NOTHING = Progress(entities=0, due=0, pending=0, failed=0, conflicts=0)
 
 
-async def failures(tx: Transaction, part: Part, *, limit: int) -> list[Failure]:
-    """The first *limit* failures of *part*, by ref."""
-    rows = await tx.rows(_SQL["failures"], refs=list(part.refs), sources=list(part.sources), limit=limit)
+async def look(tx: Transaction, part: Part, *, named: int) -> Progress:
+    """How far *part* has come, at one moment; of what fails *named* entities at most are named."""
+    refs = list(part.refs)
+    return (await _look(tx, [0] * len(refs), refs, part.source, named)).get(0, _NOTHING)
+
+
+async def look_at_each(tx: Transaction, refs: Sequence[str], *, named: int) -> list[Progress]:
+    """How far each of *refs* has come with all that hangs below it, at one moment."""
+    found = await _look(tx, list(range(len(refs))), list(refs), None, named)
+    return [found.get(part, _NOTHING) for part in range(len(refs))]
+
+
+async def _look(
+    tx: Transaction, parts: list[int], refs: list[str], source: str | None, named: int
+) -> dict[int, Progress]:
+    rows = await tx.rows(_SQL["look"], parts=parts, refs=refs, source=source, named=named)
+    return {
+        row["part"]: Progress(failing=tuple(row["failing"]), **{name: row[name] for name in _COUNTED}) for row in rows
+    }
+
+
+async def failures(tx: Transaction, refs: Sequence[str]) -> list[Failure]:
+    """Those of *refs* whose last run failed, by ref."""
+    rows = await tx.rows(_SQL["failures"], refs=list(refs)) if refs else []
     return [Failure(row["ref"], row["visible"], row["errors"]) for row in rows]

@@ -1,6 +1,5 @@
 """Locations: what somebody has registered, and how it is."""
 
-import asyncio
 from typing import Final
 
 from starlette.responses import Response
@@ -9,13 +8,13 @@ from callboard.access.permissions import INGESTION_READ, LOCATION_CREATE, LOCATI
 from callboard.ingestion.locations import entity_ref_of
 from callboard.model.json import JsonObject
 from callboard.model.refs import LocationRef
-from callboard.ui.asking import Refused, path_of
+from callboard.ui.asking import Refused
 from callboard.ui.operations.frame import TABS
 from callboard.ui.shapes import mapping, mappings
 from callboard.ui.visits import Visit
 
 _ON_A_PAGE: Final = 20
-"""Each has its state looked up."""
+"""All that hangs below each is looked at."""
 _MOST_FAILURES: Final = 10
 """Of one location. Its own page, and the list of what failed, have the others."""
 _MOST_CONFIGURED: Final = 200
@@ -31,19 +30,18 @@ async def locations(visit: Visit) -> Response:
         # What is searched for is one exact target, or the beginning of several.
         body["query"] = {"target": {"$hasPrefix": text}}
     try:
-        found = await visit.catalog.post_object("/locations/by-query", body)
+        found = await visit.catalog.post_object("/locations/by-query", body, status="true")
     except Refused as refused:
         if cursor and refused.status == 400:
             return visit.go("/operations/locations")
         raise
     items = mappings(found["items"])
-    states = await asyncio.gather(*(_state(visit, str(each["id"])) for each in items))
     return visit.page(
         "operations/locations.html",
         tabs=TABS,
         text=text,
         found=found,
-        rows=list(zip(items, states, strict=True)),
+        rows=items,
         most_failures=_MOST_FAILURES,
         onward=mapping(found["pageInfo"]).get("nextCursor"),
         configured=await _configured(visit),
@@ -66,8 +64,3 @@ async def _configured(visit: Visit) -> list[tuple[str, str, JsonObject | None]]:
         for each, entity in zip(settings, entities, strict=True)
         if entity is not None or knows_all
     ]
-
-
-async def _state(visit: Visit, location_id: str) -> JsonObject | None:
-    found = await visit.catalog.find("/locations" + path_of(location_id, "status"))
-    return found if isinstance(found, dict) else None
