@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import random
+import uuid
 from collections.abc import AsyncIterator
 from typing import NamedTuple
 
@@ -17,8 +18,10 @@ from callboard.ingestion.removals import Removal
 from callboard.model.refs import LocationRef
 from callboard.settings import OrphanStrategy, Settings
 from callboard.store import claims, entities, schedule
+from callboard.store import locations as registered
 from callboard.store.claims import ClaimKey
 from callboard.store.database import Database
+from callboard.store.locations import RegisteredLocation
 from callboard.testing import FakeClock, FakeHost
 from tests.audit import audit
 from tests.harness import Catalog, component, component_yaml, location_yaml, offered
@@ -237,10 +240,11 @@ async def test_a_deletion_waits_for_whoever_takes_hold_of_what_would_become_an_o
     catalog = deleting_orphans
     await catalog.register(_ONE)
     await catalog.settle()
+    uid = await uid_of(catalog, ONE)
     async with catalog.database.transaction() as tx:
         await claims.lock_targets(tx, [A])
 
-        looking = asyncio.create_task(look_at(catalog, ONE, delete_orphans=True))
+        doing = asyncio.create_task(deleting.delete(catalog.database, uid, delete_orphans=True))
         await until_blocked(catalog.database)
         await tx.connection.execute(
             "insert into claims (source, target_ref, content, content_hash, changed)"
@@ -248,7 +252,23 @@ async def test_a_deletion_waits_for_whoever_takes_hold_of_what_would_become_an_o
             A,
         )
 
-    assert sources((await looking).kept)[A] == ["provider:p"]
+    await doing
+    left = await _entities(catalog.database)
+    assert A in left
+    assert B not in left
+
+
+async def test_whoever_looks_at_a_removal_waits_for_nobody(catalog: Catalog) -> None:
+    location = await catalog.register(_ONE)
+    await catalog.settle()
+    uid = await uid_of(catalog, ONE)
+    async with catalog.database.transaction() as tx:
+        await claims.lock_targets(tx, [location.entity_ref, ONE, TEAM, A, B])
+
+        unregistering = await locations.preview(catalog.database, location.id)
+        told = await deleting.preview(catalog.database, uid, delete_orphans=True)
+
+    assert {*told.removed, location.entity_ref} == {*unregistering.removed}
 
 
 class Random(NamedTuple):
@@ -284,6 +304,25 @@ async def test_what_is_told_is_what_happens(catalog: Catalog, delete_orphans: bo
 
         after = await _entities(catalog.database)
         assert told.removed == {ref: uid for ref, uid in before.items() if ref not in after}, graph
+        async with catalog.database.transaction() as tx:
+            assert told.kept == {ref: (await claims.holders(tx, [ref])).get(ref, []) for ref in told.kept}, graph
+        await audit(catalog.database.url)
+
+
+async def test_what_unregistering_is_told_to_do_is_what_it_does(catalog: Catalog) -> None:
+    for graph in graphs(15):
+        await _grow(catalog.database, [*graph.edges, (f"provider:{locations.REGISTERED}", graph.root)])
+        location = RegisteredLocation(id=str(uuid.uuid4()), type="url", target=graph.root, entity_ref=graph.root)
+        async with catalog.database.transaction() as tx:
+            await registered.add(tx, location)
+        before = await _entities(catalog.database)
+
+        told = await locations.preview(catalog.database, location.id)
+        await locations.unregister(catalog.database, location.id)
+
+        after = await _entities(catalog.database)
+        assert told.removed == {ref: uid for ref, uid in before.items() if ref not in after}, graph
+        assert told.removed.keys().isdisjoint(told.kept)
         async with catalog.database.transaction() as tx:
             assert told.kept == {ref: (await claims.holders(tx, [ref])).get(ref, []) for ref in told.kept}, graph
         await audit(catalog.database.url)

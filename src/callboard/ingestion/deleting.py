@@ -66,16 +66,12 @@ async def delete(
 async def preview(database: Database, uid: str, *, delete_orphans: bool) -> Removal:
     """What `delete` would do. Raises NotFound."""
 
-    async def work(tx: Transaction) -> Removal:
-        doomed = await _lock(tx, uid, entities.find_by_uid, delete_orphans=delete_orphans)
-        if doomed is None:
+    async with database.transaction(snapshot=True) as tx:
+        ref = await entities.find_by_uid(tx, uid)
+        if ref is None:
             raise NotFound(f"No entity with uid {uid}")
-        before = await entities.uids(tx, await removal.below(tx, [doomed.ref]))
-        live = await claims.holders(tx, [*before])
-        orphans = await _remove(tx, doomed, delete_orphans=delete_orphans)
-        return await removals.compare(tx, doomed.ref, before, {doomed.ref, *orphans}, live=live)
-
-    return await database.try_out(work)
+        tree = await removal.tree(tx, [ref])
+    return removals.of_deletion(tree, ref, delete_orphans=delete_orphans)
 
 
 async def _lock(tx: Transaction, uid: str, find: Find, *, delete_orphans: bool) -> _Doomed | None:

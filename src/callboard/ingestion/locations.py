@@ -228,15 +228,12 @@ async def unregister(database: Database, location_id: str, reason: Reason = _UNR
 
 async def preview(database: Database, location_id: str) -> Removal:
     """What `unregister` would do. Raises NotFound."""
-
-    async def work(tx: Transaction) -> Removal:
-        row = await _take_out(tx, location_id)
-        before = await entities.uids(tx, [*await removal.lock_trees(tx, [row.entity_ref])])
-        written = await _withdraw(tx, row, _UNREGISTERED)
-        # Nothing of it comes back: whoever else offers something of it keeps it.
-        return await removals.compare(tx, row.entity_ref, before, written.gone, live={})
-
-    return await database.try_out(work)
+    async with database.transaction(snapshot=True) as tx:
+        row = await locations.find(tx, location_id)
+        if row is None:
+            raise NotFound(f"Found no location with ID {location_id}")
+        tree = await removal.tree(tx, [row.entity_ref])
+    return removals.of_withdrawal(tree, row.entity_ref, _SOURCE)
 
 
 async def _take_out(tx: Transaction, location_id: str) -> RegisteredLocation:

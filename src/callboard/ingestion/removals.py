@@ -1,15 +1,15 @@
 """Removals, looked at before they happen: what would go, what would stay and because of whom, what would come back.
 
-Whoever asks does the work of the removal in a transaction that is rolled back, and compares. So what is told can't
-differ from what would be done.
+Who goes is decided by the same function as in the removal itself: it needs nothing but the claims on what hangs below.
+So what is told can't differ from what would be done at that moment, and whoever looks locks nothing.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from callboard.store import claims
 from callboard.store.claims import ClaimKey
-from callboard.store.database import Transaction
+from callboard.store.removal import Tree
 
 Claims = Mapping[str, Sequence[ClaimKey]]
 """The claims on entities, by their refs."""
@@ -29,21 +29,33 @@ class Removal:
     """Of what goes, what comes back, with the claims that bring it."""
 
 
-async def compare(
-    tx: Transaction, root: str, before: Mapping[str, str], gone: Iterable[str], *, live: Claims
-) -> Removal:
-    """What has become of all that was at and below *root* *before*.
+def of_withdrawal(tree: Tree, root: str, source: str) -> Removal:
+    """What happens when *source* claims *root* no more, at and below which there is the *tree*."""
+    left = tree.less(lambda claim: claim.ref == root and claim.source == source)
+    is_claimed = any(claim.source == source for claim in tree.claims.get(root, ()))
+    gone = left.unreachable([root]) if is_claimed else set[str]()
+    # Nothing of it comes back: whoever else offers something of it keeps it.
+    return _told(left, root, gone, live={})
 
-    *gone* was removed of it, while their sources make the claims *live* still.
-    """
-    went = set(gone)
-    stay = [ref for ref in before if ref not in went]
-    held = await claims.holders(tx, stay)
+
+def of_deletion(tree: Tree, root: str, *, delete_orphans: bool) -> Removal:
+    """What happens when *root* is deleted, at and below which there is the *tree*, whatever its sources say."""
+    source = claims.of_entity(root)
+    left = tree.less(lambda claim: claim.ref == root or claim.source == source)
+    children = [ref for ref, held in tree.claims.items() if any(claim.source == source for claim in held)]
+    orphans = left.unreachable(children) if delete_orphans else set[str]()
+    return _told(left, root, {root, *orphans}, live=tree.claims)
+
+
+def _told(left: Tree, root: str, gone: set[str], *, live: Claims) -> Removal:
+    """What goes and what stays of a tree in which these claims are *left*, while sources make the claims *live* still."""
+    sources = {claims.of_entity(ref) for ref in gone}
+    held = left.less(lambda claim: claim.source in sources).claims
     return Removal(
         root=root,
-        removed={ref: uid for ref, uid in before.items() if ref in went},
-        kept={ref: held.get(ref, []) for ref in stay},
-        returns=_returning(went, live),
+        removed={ref: uid for ref, uid in left.uids.items() if ref in gone},
+        kept={ref: held.get(ref, []) for ref in left.uids if ref not in gone},
+        returns=_returning(gone, live),
     )
 
 

@@ -5,11 +5,12 @@ in it.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from callboard.model.causes import Reason
 from callboard.store import claims, entities, queries, refresh_keys, relations, schedule
+from callboard.store.claims import ClaimKey
 from callboard.store.database import Overtaken, Transaction
 
 _SQL = queries.load("removal")
@@ -24,7 +25,7 @@ class Removed:
     """Entities that a removed parent claimed and that stay: another claim may have won."""
     neighbours: Mapping[str, str]
     """Entities that have lost a relation, each with one of *refs* that had emitted it."""
-    held: Sequence[claims.ClaimKey] = ()
+    held: Sequence[ClaimKey] = ()
     """The claims on *refs* that went with them."""
 
     def spread(self, roots: Mapping[str, Reason]) -> dict[str, Reason]:
@@ -42,6 +43,49 @@ class Removed:
                     found[ref] = found[parent]
                     pending.append(ref)
         return found
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """Some entities with all that hangs below them, and who claims each of these."""
+
+    uids: Mapping[str, str]
+    """By ref, in the order of the refs."""
+    claims: Mapping[str, Sequence[ClaimKey]]
+    """On each of them that has any, in the order in which they came."""
+
+    def less(self, is_gone: Callable[[ClaimKey], bool]) -> "Tree":
+        """The same without some of the claims."""
+        left = {ref: [claim for claim in held if not is_gone(claim)] for ref, held in self.claims.items()}
+        return Tree(self.uids, left)
+
+    def unreachable(self, roots: Iterable[str]) -> set[str]:
+        """Those of *roots* and of all below them that no chain of claims connects to a provider, or to the outside.
+
+        Cycles have no such chain, so they go as well.
+        """
+        children: defaultdict[str, list[str]] = defaultdict(list)
+        for ref, held in self.claims.items():
+            for claim in held:
+                children[claim.source].append(ref)
+        candidates = _all_below(self.uids.keys() & set(roots), children)
+        anchored = {
+            ref
+            for ref in candidates
+            if any(claims.parent_in(claim.source) not in candidates for claim in self.claims.get(ref, ()))
+        }
+        return candidates - _all_below(anchored, children)
+
+
+def _all_below(roots: set[str], children: Mapping[str, Sequence[str]]) -> set[str]:
+    """*roots* and what hangs below them, by the *children* of each source."""
+    found, waiting = set(roots), list(roots)
+    while waiting:
+        for ref in children.get(claims.of_entity(waiting.pop()), ()):
+            if ref not in found:
+                found.add(ref)
+                waiting.append(ref)
+    return found
 
 
 async def lock_trees(
@@ -68,9 +112,22 @@ async def below(tx: Transaction, roots: Sequence[str]) -> list[str]:
     return await tx.refs(_SQL["below"], refs=list(roots)) if roots else []
 
 
+async def tree(tx: Transaction, roots: Sequence[str]) -> Tree:
+    """*roots* and all that hangs below them, as far as it exists, at one moment."""
+    uids: dict[str, str] = {}
+    held: defaultdict[str, list[tuple[int, ClaimKey]]] = defaultdict(list)
+    for ref, uid, source, key, claimed in await tx.rows(_SQL["tree"], refs=list(roots)) if roots else ():
+        uids[ref] = uid
+        if source is not None:
+            held[ref].append((claimed, ClaimKey(source, ref, key)))
+    return Tree(
+        dict(sorted(uids.items())), {ref: [claim for _, claim in sorted(found)] for ref, found in held.items()}
+    )
+
+
 async def unreachable(tx: Transaction, roots: Sequence[str]) -> list[str]:
     """Those of *roots* and of all below them, all locked, that no provider reaches any more."""
-    return await tx.refs(_SQL["unreachable"], refs=list(roots)) if roots else []
+    return sorted((await tree(tx, roots)).unreachable(roots)) if roots else []
 
 
 async def remove(tx: Transaction, refs: Sequence[str]) -> Removed:
@@ -81,9 +138,9 @@ async def remove(tx: Transaction, refs: Sequence[str]) -> Removed:
     if not refs:
         return Removed([], [], {})
     rows = await tx.rows(_SQL["claims_by_removed"], sources=[claims.of_entity(ref) for ref in refs], refs=list(refs))
-    keys = [claims.ClaimKey(*row) for row in rows]
+    keys = [ClaimKey(*row) for row in rows]
     await claims.withdraw(tx, keys)
-    held = [claims.ClaimKey(*row) for row in await tx.rows(_SQL["claims_of_removed"], refs=list(refs))]
+    held = [ClaimKey(*row) for row in await tx.rows(_SQL["claims_of_removed"], refs=list(refs))]
     await tx.run(entities.REMOVE, refs=list(refs))
     await tx.run(schedule.REMOVE, refs=list(refs))
     neighbours = await relations.remove(tx, refs)

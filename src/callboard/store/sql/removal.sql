@@ -1,29 +1,28 @@
 -- name: below
--- These entities and all that hangs below them.
+-- These entities and all that hangs below them. `offset 0` keeps each step a look-up in the index: PostgreSQL can't know
+-- how many children there are, believes in far too many, and would rather read all claims for each level.
 with recursive below (ref) as (
     select unnest(:refs::text[]) collate "C"
     union
-    select c.target_ref from below b join claims c on c.source = 'entity:' || b.ref
+    select c.target_ref from below b cross join lateral (
+        select target_ref from claims where source = 'entity:' || b.ref offset 0
+    ) c
 )
 select ref from below;
 
--- name: unreachable
--- Of these entities and all below them, those that no chain of claims connects to a provider any more, or to an entity
--- outside of the set. Cycles have no such chain, so they go as well.
-with recursive candidates (ref) as (
+-- name: tree
+-- The same, each with the claims on it: all that says who would be left without one.
+with recursive below (ref) as (
     select unnest(:refs::text[]) collate "C"
     union
-    select c.target_ref from candidates k join claims c on c.source = 'entity:' || k.ref
-), anchored (ref) as (
-    select distinct c.target_ref from candidates k join claims c on c.target_ref = k.ref
-    where c.source like 'provider:%'
-    or c.source like 'entity:%' and not exists (select from candidates p where 'entity:' || p.ref = c.source)
-), reached (ref) as (
-    select ref from anchored
-    union
-    select c.target_ref from reached r join claims c on c.source = 'entity:' || r.ref
+    select c.target_ref from below b cross join lateral (
+        select target_ref from claims where source = 'entity:' || b.ref offset 0
+    ) c
 )
-select ref from candidates except select ref from reached order by ref;
+select b.ref, e.uid::text as uid, c.source, c.location_key, c.claimed
+from below b
+cross join lateral (select uid from entities where ref = b.ref offset 0) e
+left join lateral (select source, location_key, claimed from claims where target_ref = b.ref offset 0) c on true;
 
 -- name: claims_of_removed
 delete from claims where target_ref = any(:refs::text[]) returning source, target_ref, location_key;
