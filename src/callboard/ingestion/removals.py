@@ -31,9 +31,10 @@ class Removal:
 
 def of_withdrawal(tree: Tree, root: str, source: str) -> Removal:
     """What happens when *source* claims *root* no more, at and below which there is the *tree*."""
-    left = tree.less(lambda claim: claim.ref == root and claim.source == source)
-    is_claimed = any(claim.source == source for claim in tree.claims.get(root, ()))
-    gone = left.unreachable([root]) if is_claimed else set[str]()
+    held = tree.claims.get(root, ())
+    others = [claim for claim in held if claim.source != source]
+    left = Tree(tree.uids, {**tree.claims, root: others})
+    gone = left.unreachable([root]) if len(others) < len(held) else set[str]()
     # Nothing of it comes back: whoever else offers something of it keeps it.
     return _told(left, root, gone, live={})
 
@@ -41,8 +42,9 @@ def of_withdrawal(tree: Tree, root: str, source: str) -> Removal:
 def of_deletion(tree: Tree, root: str, *, delete_orphans: bool) -> Removal:
     """What happens when *root* is deleted, at and below which there is the *tree*, whatever its sources say."""
     source = claims.of_entity(root)
-    left = tree.less(lambda claim: claim.ref == root or claim.source == source)
-    children = [ref for ref, held in tree.claims.items() if any(claim.source == source for claim in held)]
+    others = {ref: [claim for claim in held if claim.source != source] for ref, held in tree.claims.items()}
+    children = [ref for ref, held in tree.claims.items() if len(others[ref]) < len(held)]
+    left = Tree(tree.uids, {**others, root: []})
     orphans = left.unreachable(children) if delete_orphans else set[str]()
     return _told(left, root, {root, *orphans}, live=tree.claims)
 
@@ -50,11 +52,14 @@ def of_deletion(tree: Tree, root: str, *, delete_orphans: bool) -> Removal:
 def _told(left: Tree, root: str, gone: set[str], *, live: Claims) -> Removal:
     """What goes and what stays of a tree in which these claims are *left*, while sources make the claims *live* still."""
     sources = {claims.of_entity(ref) for ref in gone}
-    held = left.less(lambda claim: claim.source in sources).claims
     return Removal(
         root=root,
         removed={ref: uid for ref, uid in left.uids.items() if ref in gone},
-        kept={ref: held.get(ref, []) for ref in left.uids if ref not in gone},
+        kept={
+            ref: [claim for claim in left.claims[ref] if claim.source not in sources]
+            for ref in left.uids
+            if ref not in gone
+        },
         returns=_returning(gone, live),
     )
 

@@ -5,7 +5,7 @@ in it.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from callboard.model.causes import Reason
@@ -52,12 +52,7 @@ class Tree:
     uids: Mapping[str, str]
     """By ref, in the order of the refs."""
     claims: Mapping[str, Sequence[ClaimKey]]
-    """On each of them that has any, in the order in which they came."""
-
-    def less(self, is_gone: Callable[[ClaimKey], bool]) -> "Tree":
-        """The same without some of the claims."""
-        left = {ref: [claim for claim in held if not is_gone(claim)] for ref, held in self.claims.items()}
-        return Tree(self.uids, left)
+    """On each of them, in the order in which they came."""
 
     def unreachable(self, roots: Iterable[str]) -> set[str]:
         """Those of *roots* and of all below them that no chain of claims connects to a provider, or to the outside.
@@ -69,11 +64,13 @@ class Tree:
             for claim in held:
                 children[claim.source].append(ref)
         candidates = _all_below(self.uids.keys() & set(roots), children)
-        anchored = {
-            ref
-            for ref in candidates
-            if any(claims.parent_in(claim.source) not in candidates for claim in self.claims.get(ref, ()))
-        }
+        within = {claims.of_entity(ref) for ref in candidates}
+        anchored: set[str] = set()
+        for ref in candidates:
+            for claim in self.claims[ref]:
+                if claim.source not in within:
+                    anchored.add(ref)
+                    break
         return candidates - _all_below(anchored, children)
 
 
@@ -115,14 +112,13 @@ async def below(tx: Transaction, roots: Sequence[str]) -> list[str]:
 async def tree(tx: Transaction, roots: Sequence[str]) -> Tree:
     """*roots* and all that hangs below them, as far as it exists, at one moment."""
     uids: dict[str, str] = {}
-    held: defaultdict[str, list[tuple[int, ClaimKey]]] = defaultdict(list)
-    for ref, uid, source, key, claimed in await tx.rows(_SQL["tree"], refs=list(roots)) if roots else ():
-        uids[ref] = uid
+    held: dict[str, list[ClaimKey]] = {}
+    for ref, uid, source, key in await tx.rows(_SQL["tree"], refs=list(roots)) if roots else ():
+        if ref not in uids:
+            uids[ref], held[ref] = uid, []
         if source is not None:
-            held[ref].append((claimed, ClaimKey(source, ref, key)))
-    return Tree(
-        dict(sorted(uids.items())), {ref: [claim for _, claim in sorted(found)] for ref, found in held.items()}
-    )
+            held[ref].append(ClaimKey(source, ref, key))
+    return Tree(uids, held)
 
 
 async def unreachable(tx: Transaction, roots: Sequence[str]) -> list[str]:

@@ -19,10 +19,11 @@ with recursive below (ref) as (
         select target_ref from claims where source = 'entity:' || b.ref offset 0
     ) c
 )
-select b.ref, e.uid::text as uid, c.source, c.location_key, c.claimed
+select b.ref, e.uid::text as uid, c.source, c.location_key
 from below b
 cross join lateral (select uid from entities where ref = b.ref offset 0) e
-left join lateral (select source, location_key, claimed from claims where target_ref = b.ref offset 0) c on true;
+left join lateral (select source, location_key, claimed from claims where target_ref = b.ref offset 0) c on true
+order by b.ref, c.claimed;
 
 -- name: claims_of_removed
 delete from claims where target_ref = any(:refs::text[]) returning source, target_ref, location_key;
