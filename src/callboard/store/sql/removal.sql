@@ -31,6 +31,7 @@ delete from claims where target_ref = any(:refs::text[]) returning source, targe
 -- name: claims_by_removed
 -- Not `<> all`: once PostgreSQL plans without looking at the values, it compares each with each (15,000 in 20,000: 18 s).
 select c.source, c.target_ref, c.location_key
-from unnest(:sources::text[]) as removed (source) join claims c on c.source = removed.source
+from unnest(:sources::text[]) as removed (source)
+cross join lateral (select source, target_ref, location_key from claims where source = removed.source offset 0) c
 where not exists (select from unnest(:refs::text[]) as gone (ref) where gone.ref = c.target_ref)
 order by c.target_ref;
