@@ -289,6 +289,22 @@ async def test_a_subscription_is_paused_resumed_replayed_and_forgotten(shop: Pag
     assert (await api(shop, "GET", "/subscriptions/search")).status_code == 404
 
 
+async def test_subscriptions_come_in_pages(shop: Pages) -> None:
+    for number in range(51):
+        await api(shop, "PUT", f"/subscriptions/reader-{number:02}", {})
+
+    first = words(await shop.get("/operations/stream"))
+    second = words(await shop.get("/operations/stream?from=50"))
+    beyond = words(await shop.get("/operations/stream?from=100"))
+
+    assert "Subscriptions 51" in first
+    assert "reader-49 read by consumers" in first
+    assert "reader-50 read by consumers" not in first
+    assert "reader-50 read by consumers" in second
+    assert "reader-49 read by consumers" not in second
+    assert "reader-00 read by consumers" in beyond
+
+
 @pytest.mark.parametrize("path", ["/providers/ghost", "/stream/ghost/replay", "/stream/ghost/forget"])
 async def test_what_does_not_exist_is_a_page_that_says_so(pages: Pages, path: str) -> None:
     assert (await pages.client.get(f"/operations{path}")).status_code == 404

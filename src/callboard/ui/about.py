@@ -7,7 +7,7 @@ from typing import Final
 from callboard.model.annotations import EDIT_URL, MANAGED_BY_LOCATION, SOURCE_LOCATION, VIEW_URL
 from callboard.model.json import JsonObject, JsonValue
 from callboard.ui.addresses import Place, outside, place
-from callboard.ui.presenting import KINDS, kind_name, kind_of, related
+from callboard.ui.presenting import KINDS, kind_name, kind_of
 from callboard.ui.shapes import mapping, mappings, sequence, text
 from callboard.ui.subjects import Subject
 
@@ -111,8 +111,8 @@ def of(subject: Subject) -> About:
 
 
 def _facts(subject: Subject) -> Iterator[Fact]:
-    entity, spec = subject.entity, subject.spec
-    owners = related(entity, "ownedBy")
+    spec = subject.spec
+    owners = subject.related("ownedBy")
     if owners or subject.kind in _OWNED:
         yield Fact("Owner", refs=owners, expected="group")
     yield from _parents(subject)
@@ -126,7 +126,7 @@ def _facts(subject: Subject) -> Iterator[Fact]:
 
 
 def _parents(subject: Subject) -> Iterator[Fact]:
-    parents = related(subject.entity, "partOf")
+    parents = subject.related("partOf")
     for kind in dict.fromkeys(kind_of(ref) for ref in parents):
         refs = [ref for ref in parents if kind_of(ref) == kind]
         yield Fact(f"Parent {kind}" if kind == subject.kind else kind_name(kind, len(refs)), refs=refs, expected=kind)
@@ -136,7 +136,7 @@ def _of_people(subject: Subject) -> Iterator[Fact]:
     if email := text(mapping(subject.spec.get("profile")).get("email")):
         yield Fact("Email", places=[Place(email, outside(f"mailto:{email}"))])
     for label, relation in (("Parent group", "childOf"), ("Child groups", "parentOf"), ("Groups", "memberOf")):
-        refs = related(subject.entity, relation)
+        refs = subject.related(relation)
         if refs or (subject.kind, relation) == ("user", "memberOf"):
             yield Fact(label, refs=refs, expected="group", wide=len(refs) > 3)
 

@@ -59,8 +59,15 @@ class Comparison:
 
 def compare(before: JsonObject | None, after: JsonObject | None) -> Comparison:
     """What is other in *after*; None is an entity that is not there."""
-    found = list(changes(_content(before), _content(after)))
+    found = list(changes(*_contents(before, after)))
     return Comparison([_shown(change) for change in found[:_MOST_CHANGES]], max(0, len(found) - _MOST_CHANGES))
+
+
+def _contents(before: JsonObject | None, after: JsonObject | None) -> tuple[JsonObject, JsonObject]:
+    if before is not None and after is not None and before.get("relations") == after.get("relations"):
+        # A hub has thousands, and most changes are about something else.
+        before, after = ({key: each[key] for key in each if key != "relations"} for each in (before, after))
+    return _content(before), _content(after)
 
 
 def _content(entity: JsonObject | None) -> JsonObject:

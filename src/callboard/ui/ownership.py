@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from callboard.model.json import JsonObject, JsonValue
-from callboard.ui.presenting import ref_of, related, title_of, with_query
+from callboard.ui.presenting import ref_of, title_of, with_query
 from callboard.ui.shapes import mapping, mappings, text
 from callboard.ui.subjects import Subject
 from callboard.ui.visits import Visit
@@ -81,7 +81,7 @@ async def owners(visit: Visit, subject: Subject, *, aggregated: bool) -> list[st
     if not aggregated:
         return [subject.ref]
     if subject.kind == "user":
-        return [subject.ref, *related(subject.entity, "memberOf")[:_MOST_GROUPS]]
+        return [subject.ref, *subject.related("memberOf")[:_MOST_GROUPS]]
     return await below(visit, subject.ref)
 
 

@@ -84,8 +84,11 @@ def title_of(entity: JsonObject) -> str:
 def related(entity: JsonObject, *types: str) -> list[str]:
     """The refs that an entity has a relation of one of *types* to; without types, of any."""
     relations = entity.get("relations")
-    found = [each for each in relations if isinstance(each, dict)] if isinstance(relations, list) else []
-    return [str(each["targetRef"]) for each in found if not types or each.get("type") in types]
+    return [
+        str(each["targetRef"])
+        for each in (relations if isinstance(relations, list) else ())
+        if isinstance(each, dict) and (not types or each.get("type") in types)
+    ]
 
 
 def as_ref(text: JsonValue, kind: str, namespace: str) -> str | None:

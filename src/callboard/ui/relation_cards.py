@@ -6,8 +6,8 @@ from typing import Final
 
 from callboard.model.json import JsonObject
 from callboard.model.refs import EntityRef
-from callboard.ui.presenting import KINDS, as_ref, first_line, kind_name, kind_of, related, title_of
-from callboard.ui.shapes import mapping, mappings, text
+from callboard.ui.presenting import KINDS, as_ref, first_line, kind_name, kind_of, title_of
+from callboard.ui.shapes import mapping, text
 from callboard.ui.subjects import Subject
 from callboard.ui.visits import Visit
 
@@ -65,16 +65,13 @@ class Card:
 
 def of(subject: Subject) -> list[Card]:
     """The cards of *subject*: its parts by their kind, then what APIs and dependencies say, then the rest by name."""
-    sorts = dict.fromkeys(
-        (type_, kind_of(target) if type_ == "hasPart" else "")
-        for type_, target in _relations(subject.entity)
-        if type_ not in _ELSEWHERE
-    )
-    cards = []
-    for type_, kind in sorted(sorts, key=_rank)[:_MOST_CARDS]:
-        refs = [ref for ref in related(subject.entity, type_) if not kind or kind_of(ref) == kind]
-        cards.append(Card(_title(subject.kind, type_, kind), type_, list(dict.fromkeys(refs))))
-    return cards
+    sorts: dict[tuple[str, str], dict[str, None]] = {}
+    for type_ in subject.targets.keys() - _ELSEWHERE:
+        for ref in subject.targets[type_]:
+            sorts.setdefault((type_, kind_of(ref) if type_ == "hasPart" else ""), {})[ref] = None
+    return [
+        Card(_title(subject.kind, *sort), sort[0], [*sorts[sort]]) for sort in sorted(sorts, key=_rank)[:_MOST_CARDS]
+    ]
 
 
 def _rank(sort: tuple[str, str]) -> tuple[int, int, str, str]:
@@ -124,7 +121,3 @@ def _spelled_out(type_: str) -> str:
     """
     spaced = "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in type_).strip()
     return spaced[:1].upper() + spaced[1:]
-
-
-def _relations(entity: JsonObject) -> list[tuple[str, str]]:
-    return [(text(each.get("type")), text(each.get("targetRef"))) for each in mappings(entity.get("relations"))]

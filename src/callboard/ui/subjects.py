@@ -1,8 +1,10 @@
 """Subjects: the entity that a page is about, and what all of its tabs say of it."""
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections import defaultdict
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
 from typing import TypeVar
 from urllib.parse import quote
 
@@ -15,7 +17,7 @@ from callboard.model.refs import EntityRef
 from callboard.stitching.assembly import CONFLICT
 from callboard.ui import problems
 from callboard.ui.asking import Refused, entity_path
-from callboard.ui.presenting import page_of, ref_of, related, title_of
+from callboard.ui.presenting import page_of, ref_of, title_of
 from callboard.ui.problems import Problem
 from callboard.ui.shapes import mapping, mappings
 from callboard.ui.visits import Visit
@@ -31,9 +33,15 @@ class Subject:
     entity: JsonObject
     tabs: Sequence[tuple[str, str]]
     """Names and addresses."""
+    targets: Mapping[str, Sequence[str]]
+    """The refs that it has relations to, by their types. A hub has thousands, so they are sorted once."""
     may_refresh: bool
     may_delete: bool
     may_unregister: bool
+
+    def related(self, *types: str) -> list[str]:
+        """The refs that it has a relation of one of *types* to."""
+        return [ref for type_ in types for ref in self.targets.get(type_, ())]
 
     @property
     def kind(self) -> str:
@@ -93,14 +101,25 @@ class Above:
 async def find(visit: Visit) -> Subject:
     """The subject that the path names, in any case. Raises Refused when there is none."""
     ref = visit.ref
+    entity = await visit.catalog.get_object(entity_path(ref))
     return Subject(
         ref=ref,
-        entity=await visit.catalog.get_object(entity_path(ref)),
+        entity=entity,
+        targets=_targets(entity),
         tabs=_tabs(ref),
         may_refresh=await visit.may(ENTITY_REFRESH),
         may_delete=await visit.may(ENTITY_DELETE),
         may_unregister=await visit.may(LOCATION_DELETE),
     )
+
+
+def _targets(entity: JsonObject) -> Mapping[str, Sequence[str]]:
+    found: defaultdict[str, list[str]] = defaultdict(list)
+    relations = entity.get("relations")
+    for each in relations if isinstance(relations, list) else ():
+        if isinstance(each, dict):
+            found[str(each.get("type"))].append(str(each.get("targetRef")))
+    return found
 
 
 def _tabs(ref: str) -> list[tuple[str, str]]:
@@ -155,7 +174,7 @@ def changes_of(visit: Visit, ref: str) -> str:
 
 async def missing(visit: Visit, subject: Subject) -> list[str]:
     """The refs that *subject* has relations to and that nothing can be found under, looking at the first 300."""
-    targets = list(dict.fromkeys(related(subject.entity)))[:_MOST_RELATIONS]
+    targets = [*islice(dict.fromkeys(chain.from_iterable(subject.targets.values())), _MOST_RELATIONS)]
     found = await visit.catalog.by_refs(targets, ["kind"])
     return [ref for ref, entity in zip(targets, found, strict=True) if entity is None]
 

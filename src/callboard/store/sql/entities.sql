@@ -69,13 +69,13 @@ with listed as materialized (
     select e.ref from entities e
     where e.errors is not null and e.processed is null and (:uid::uuid is null or e.uid = :uid)
     and (:owner::text is null or (
-        -- Of a text that PostgreSQL can't hold, only that it is another one matters.
+        -- Of a text that PostgreSQL can't hold, only that it is another one matters. `offset 0`: it is parsed once.
         select json_typeof(spec.owner) = 'string' and spec.owner #>> '{}' = :owner
         from coalesce((
             select c.content from claims c
             where c.source = e.source and c.target_ref = e.ref and c.location_key = e.location_key
         ), e.kept) as offered (content),
-        lateral (select replace(offered.content, '\u0000', '\u0020')::json #> '{spec,owner}') as spec (owner)
+        lateral (select replace(offered.content, '\u0000', '\u0020')::json #> '{spec,owner}' offset 0) as spec (owner)
     ))
 )
 select (select count(*) from listed) as total, array(select ref from listed order by ref limit :limit offset :offset) as refs;
@@ -86,13 +86,13 @@ with listed as materialized (
     select e.ref from schedule s join entities e on e.ref = s.ref
     where s.due_at < 'infinity' and e.errors is null and e.processed is null and (:uid::uuid is null or e.uid = :uid)
     and (:owner::text is null or (
-        -- Of a text that PostgreSQL can't hold, only that it is another one matters.
+        -- Of a text that PostgreSQL can't hold, only that it is another one matters. `offset 0`: it is parsed once.
         select json_typeof(spec.owner) = 'string' and spec.owner #>> '{}' = :owner
         from coalesce((
             select c.content from claims c
             where c.source = e.source and c.target_ref = e.ref and c.location_key = e.location_key
         ), e.kept) as offered (content),
-        lateral (select replace(offered.content, '\u0000', '\u0020')::json #> '{spec,owner}') as spec (owner)
+        lateral (select replace(offered.content, '\u0000', '\u0020')::json #> '{spec,owner}' offset 0) as spec (owner)
     ))
 )
 select (select count(*) from listed) as total, array(select ref from listed order by ref limit :limit offset :offset) as refs;

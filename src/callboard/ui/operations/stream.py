@@ -15,6 +15,8 @@ from callboard.ui.visits import Visit
 _WIDE = 1_000
 """Units of the drawing, from offset 0 to the head."""
 _MOST_MARKS = 40
+_ON_A_PAGE = 50
+"""Subscriptions; all are counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,7 @@ async def stream(visit: Visit) -> Response:
     status = await permitted(visit, "/events/status")
     found = await permitted(visit, "/subscriptions")
     subscriptions = mappings(mapping(found).get("items"))
+    start = _start(visit, len(subscriptions))
     head = visit.context.follower.view.offset if status is None else int(str(status["head"]))
     return visit.page(
         "operations/stream.html",
@@ -40,12 +43,22 @@ async def stream(visit: Visit) -> Response:
         rate=rate,
         status=status,
         head=head,
-        subscriptions=None if found is None else [_described(each) for each in subscriptions],
+        subscriptions=None if found is None else [*map(_described, subscriptions[start : start + _ON_A_PAGE])],
+        count=len(subscriptions),
+        start=start,
+        size=_ON_A_PAGE,
         marks=_marks(subscriptions, head),
         history=_at(mapping(status).get("historyFloor"), head),
         tombstones=_at(mapping(status).get("tombstoneFloor"), head),
         wide=_WIDE,
     )
+
+
+def _start(visit: Visit, count: int) -> int:
+    """Which subscription the page begins with; the first one where there are fewer than there were."""
+    text = visit.text("from")
+    start = int(text) if text.isascii() and text.isdecimal() and len(text) < 9 else 0
+    return start if start < count else 0
 
 
 def _at(offset: JsonValue, head: int) -> int:
