@@ -50,7 +50,7 @@ def of_deletion(tree: Tree, root: str, *, delete_orphans: bool) -> Removal:
 
 
 def _told(left: Tree, root: str, gone: set[str], *, live: Claims) -> Removal:
-    """What goes and what stays of a tree with the claims that are *left*, while those that are *live* are still made."""
+    """What goes and what stays of a tree with the claims that are *left*; the *live* ones are still made."""
     sources = {claims.of_entity(ref) for ref in gone}
     return Removal(
         root=root,
