@@ -2,4 +2,6 @@
 
 import os
 
-collect_ignore = [] if float(os.environ.get("CALLBOARD_SOAK_SECONDS", "0")) >= 60 else ["test_whole_scope.py"]
+_LONG = ["test_machine_mutants.py", "test_whole_scope.py"]
+
+collect_ignore = [] if float(os.environ.get("CALLBOARD_SOAK_SECONDS", "0")) >= 60 else _LONG

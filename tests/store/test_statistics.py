@@ -52,7 +52,9 @@ async def test_a_large_set_counts_before_its_transaction_goes_on(catalog: Catalo
 
     await catalog.provide("acme", Full(offered(*(plain(f"c{number}") for number in range(_MANY)))))
 
-    assert [await believed(catalog.database, table) for table in (*_TABLES, "schedule")] == [_MANY] * 3
+    # What another transaction has left behind is estimated along with it, until a vacuum has come by.
+    found = [await believed(catalog.database, table) for table in (*_TABLES, "schedule")]
+    assert found == [pytest.approx(_MANY, rel=0.1)] * 3
 
 
 async def test_what_a_large_file_holds_counts_as_well(catalog: Catalog) -> None:
