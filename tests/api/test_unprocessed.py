@@ -147,6 +147,20 @@ async def test_those_of_one_owner_are_counted_by_themselves(shop: Api) -> None:
     assert found == {"type": "failed", "entities": [], "totalItems": 1}
 
 
+@pytest.mark.parametrize(
+    ("part", "counted"),
+    [({"limit": 1, "countUpTo": 1}, 1), ({"limit": 0, "countUpTo": 9}, 2), ({"limit": 2, "countUpTo": 0}, 2)],
+)
+async def test_they_are_counted_no_further_than_is_asked_for(shop: Api, part: dict[str, int], counted: int) -> None:
+    await shop.catalog.settle()
+    path = "/entities/unprocessed/failed"
+    every = (await shop.get(path)).json()["entities"]
+
+    found = (await shop.get(path, **part)).json()
+
+    assert (found["totalItems"], found["entities"]) == (counted, every[: part["limit"]])
+
+
 @pytest.mark.parametrize("owner", [{"bank": 1}, 7, ["bank"], None])
 async def test_an_owner_is_a_text(api: Api, owner: JsonValue) -> None:
     await api.catalog.provide("p", Full(offered({**component("a"), "spec": {"owner": owner}})))

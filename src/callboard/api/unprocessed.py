@@ -12,8 +12,8 @@ from callboard.model.json import JsonObject, JsonValue
 from callboard.store import entities
 from callboard.store.entities import Unprocessed, Wanted
 
-_KNOWN: Known = {"owner": Text(), "entityId": Text(), "limit": Number(), "offset": Number()}
-_PAGE = {"limit", "offset"}
+_KNOWN: Known = {"owner": Text(), "entityId": Text(), "limit": Number(), "offset": Number(), "countUpTo": Number()}
+_PAGE = {"limit", "offset", "countUpTo"}
 
 
 async def failed(request: Request) -> Response:
@@ -56,6 +56,7 @@ def _wanted(asked: Parameters) -> Wanted:
         owner=asked.text("owner"),
         limit=asked.integer("limit"),
         offset=asked.integer("offset") or 0,
+        count_up_to=asked.integer("countUpTo"),
     )
 
 

@@ -188,12 +188,21 @@ class Wanted:
     limit: int | None = None
     offset: int = 0
     """How many of them, by ref, come before."""
+    count_up_to: int | None = None
+    """They are counted no further than this, or than what is listed."""
+
+    @property
+    def counted(self) -> int | None:
+        """How many of them are looked at, at most; None: all."""
+        if self.count_up_to is None or self.limit is None:
+            return None
+        return max(self.count_up_to, self.offset + self.limit)
 
 
 async def unprocessed(tx: Transaction, *, failed: bool, wanted: Wanted | None = None) -> tuple[list[Unprocessed], int]:
     """The entities without a good result: those that *failed*, or those that are still waiting; and how many there are.
 
-    *wanted* narrows both, but for its place and limit, which are about what is returned.
+    *wanted* narrows both, but for its place and limit, which are about what is returned. Only what is counted is.
     """
     wanted = wanted or Wanted()
     uid = None if wanted.uid is None else _parse_uid(wanted.uid)
@@ -205,6 +214,7 @@ async def unprocessed(tx: Transaction, *, failed: bool, wanted: Wanted | None = 
         owner=wanted.owner,
         limit=wanted.limit,
         offset=wanted.offset,
+        most=wanted.counted,
     )
     assert found is not None
     rows = await tx.rows(_SQL["unprocessed"], refs=found["refs"]) if found["refs"] else []

@@ -18,6 +18,8 @@ from callboard.ui.visits import Visit
 
 _TYPES: Final = ("failed", "pending")
 _ON_A_PAGE: Final = 50
+_COUNTED: Final = 1_000
+"""Nobody needs to know how many more there are, and for an owner each of them has to be looked into."""
 
 
 async def unprocessed(visit: Visit) -> Response:
@@ -38,6 +40,7 @@ async def unprocessed(visit: Visit) -> Response:
         count=count,
         start=start,
         size=_ON_A_PAGE,
+        counted=max(_COUNTED, start + _ON_A_PAGE),
         items=[*map(_row, entities)],
         may_delete=await visit.may(UNPROCESSED_DELETE),
         may_refresh=await visit.may(ENTITY_REFRESH),
@@ -45,9 +48,13 @@ async def unprocessed(visit: Visit) -> Response:
 
 
 async def _page(visit: Visit, kind: str, owner: str, start: int) -> tuple[int, list[JsonObject]]:
-    """How many there are, and those of the page that begins with this one."""
+    """How many there are, as far as they are counted, and those of the page that begins with this one."""
     found = await visit.catalog.get_object(
-        f"/entities/unprocessed/{kind}", owner=owner or None, limit=_ON_A_PAGE, offset=start
+        f"/entities/unprocessed/{kind}",
+        owner=owner or None,
+        limit=_ON_A_PAGE,
+        offset=start,
+        countUpTo=max(_COUNTED, start + _ON_A_PAGE) + 1,
     )
     count = found["totalItems"]
     assert isinstance(count, int)
