@@ -28,7 +28,7 @@ from callboard.model import json
 from tests.api.conftest import Api
 from tests.harness import component, component_yaml, offered
 
-EXAMPLES = int(os.environ.get("CALLBOARD_TEST_EXAMPLES", "20"))
+EXAMPLES = int(os.environ.get("CALLBOARD_TEST_EXAMPLES", "10"))
 """Requests of each kind to the endpoints of each tag."""
 
 DOCUMENT: Any = json.decode(description.described(MOUNT))

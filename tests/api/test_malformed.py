@@ -24,7 +24,7 @@ from tests.api.conftest import Api, app_of
 from tests.api.malformed import Endpoint, Sent, requests
 from tests.harness import Catalog, component, offered
 
-COUNT = int(os.environ.get("CALLBOARD_TEST_MALFORMED", "10000"))
+COUNT = int(os.environ.get("CALLBOARD_TEST_MALFORMED", "3000"))
 SEED = int(os.environ.get("CALLBOARD_TEST_SEED", "1"))
 
 GOOD = [
@@ -226,7 +226,7 @@ async def test_what_malformed_requests_have_registered_does_not_stop_the_stages(
     ids = await fill(api.catalog)
     app = app_of(api.catalog)
     registering = [endpoint for endpoint in endpoints(ids) if endpoint.path == "/locations" and endpoint.body]
-    for sent in requests(registering, COUNT // 50, SEED):
+    for sent in requests(registering, COUNT // 15, SEED):
         await send(app, sent)
 
     await api.catalog.settle()

@@ -22,7 +22,7 @@ from tests.history import proxies
 from tests.history.clusters import Cluster, connected
 from tests.history.proxies import Proxy
 
-SECONDS = float(os.environ.get("CALLBOARD_FAULT_SECONDS", "2"))
+SECONDS = float(os.environ.get("CALLBOARD_FAULT_SECONDS", "1"))
 """How long something is away, or stands still."""
 
 PATIENCE = 2.0

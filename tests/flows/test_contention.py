@@ -24,7 +24,7 @@ from tests.flows.test_two_engines import deadlocks
 
 pytestmark = pytest.mark.slow
 
-SECONDS = float(os.environ.get("CALLBOARD_TEST_SECONDS", "6"))
+SECONDS = float(os.environ.get("CALLBOARD_TEST_SECONDS", "4"))
 
 _NAMES = [f"c{number}" for number in range(60)]
 
