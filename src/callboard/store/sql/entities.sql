@@ -66,12 +66,12 @@ update entities set result_hash = null, state = '{}' where ref = any(:refs::text
 -- name: failed
 -- Never processed well: these are invisible to readers, and this is where they can be seen.
 -- They are sorted first, so that no more of them are looked into than are counted.
-with listed as materialized (
-    select e.ref from (
-        select ref, source, location_key, kept from entities
-        where errors is not null and processed is null and (:uid::uuid is null or uid = :uid)
-        order by ref
-    ) as e
+with never_good as materialized (
+    select ref, source, location_key, kept from entities
+    where errors is not null and processed is null and (:uid::uuid is null or uid = :uid)
+),
+listed as materialized (
+    select e.ref from (select * from never_good order by ref) as e
     where (:owner::text is null or (
         -- Of a text that PostgreSQL can't hold, only that it is another one matters. `offset 0`: it is parsed once.
         select json_typeof(spec.owner) = 'string' and spec.owner #>> '{}' = :owner
@@ -87,12 +87,12 @@ select (select count(*) from listed) as total, array(select ref from listed orde
 
 -- name: pending
 -- What waits for its first run is due, so that those who don't wait need not be looked at.
-with listed as materialized (
-    select e.ref from (
-        select e.ref, e.source, e.location_key, e.kept from schedule s join entities e on e.ref = s.ref
-        where s.due_at < 'infinity' and e.errors is null and e.processed is null and (:uid::uuid is null or e.uid = :uid)
-        order by e.ref
-    ) as e
+with waiting as materialized (
+    select e.ref, e.source, e.location_key, e.kept from schedule s join entities e on e.ref = s.ref
+    where s.due_at < 'infinity' and e.errors is null and e.processed is null and (:uid::uuid is null or e.uid = :uid)
+),
+listed as materialized (
+    select e.ref from (select * from waiting order by ref) as e
     where (:owner::text is null or (
         -- Of a text that PostgreSQL can't hold, only that it is another one matters. `offset 0`: it is parsed once.
         select json_typeof(spec.owner) = 'string' and spec.owner #>> '{}' = :owner
