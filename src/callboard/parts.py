@@ -3,7 +3,6 @@
 import difflib
 import importlib
 import inspect
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TypeGuard
@@ -20,13 +19,13 @@ from callboard.extend import (
     SinkKind,
 )
 from callboard.extend.processors import Resolver
+from callboard.extend.providers import NAME
 
 _PARTS = (
     "a provider, an incremental provider, a processor, a policy, a resolver of placeholders, a reader, a code host,"
     " a kind of sinks or a Plugin"
 )
 _EXPECTED = f"{_PARTS}, or a class or function that makes one or a list of them from a PluginContext"
-_PROVIDER_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._:-]{0,61}[A-Za-z0-9])?")
 
 
 @dataclass(slots=True)
@@ -198,7 +197,7 @@ def _naming(part: object) -> str:
 
 
 def _take_provider(taken: Taken, name: str) -> None:
-    if not _PROVIDER_NAME.fullmatch(name):
+    if not NAME.fullmatch(name):
         raise Unusable(
             "expected the name of a provider to be of letters, digits, dots, colons, underscores and hyphens,"
             f" at most 63, got {name!r}"

@@ -3,7 +3,6 @@
 import asyncio
 import datetime as dt
 import hashlib
-import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 
@@ -16,6 +15,7 @@ from callboard.api.parameters import Known, Parameters, Text, body_of, query_of
 from callboard.api.rows import Rows
 from callboard.app import guard_of
 from callboard.errors import InvalidInput, InvalidRows, NotFound
+from callboard.extend.providers import NAME
 from callboard.ingestion import pushing, uploads
 from callboard.ingestion.mutations import Carried, Rejected
 from callboard.ingestion.pushing import Changed, Expected, Once, Tried, Writing
@@ -30,7 +30,6 @@ from callboard.store.ingestions import Ingestion
 from callboard.store.progress import Part
 from callboard.store.providers import Provider
 
-_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._:-]{0,61}[A-Za-z0-9])?")
 _LONGEST_KEY = 255
 _LISTED = 1_000
 _PAGE = 500
@@ -262,7 +261,7 @@ async def _contents(request: Request, source: str, *, lines: bool) -> AsyncItera
 
 def _name(request: Request) -> str:
     name: str = request.path_params["name"]
-    if not _NAME.fullmatch(name):
+    if not NAME.fullmatch(name):
         raise InvalidInput(
             f"{name!r} can't name a provider; expected 1 to 63 letters, digits and, between these, any of - _ . :"
         )

@@ -1,11 +1,15 @@
 """Entity providers: where entities come from."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from callboard.model.json import JsonObject
 from callboard.model.refs import EntityRef
+
+NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._:-]{0,61}[A-Za-z0-9])?")
+"""What a provider may be called."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,8 @@ _MOST_STARS = 3
 """More of them, and a pattern could keep the process busy for seconds."""
 _EXTENDED = re.compile(r"[?*+@!]\(")
 
-# What a browser leaves as it is in a path, without the star: in a location that means any characters.
-_PLAIN = "/!$&'()+,;=:@~"
+PLAIN = "/!$&'()+,;=:@~"
+"""What a browser leaves as it is in a path, without the star: in a location that means any characters."""
 _QUERY = re.compile(r"[?#]")
 _PATH = re.compile(r"^[^?#]*\?(?:[^#]*&)?path=(?:%2F|/)?([^&#]*)", re.IGNORECASE)
 
@@ -81,7 +81,7 @@ class Place:
 
     def at(self, path: str) -> "Place":
         """Another file of the same repository, named in the same way."""
-        return self.as_written(path, quote(path, safe=_PLAIN))
+        return self.as_written(path, quote(path, safe=PLAIN))
 
     def as_written(self, path: str, otherwise: str, *, safe: str = "") -> "Place":
         """The file at *path*; in a query with slashes as this one has them, encoded or plain, elsewhere *otherwise*."""
@@ -206,7 +206,7 @@ class Branch:
 
     def _refs(self) -> Iterator[str]:
         # A slash in the name of a branch may be encoded or not; all else that needs it, always is.
-        spelled = (self.name, quote(self.name, safe=_PLAIN), quote(self.name, safe=""))
+        spelled = (self.name, quote(self.name, safe=PLAIN), quote(self.name, safe=""))
         yield from spelled
         if self.system in _NAMES_REFS:
             yield from (f"refs/heads/{name}" for name in spelled)

@@ -209,7 +209,8 @@ async def unprocessed(tx: Transaction, *, failed: bool, wanted: Wanted | None = 
     if uid is None and wanted.uid is not None:
         return [], 0
     found = await tx.row(
-        _SQL["failed" if failed else "pending"],
+        _SQL["without_good_result"],
+        failed=failed,
         uid=uid,
         owner=wanted.owner,
         limit=wanted.limit,

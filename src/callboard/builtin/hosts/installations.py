@@ -1,11 +1,11 @@
 """Installations: the hosts that the configuration names, where they are, and who asks them."""
 
-import base64
 from collections.abc import Sequence
 from typing import Protocol, TypeVar
 
+from callboard.builtin.hosts import asking
 from callboard.builtin.hosts.asking import Fixed
-from callboard.builtin.hosts.places import web_address
+from callboard.builtin.hosts.places import Address, under, web_address
 from callboard.errors import InvalidConfiguration
 
 
@@ -32,6 +32,11 @@ def named(host: str, known: Sequence[I], at: str, key: str) -> I:
     raise InvalidConfiguration(f"{at}: expected a host that {key} has, got {host!r}")
 
 
+def address_at(url: str, base_url: str, host: str) -> Address | None:
+    """*url*, taken apart, if it is below the *base_url* of an installation, or on its *host*."""
+    return under(url, base_url) or under(url, f"https://{host}")
+
+
 def check_distinct(known: Sequence[Named], key: str) -> None:
     """Raises InvalidConfiguration when two of *known*, which stand at *key*, have one host."""
     hosts = [each.host.lower() for each in known]
@@ -49,6 +54,5 @@ def base_url_of(host: str, base_url: str | None, at: str) -> str:
 
 
 def basic(name: str, username: str, password: str) -> Fixed:
-    """Credentials of a user with a password (RFC 7617)."""
-    pair = base64.b64encode(f"{username}:{password}".encode()).decode()
-    return Fixed(name, {"authorization": f"Basic {pair}"})
+    """Credentials of a user with a password."""
+    return Fixed(name, {"authorization": asking.basic(username, password)})

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from urllib.parse import quote, unquote, urlsplit
 
 from callboard.errors import InvalidConfiguration, InvalidRef
-from callboard.model.repositories import Place
+from callboard.model.repositories import PLAIN, Place
 
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _FULL_REF = re.compile(r"refs/(?:heads|tags)/(.+)")
-_SAFE = "/!$&'()*+,;=:@~%"
+_SAFE = f"{PLAIN}*%"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

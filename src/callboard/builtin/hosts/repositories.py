@@ -5,6 +5,7 @@ many looks at the same time are one request where a host allows it. What a commi
 """
 
 import abc
+import asyncio
 import posixpath
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
@@ -84,8 +85,23 @@ class Repositories(abc.ABC):
         """The repository that *url* leads to, or into."""
 
     @abc.abstractmethod
+    async def head(self, wanted: Head) -> str:
+        """The commit of a branch, a tag or the default branch. Raises LocationNotFound when there is none."""
+
     async def heads(self, wanted: Sequence[Head]) -> Mapping[Head, str | CallboardError]:
-        """The commits of at most `heads_per_request` branches, tags or default branches, or why there is none."""
+        """The commits of at most `heads_per_request` of them, or why there is none. Here one by one."""
+        return await self.one_by_one(wanted)
+
+    async def one_by_one(self, wanted: Sequence[Head]) -> dict[Head, str | CallboardError]:
+        """The commits, or why there is none, each asked for by itself."""
+
+        async def told(head: Head) -> str | CallboardError:
+            try:
+                return await self.head(head)
+            except CallboardError as error:
+                return error
+
+        return dict(zip(wanted, await asyncio.gather(*map(told, wanted)), strict=True))
 
     @abc.abstractmethod
     async def file(self, target: Target, commit: str, etag: str | None) -> File | None:

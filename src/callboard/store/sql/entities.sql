@@ -63,36 +63,20 @@ select ref from entities where uid = :uid and (processed is null or errors is no
 -- emitted, and that no child can be missing.
 update entities set result_hash = null, state = '{}' where ref = any(:refs::text[]);
 
--- name: failed
--- Never processed well: these are invisible to readers, and this is where they can be seen.
--- They are sorted first, so that no more of them are looked into than are counted.
+-- name: without_good_result
+-- Those that failed and were never good, or those that wait for their first run: these are invisible to readers, and this
+-- is where they can be seen. What waits is due, so that those who don't wait need not be looked at. They are sorted
+-- before more is asked of them, so that no more of them are looked into than are counted.
 with never_good as materialized (
     select ref, source, location_key, kept from entities
-    where errors is not null and processed is null and (:uid::uuid is null or uid = :uid)
+    where :failed::boolean and errors is not null and processed is null and (:uid::uuid is null or uid = :uid)
+    union all
+    select e.ref, e.source, e.location_key, e.kept from schedule s join entities e on e.ref = s.ref
+    where not :failed::boolean and s.due_at < 'infinity' and e.errors is null and e.processed is null
+    and (:uid::uuid is null or e.uid = :uid)
 ),
 listed as materialized (
     select e.ref from (select * from never_good order by ref) as e
-    where (:owner::text is null or (
-        -- Of a text that PostgreSQL can't hold, only that it is another one matters. `offset 0`: it is parsed once.
-        select json_typeof(spec.owner) = 'string' and spec.owner #>> '{}' = :owner
-        from coalesce((
-            select c.content from claims c
-            where c.source = e.source and c.target_ref = e.ref and c.location_key = e.location_key
-        ), e.kept) as offered (content),
-        lateral (select replace(offered.content, '\u0000', '\u0020')::json #> '{spec,owner}' offset 0) as spec (owner)
-    ))
-    limit :most
-)
-select (select count(*) from listed) as total, array(select ref from listed order by ref limit :limit offset :offset) as refs;
-
--- name: pending
--- What waits for its first run is due, so that those who don't wait need not be looked at.
-with waiting as materialized (
-    select e.ref, e.source, e.location_key, e.kept from schedule s join entities e on e.ref = s.ref
-    where s.due_at < 'infinity' and e.errors is null and e.processed is null and (:uid::uuid is null or e.uid = :uid)
-),
-listed as materialized (
-    select e.ref from (select * from waiting order by ref) as e
     where (:owner::text is null or (
         -- Of a text that PostgreSQL can't hold, only that it is another one matters. `offset 0`: it is parsed once.
         select json_typeof(spec.owner) = 'string' and spec.owner #>> '{}' = :owner

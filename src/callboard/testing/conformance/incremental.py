@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from callboard.extend import IncrementalEntityProvider, JsonValue, Offered, Page
 from callboard.model import json
 from callboard.testing.conformance.offers import OfferCases, differing
-from callboard.testing.conformance.providers import NAME
-from callboard.testing.conformance.verdicts import fail, must, must_be_async, must_be_name, not_json
+from callboard.testing.conformance.verdicts import fail, must, must_be_async, not_json
 
 
 class IncrementalProviderCases(OfferCases):
@@ -22,20 +21,6 @@ class IncrementalProviderCases(OfferCases):
     async def offers(self) -> Sequence[Offered]:
         """What one round brings."""
         return [each for _, page in await self._round(self.make()) for each in page.entities]
-
-    def test_its_name_is_fit_and_always_the_same(self) -> None:
-        """The name is stored with everything that the provider delivers."""
-
-        async def case() -> None:
-            provider, again = self.make(), self.make()
-            must_be_name(provider, again)
-            must(
-                NAME.fullmatch(provider.name),
-                "the name of a provider is of letters, digits, dots, colons, underscores and hyphens, at most 63;"
-                f" got {provider.name!r}",
-            )
-
-        self.run_case(case())
 
     def test_its_pauses_are_seconds(self) -> None:
         """Numbers from 0 on."""

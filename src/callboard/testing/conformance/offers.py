@@ -14,9 +14,10 @@ from callboard.extend import (
     Run,
     Webhook,
 )
+from callboard.extend.providers import NAME
 from callboard.model import json
 from callboard.model.entities import check_envelope, entity_ref, location_of, origin_of
-from callboard.testing.conformance.verdicts import Cases, fail, must, not_json
+from callboard.testing.conformance.verdicts import Cases, fail, must, must_be_name, not_json
 from callboard.testing.connections import FakeConnection
 
 _BODIES: tuple[JsonObject, ...] = (
@@ -36,6 +37,20 @@ class OfferCases(Cases):
     async def offers(self) -> Sequence[Offered]:
         """All that a new object offers."""
         raise NotImplementedError
+
+    def test_its_name_is_fit_and_always_the_same(self) -> None:
+        """The name is stored with everything that the provider delivers."""
+
+        async def case() -> None:
+            provider, again = self.make(), self.make()
+            must_be_name(provider, again)
+            must(
+                NAME.fullmatch(provider.name),
+                "the name of a provider is of letters, digits, dots, colons, underscores and hyphens, at most 63;"
+                f" got {provider.name!r}",
+            )
+
+        self.run_case(case())
 
     def test_its_entities_are_json(self) -> None:
         """No dates, sets or objects: an entity is stored, hashed and sent as JSON."""

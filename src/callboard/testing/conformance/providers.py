@@ -1,6 +1,5 @@
 """The cases of providers."""
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 
@@ -8,10 +7,8 @@ from callboard.errors import DatabaseUnavailable
 from callboard.extend import EntityProvider, Full, Offered
 from callboard.model.entities import entity_ref
 from callboard.testing.conformance.offers import OfferCases, by_ref, differing
-from callboard.testing.conformance.verdicts import fail, must, must_be_async, must_be_name
+from callboard.testing.conformance.verdicts import fail, must, must_be_async
 from callboard.testing.connections import FakeConnection
-
-NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._:-]{0,61}[A-Za-z0-9])?")
 
 
 class ProviderCases(OfferCases):
@@ -28,20 +25,6 @@ class ProviderCases(OfferCases):
         """What it has after its first delivery, as it was applied."""
         connection = await self._connected()
         return [each for mutation in connection.mutations for each in _brought(mutation)]
-
-    def test_its_name_is_fit_and_always_the_same(self) -> None:
-        """The name is stored with everything that the provider delivers."""
-
-        async def case() -> None:
-            provider, again = self.make(), self.make()
-            must_be_name(provider, again)
-            must(
-                NAME.fullmatch(provider.name),
-                "the name of a provider is of letters, digits, dots, colons, underscores and hyphens, at most 63;"
-                f" got {provider.name!r}",
-            )
-
-        self.run_case(case())
 
     def test_connect_returns(self) -> None:
         """An engine calls it at its start, and not again once it has returned."""

@@ -3,7 +3,6 @@
 URLs of files name the path and the branch in their query: `…/_git/repository?path=/a.yaml&version=GBmain`.
 """
 
-import asyncio
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from callboard.builtin.hosts.azure_devops.accounts import Accounts
 from callboard.builtin.hosts.looking import list_at, required
 from callboard.builtin.hosts.places import Address, Target, address_of, is_commit
 from callboard.builtin.hosts.repositories import File, Head, Listing, Repositories
-from callboard.errors import CallboardError, LocationNotFound, Unreadable
+from callboard.errors import LocationNotFound, Unreadable
 from callboard.extend import Outside, Repository
 from callboard.model.repositories import place_in_query
 
@@ -106,25 +105,18 @@ class AzureDevOps(Repositories):
             raise LocationNotFound(f"{url} names the version {version} of a repository, which is none")
         return target
 
-    async def heads(self, wanted: Sequence[Head]) -> Mapping[Head, str | CallboardError]:
-        """With one request each."""
-        found = await asyncio.gather(*(self._head(head) for head in wanted))
-        return dict(zip(wanted, found, strict=True))
-
-    async def _head(self, head: Head) -> str | CallboardError:
+    async def head(self, wanted: Head) -> str:
+        """With one request."""
         params: dict[str, str | int] = {"searchCriteria.$top": 1, "api-version": self._version}
-        if head.ref is not None:
-            params["searchCriteria.itemVersion.version"] = head.ref.removeprefix(_TAG)
-            params["searchCriteria.itemVersion.versionType"] = "tag" if head.ref.startswith(_TAG) else "branch"
-        try:
-            answer = await self._api(head.repository).get(f"{head.repository}/commits", params=params)
-            commits = list_at(answer.object(), "value")
-            if commits:
-                return required(commits[0].get("commitId"), f"the commit of {unquote(head.repository)}")
-        except CallboardError as error:
-            return error
-        where = f"{head.ref or 'the default branch'} of {unquote(head.repository)}"
-        return LocationNotFound(f"there is no commit at {where} on {self.name}")
+        if wanted.ref is not None:
+            params["searchCriteria.itemVersion.version"] = wanted.ref.removeprefix(_TAG)
+            params["searchCriteria.itemVersion.versionType"] = "tag" if wanted.ref.startswith(_TAG) else "branch"
+        answer = await self._api(wanted.repository).get(f"{wanted.repository}/commits", params=params)
+        commits = list_at(answer.object(), "value")
+        if commits:
+            return required(commits[0].get("commitId"), f"the commit of {unquote(wanted.repository)}")
+        where = f"{wanted.ref or 'the default branch'} of {unquote(wanted.repository)}"
+        raise LocationNotFound(f"there is no commit at {where} on {self.name}")
 
     async def file(self, target: Target, commit: str, etag: str | None) -> File | None:
         """The content."""

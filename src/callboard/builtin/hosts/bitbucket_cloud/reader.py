@@ -4,9 +4,8 @@ Bitbucket tells of one branch at a time, so that a round makes one request for e
 changed.
 """
 
-import asyncio
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from urllib.parse import quote, unquote, urlencode
 
 from callboard.builtin.hosts.asking import Answer
@@ -14,7 +13,7 @@ from callboard.builtin.hosts.bitbucket_cloud.options import HostOptions, api_of
 from callboard.builtin.hosts.looking import list_at, required, text_at
 from callboard.builtin.hosts.places import Address, Target, address_of, is_commit
 from callboard.builtin.hosts.repositories import File, Head, Listing, Repositories
-from callboard.errors import CallboardError, LocationNotFound, Unreadable
+from callboard.errors import LocationNotFound, Unreadable
 from callboard.extend import JsonObject, Outside, Repository
 from callboard.model.repositories import Place
 
@@ -87,27 +86,22 @@ class BitbucketCloud(Repositories):
         place = Place(f"{repository.url}/src/{quote(ref, safe='/')}/", "x")
         return Target(repository=repository.slug, ref=ref, place=place)
 
-    async def heads(self, wanted: Sequence[Head]) -> Mapping[Head, str | CallboardError]:
-        """With one request each; with one more now and then where the main branch is meant."""
-        found = await asyncio.gather(*(self._head(head) for head in wanted))
-        return dict(zip(wanted, found, strict=True))
-
-    async def _head(self, head: Head) -> str | CallboardError:
+    async def head(self, wanted: Head) -> str:
+        """With one request; with one more now and then where the main branch is meant."""
         try:
-            ref = head.ref or await self._main(head.repository)
+            ref = wanted.ref or await self._main(wanted.repository)
             # As a parameter: in a path, a ref must not have slashes.
             params: dict[str, str | int] = {"include": ref, "pagelen": 1, "fields": "values.hash"}
-            answer = await self.api.get(f"repositories/{_quoted(head.repository)}/commits", params=params)
+            answer = await self.api.get(f"repositories/{_quoted(wanted.repository)}/commits", params=params)
             commits = values(answer)
             if commits:
-                return required(commits[0].get("hash"), f"the commit of {head.repository}")
+                return required(commits[0].get("hash"), f"the commit of {wanted.repository}")
         except LocationNotFound as error:
-            if head.ref is None:
-                self._mains.pop(head.repository, None)
-            return LocationNotFound(f"there is no {head.ref or 'main branch'} in {head.repository}: {error}")
-        except CallboardError as error:
-            return error
-        return LocationNotFound(f"there is no commit at {ref} in {head.repository} on {self.name}")
+            if wanted.ref is None:
+                self._mains.pop(wanted.repository, None)
+            missing = f"there is no {wanted.ref or 'main branch'} in {wanted.repository}: {error}"
+            raise LocationNotFound(missing) from error
+        raise LocationNotFound(f"there is no commit at {ref} in {wanted.repository} on {self.name}")
 
     async def _main(self, repository: str) -> str:
         """The name of the main branch, as it was less than ten minutes ago."""

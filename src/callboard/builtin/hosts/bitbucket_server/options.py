@@ -2,6 +2,7 @@
 keys."""
 
 from callboard.builtin.hosts.asking import Api, Credentials, Fixed, Nobody, basic
+from callboard.builtin.hosts.installations import check_distinct
 from callboard.errors import InvalidConfiguration
 from callboard.extend import JsonValue, Outside
 from callboard.extend.configuration import Options, Secret, read_list
@@ -38,14 +39,13 @@ def hosts_of(value: JsonValue) -> list[tuple[HostOptions, str]]:
         place = f"{AT}[{index}]"
         if not options.host or "/" in options.host:
             raise InvalidConfiguration(f"{place}.host: expected the name of a host, got {options.host!r}")
-        if options.host in [other.host for other, _ in found]:
-            raise InvalidConfiguration(f"{place}.host: expected a host of its own, got {options.host} again")
         if "://" not in options.api:
             raise InvalidConfiguration(f"{place}.apiBaseUrl: expected a URL, got {options.api!r}")
         if (options.username is None) != (options.password is None):
             missing = "username" if options.username is None else "password"
             raise InvalidConfiguration(f"{place}.{missing}: expected a text beside the other one of the two")
         found.append((options, place))
+    check_distinct([options for options, _ in found], AT)
     return found
 
 

@@ -3,7 +3,6 @@
 URLs of files name the branch in their query: `/projects/KEY/repos/slug/browse/a.yaml?at=refs/heads/main`.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import parse_qs, quote, unquote
@@ -13,7 +12,7 @@ from callboard.builtin.hosts.bitbucket_server.options import HostOptions, api_of
 from callboard.builtin.hosts.looking import list_at, required
 from callboard.builtin.hosts.places import Address, Target, address_of, plain_ref
 from callboard.builtin.hosts.repositories import File, Head, Listing, Repositories
-from callboard.errors import CallboardError, LocationNotFound, Unreadable
+from callboard.errors import LocationNotFound, Unreadable
 from callboard.extend import JsonObject, JsonValue, Outside, Repository
 from callboard.model.repositories import Place
 
@@ -85,24 +84,17 @@ class BitbucketServer(Repositories):
         assert target is not None
         return target
 
-    async def heads(self, wanted: Sequence[Head]) -> Mapping[Head, str | CallboardError]:
-        """With one request each."""
-        found = await asyncio.gather(*(self._head(head) for head in wanted))
-        return dict(zip(wanted, found, strict=True))
-
-    async def _head(self, head: Head) -> str | CallboardError:
+    async def head(self, wanted: Head) -> str:
+        """With one request."""
         params: dict[str, str | int] = {"limit": 1}
-        if head.ref is not None:
-            params["until"] = head.ref
-        try:
-            answer = await self._api.get(f"{head.repository}/commits", params=params)
-            commits = list_at(answer.object(), "values")
-            if commits:
-                return required(commits[0].get("id"), f"the commit of {head.repository}")
-        except CallboardError as error:
-            return error
-        where = f"{head.ref or 'the default branch'} of {head.repository}"
-        return LocationNotFound(f"there is no commit at {where} on {self.name}")
+        if wanted.ref is not None:
+            params["until"] = wanted.ref
+        answer = await self._api.get(f"{wanted.repository}/commits", params=params)
+        commits = list_at(answer.object(), "values")
+        if commits:
+            return required(commits[0].get("id"), f"the commit of {wanted.repository}")
+        where = f"{wanted.ref or 'the default branch'} of {wanted.repository}"
+        raise LocationNotFound(f"there is no commit at {where} on {self.name}")
 
     async def file(self, target: Target, commit: str, etag: str | None) -> File | None:
         """The content."""

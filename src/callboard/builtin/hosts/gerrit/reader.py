@@ -1,6 +1,5 @@
 """The reader of URLs of Gitiles, which are read from the Gerrit that it belongs to."""
 
-import asyncio
 import base64
 import binascii
 import re
@@ -14,6 +13,7 @@ from callboard.builtin.hosts.places import Address, Target, under
 from callboard.builtin.hosts.repositories import File, Head, Listing, Repositories
 from callboard.errors import CallboardError, InvalidRef, LocationNotFound, Unreadable
 from callboard.extend import Repository
+from callboard.model.repositories import PLAIN
 
 _VIEWS = ("+", "+show", "+blame", "+log")
 _FULL_REFS = ("refs/heads", "refs/tags")
@@ -22,7 +22,6 @@ _MOST_CHARACTERS = 6_000
 """Of an address; servers take some more."""
 _SPECIAL = re.compile(r"[^\w/ -]")
 """What means something in Gerrit's regular expressions, or may do so one day."""
-_SAFE = "/!$&'()+,;=:@~"
 
 
 class Gerrit(Repositories):
@@ -59,7 +58,7 @@ class Gerrit(Repositories):
         if end == 0:
             return None
         slug = unquote("/".join(address.segments[:end]))
-        root = f"{self._installation.gitiles[0]}/{quote(slug, safe=_SAFE)}"
+        root = f"{self._installation.gitiles[0]}/{quote(slug, safe=PLAIN)}"
         return Repository(url=root, name=slug.rpartition("/")[2], slug=slug, annotation=self.annotation)
 
     async def heads(self, wanted: Sequence[Head]) -> Mapping[Head, str | CallboardError]:
@@ -68,9 +67,7 @@ class Gerrit(Repositories):
         found: dict[Head, str | CallboardError] = {}
         if len(plain) > 1 or any(head.ref is None for head in plain):
             found |= await self._listed(plain)
-        missing = [head for head in wanted if head not in found]
-        commits = await asyncio.gather(*map(self._head, missing))
-        return {**found, **dict(zip(missing, commits, strict=True))}
+        return {**found, **await self.one_by_one([head for head in wanted if head not in found])}
 
     async def _listed(self, wanted: Sequence[Head]) -> dict[Head, str]:
         """The commits of those branches of which the list of projects tells."""
@@ -90,19 +87,17 @@ class Gerrit(Repositories):
         found = {head: looking.at(known.get(head.repository), "branches", _branch(head)) for head in wanted}
         return {head: commit for head, commit in found.items() if isinstance(commit, str)}
 
-    async def _head(self, head: Head) -> str | CallboardError:
-        project = project_path(head.repository)
-        try:
-            ref = head.ref or await self._default_branch(head.repository)
-            if ref.startswith(_TAGS):
-                tag = told_object(await self._api.get(f"{project}/tags/{_quoted(ref.removeprefix(_TAGS))}"))
-                # A tag with a message is an object of its own.
-                commit = tag.get("object") or tag.get("revision")
-            else:
-                commit = told_object(await self._api.get(f"{project}/branches/{_quoted(ref)}")).get("revision")
-            return looking.required(commit, f"the commit of {ref} in {head.repository}")
-        except CallboardError as error:
-            return error
+    async def head(self, wanted: Head) -> str:
+        """Of a branch, or of a tag if its name is written in full."""
+        project = project_path(wanted.repository)
+        ref = wanted.ref or await self._default_branch(wanted.repository)
+        if ref.startswith(_TAGS):
+            tag = told_object(await self._api.get(f"{project}/tags/{_quoted(ref.removeprefix(_TAGS))}"))
+            # A tag with a message is an object of its own.
+            commit = tag.get("object") or tag.get("revision")
+        else:
+            commit = told_object(await self._api.get(f"{project}/branches/{_quoted(ref)}")).get("revision")
+        return looking.required(commit, f"the commit of {ref} in {wanted.repository}")
 
     async def _default_branch(self, project: str) -> str:
         ref = told(await self._api.get(f"{project_path(project)}/HEAD"))
@@ -152,7 +147,7 @@ class Gerrit(Repositories):
         branch = await self._default_branch(repository.slug)
         found = self.target(f"{repository.url}/+/{_HEADS}{quote(branch, safe='')}/x")
         assert found is not None
-        prefix = f"{repository.url}/+/{_HEADS}{quote(branch, safe=_SAFE)}/"
+        prefix = f"{repository.url}/+/{_HEADS}{quote(branch, safe=PLAIN)}/"
         return replace(found, place=replace(found.place.at(""), prefix=prefix))
 
     def edit_url(self, target: Target) -> str | None:

@@ -18,7 +18,7 @@ from callboard.builtin.hosts.git.options import GitOptions
 from callboard.builtin.hosts.git.program import Git
 from callboard.builtin.hosts.places import Target, plain_ref
 from callboard.builtin.hosts.repositories import File, Head, Listing, Repositories
-from callboard.errors import CallboardError, InvalidRef, LocationNotFound
+from callboard.errors import InvalidRef, LocationNotFound
 from callboard.extend import PluginContext, Repository, configuration
 from callboard.model.repositories import Place
 
@@ -69,16 +69,6 @@ class GitHost(Repositories):
         place = Place(f"{address}?path=/", "", "" if ref is None else f"&ref={_parameters(urlsplit(url).query)['ref']}")
         return Target(repository=address, ref=ref, place=place)
 
-    async def heads(self, wanted: Sequence[Head]) -> Mapping[Head, str | CallboardError]:
-        """The commits of branches or tags; a branch goes before a tag of the same name."""
-        answers: dict[Head, str | CallboardError] = {}
-        for head in wanted:
-            try:
-                answers[head] = await self._head(head)
-            except CallboardError as error:
-                answers[head] = error
-        return answers
-
     async def file(self, target: Target, commit: str, etag: str | None) -> File | None:
         """The file at *commit*, by the hash that git gives its content."""
         found = await self._copies.file(target.repository, commit, target.path, etag)
@@ -92,11 +82,12 @@ class GitHost(Repositories):
         """None: a parameter of the URL says where a ref ends."""
         return ()
 
-    async def _head(self, head: Head) -> str:
-        name = head.ref
+    async def head(self, wanted: Head) -> str:
+        """The commit of a branch or a tag; a branch goes before a tag of the same name."""
+        name = wanted.ref
         refs = ["HEAD"] if name is None else [f"refs/heads/{name}", f"refs/tags/{name}^{{}}", f"refs/tags/{name}"]
         printed = await self._git.run(
-            "ls-remote", "--quiet", "--", head.repository, *refs, folder=self._copies.folder, most=_MOST_REFS
+            "ls-remote", "--quiet", "--", wanted.repository, *refs, folder=self._copies.folder, most=_MOST_REFS
         )
         lines = [line.partition("\t") for line in printed.decode(errors="replace").splitlines()]
         there = {ref: commit for commit, _, ref in lines}
@@ -104,7 +95,7 @@ class GitHost(Repositories):
             if ref in there:
                 return there[ref]
         what = "no commit" if name is None else f"no branch or tag {name}"
-        raise LocationNotFound(f"there is {what} in {head.repository}")
+        raise LocationNotFound(f"there is {what} in {wanted.repository}")
 
     def _address(self, url: str) -> str:
         """The address of the repository, without a file in it."""

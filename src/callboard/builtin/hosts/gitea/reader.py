@@ -1,16 +1,18 @@
 """The reader of URLs on Gitea and Forgejo."""
 
-import asyncio
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Sequence
 from dataclasses import replace
 from urllib.parse import quote, unquote
 
 from callboard.builtin.hosts import looking
 from callboard.builtin.hosts.gitea.installations import Installation
-from callboard.builtin.hosts.places import Address, Target, under
+from callboard.builtin.hosts.installations import address_at
+from callboard.builtin.hosts.places import Address, Target
 from callboard.builtin.hosts.repositories import File, Head, Listing, Repositories
-from callboard.errors import CallboardError, InvalidRef, LocationNotFound, Unreadable
+from callboard.errors import InvalidRef, LocationNotFound, Unreadable
 from callboard.extend import Repository
+from callboard.model.repositories import PLAIN
 
 _FORMS = ("src", "raw", "media", "blame", "_edit")
 _KINDS = ("branch", "tag", "commit")
@@ -20,7 +22,6 @@ _PAGE = 1_000
 _MOST_PAGES = 1_000
 _MOST_SLASHES = 8
 """In the name of a branch: as many are tried."""
-_SAFE = "/!$&'()+,;=:@~"
 
 
 class Gitea(Repositories):
@@ -57,28 +58,22 @@ class Gitea(Repositories):
         root = address.beginning(2).removesuffix(".git")
         return Repository(url=root, name=slug.partition("/")[2], slug=slug, annotation=self.annotation)
 
-    async def heads(self, wanted: Sequence[Head]) -> Mapping[Head, str | CallboardError]:
-        """One by one: there is no way to ask about several."""
-        return dict(zip(wanted, await asyncio.gather(*map(self._head, wanted)), strict=True))
-
-    async def _head(self, head: Head) -> str | CallboardError:
+    async def head(self, wanted: Head) -> str:
+        """There is no way to ask about several."""
+        ref = await self._default_branch(wanted.repository) if wanted.ref is None else wanted.ref
+        if ref.startswith(_TAGS):
+            return await self._commit_at(f"{_repo(wanted.repository)}/tags/{_path(ref.removeprefix(_TAGS))}")
         try:
-            ref = await self._default_branch(head.repository) if head.ref is None else head.ref
-            if ref.startswith(_TAGS):
-                return await self._commit_at(f"{_repo(head.repository)}/tags/{_path(ref.removeprefix(_TAGS))}")
-            try:
-                return await self._commit_at(f"{_repo(head.repository)}/branches/{_path(ref)}")
-            except LocationNotFound as missing:
-                return await self._other(head.repository, ref, missing)
-        except CallboardError as error:
-            return error
+            return await self._commit_at(f"{_repo(wanted.repository)}/branches/{_path(ref)}")
+        except LocationNotFound as missing:
+            return await self._other(wanted.repository, ref, missing)
 
-    async def _other(self, repository: str, ref: str, missing: LocationNotFound) -> str | CallboardError:
+    async def _other(self, repository: str, ref: str, missing: LocationNotFound) -> str:
         """The commit of a *ref* that is no branch: a tag, or the beginning of a hash."""
         try:
             commit = (await self._api.get(f"{_repo(repository)}/git/commits/{quote(ref, safe='')}")).object()
         except LocationNotFound:
-            return missing
+            raise missing from None
         return looking.required(commit.get("sha"), f"a commit {ref} in {repository}")
 
     async def _commit_at(self, address: str) -> str:
@@ -117,11 +112,9 @@ class Gitea(Repositories):
         ref, parts = target.ref or "", target.place.path.split("/")
         for count in range(1, min(len(parts), _MOST_SLASHES + 1)):
             longer = "/".join([ref, *parts[:count]])
-            commit = await self._head(Head(target.repository, longer))
-            if isinstance(commit, str):
+            with contextlib.suppress(LocationNotFound):
+                await self.head(Head(target.repository, longer))
                 return [longer]
-            if not isinstance(commit, LocationNotFound):
-                raise commit
         return []
 
     async def root(self, url: str) -> Target:
@@ -140,11 +133,11 @@ class Gitea(Repositories):
         """The page that edits the file, which is there for branches."""
         if target.ref is None or target.ref.startswith(_TAGS):
             return None
-        ref = quote(target.ref, safe=_SAFE)
+        ref = quote(target.ref, safe=PLAIN)
         return f"{self._installation.base_url}/{target.repository}/_edit/{ref}/{target.place.written.lstrip('/')}"
 
     def _address(self, url: str) -> Address | None:
-        return under(url, self._installation.base_url) or under(url, f"https://{self._installation.host}")
+        return address_at(url, self._installation.base_url, self._installation.host)
 
 
 def _slug(segments: Sequence[str]) -> str:
@@ -156,4 +149,4 @@ def _repo(slug: str) -> str:
 
 
 def _path(path: str) -> str:
-    return quote(path, safe=_SAFE)
+    return quote(path, safe=PLAIN)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from callboard.builtin.hosts.installations import check_distinct
 from callboard.errors import InvalidConfiguration
 from callboard.extend import JsonValue
 from callboard.extend.configuration import Options, Secret, read_list
@@ -54,9 +55,8 @@ class HostOptions(Options):
 def hosts_of(value: JsonValue) -> Sequence[HostOptions]:
     """The hosts that `integrations.github` says. Raises InvalidConfiguration."""
     hosts = read_list(HostOptions, value, AT)
+    check_distinct(hosts, AT)
     for index, each in enumerate(hosts):
-        if each.host in [other.host for other in hosts[:index]]:
-            raise InvalidConfiguration(f"{AT}[{index}].host: expected a host of its own, got {each.host} again")
         if each.host != USUAL_HOST and each.api_base_url is not None and "://" not in each.api_base_url:
             raise InvalidConfiguration(f"{AT}[{index}].apiBaseUrl: expected a URL, got {each.api_base_url!r}")
     return hosts

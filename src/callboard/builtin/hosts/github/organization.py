@@ -5,10 +5,12 @@ several.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from callboard.builtin.hosts.github.accounts import Account, Accounts
 from callboard.builtin.hosts.looking import at, objects_at
+from callboard.builtin.organisations import transformers
+from callboard.builtin.organisations.transformers import Transformer
 from callboard.errors import InvalidConfiguration, Unreadable
 from callboard.extend import (
     Delta,
@@ -23,7 +25,7 @@ from callboard.extend import (
     Schedule,
     Webhook,
 )
-from callboard.extend.configuration import Options, function_named, read_list
+from callboard.extend.configuration import Options, read_list
 from callboard.model.annotations import EDIT_URL, MANAGED_BY_LOCATION, MANAGED_BY_ORIGIN_LOCATION, VIEW_URL
 
 AT = "catalog.providers.githubOrg"
@@ -69,9 +71,6 @@ query($login: String!, $slug: String!, $first: Int!, $after: String) {
 }
 """
 
-Transform = Callable[[JsonObject, JsonObject], JsonObject | None]
-"""Takes what GitHub says and the entity that is made of it; returns another one, or None for none."""
-
 
 class UserOptions(Options):
     """How users are made."""
@@ -115,8 +114,8 @@ class GitHubOrganization(IncrementalEntityProvider):
         self._options = options
         self._accounts = accounts
         self._sizes = options.page_sizes or PageSizes()
-        self._user = _function(options.user_transformer, f"{place}.userTransformer")
-        self._team = _function(options.team_transformer, f"{place}.teamTransformer")
+        self._user = transformers.named(options.user_transformer, f"{place}.userTransformer")
+        self._team = transformers.named(options.team_transformer, f"{place}.teamTransformer")
 
     async def next(self, cursor: JsonValue) -> Page:
         """The next members or teams."""
@@ -155,7 +154,7 @@ class GitHubOrganization(IncrementalEntityProvider):
         nodes, following = await self._page(account, _MEMBERS % suspended, variables, "membersWithRole", org)
         nodes = [node for node in nodes if not node.get("suspendedAt")]
         verified = (self._options.default_user_transformer or UserOptions()).use_verified_emails
-        return self._offered([(node, _user(node, verified=verified)) for node in nodes], self._user), following
+        return await self._offered([(node, _user(node, verified=verified)) for node in nodes], self._user), following
 
     async def _teams(self, account: Account, org: str, after: JsonValue) -> tuple[list[Offered], JsonValue]:
         sizes = self._sizes
@@ -167,7 +166,7 @@ class GitHubOrganization(IncrementalEntityProvider):
         }
         nodes, following = await self._page(account, _TEAMS, variables, "teams", org)
         made = [(node, self._group(node, org, await self._logins(account, org, node))) for node in nodes]
-        return self._offered(made, self._team), following
+        return await self._offered(made, self._team), following
 
     async def _logins(self, account: Account, org: str, team: JsonObject) -> list[str]:
         """The members of a team, of which the first ones came with it."""
@@ -192,8 +191,10 @@ class GitHubOrganization(IncrementalEntityProvider):
             raise Unreadable(f"{self._accounts.host} does not tell the {connection} of {org}: {told}")
         return objects_at(found, "nodes"), _following(found)
 
-    def _offered(self, made: Sequence[tuple[JsonObject, JsonObject]], transform: Transform | None) -> list[Offered]:
-        entities = [transform(said, entity) if transform else entity for said, entity in made]
+    async def _offered(
+        self, made: Sequence[tuple[JsonObject, JsonObject]], transformer: Transformer | None
+    ) -> list[Offered]:
+        entities = [await transformer.apply(entity, said) if transformer else entity for said, entity in made]
         return [Offered(entity, self.name) for entity in entities if entity is not None]
 
     @property
@@ -260,13 +261,13 @@ class GitHubOrganization(IncrementalEntityProvider):
             team = at(data, "organization", "team")
             if isinstance(team, dict):
                 group = self._group(team, org, await self._logins(account, org, team))
-                await connection.apply(Delta(added=self._offered([(team, group)], self._team)))
+                await connection.apply(Delta(added=await self._offered([(team, group)], self._team)))
         elif isinstance(login, str):
             data, _ = await account.query(_ONE_MEMBER, {"login": login, "org": org})
             member = data.get("user")
             if isinstance(member, dict):
                 verified = (self._options.default_user_transformer or UserOptions()).use_verified_emails
-                made = self._offered([(member, _user(member, verified=verified))], self._user)
+                made = await self._offered([(member, _user(member, verified=verified))], self._user)
                 await connection.apply(Delta(added=made))
 
 
@@ -330,10 +331,6 @@ def _following(connection: JsonValue) -> JsonValue:
 
 def _logins(members: JsonValue) -> tuple[list[str], JsonValue]:
     return [str(node.get("login")) for node in objects_at(members, "nodes")], _following(members)
-
-
-def _function(name: str | None, place: str) -> Transform | None:
-    return None if name is None else function_named(name, place)
 
 
 def organizations_of(context: PluginContext, accounts: Sequence[Accounts]) -> list[GitHubOrganization]:

@@ -116,8 +116,14 @@ class GitHub(Repositories):
                 return await self._heads_at_once(account, heads)
         except CallboardError as error:
             return dict.fromkeys(heads, error)
-        commits = await asyncio.gather(*(_commit(account, head) for head in heads))
-        return dict(zip(heads, commits, strict=True))
+        return await self.one_by_one(heads)
+
+    async def head(self, wanted: Head) -> str:
+        """By the REST API, which answers strangers as well."""
+        account = await self.accounts.of(_owner(wanted.repository))
+        path = f"repos/{wanted.repository}/commits/{quote(wanted.ref or 'HEAD')}"
+        answer = await account.rest.get(path, headers={"accept": _SHA})
+        return answer.body.decode("ascii", "replace").strip()
 
     async def _heads_at_once(self, account: Account, heads: Sequence[Head]) -> Mapping[Head, str | CallboardError]:
         parts, variables = [], []
@@ -187,15 +193,6 @@ class GitHub(Repositories):
             refs = objects_at((await account.rest.get(path, params={"per_page": 100})).list())
             names += [str(ref.get("ref")).removeprefix(f"refs/{kind}/") for ref in refs]
         return names
-
-
-async def _commit(account: Account, head: Head) -> str | CallboardError:
-    path = f"repos/{head.repository}/commits/{quote(head.ref or 'HEAD')}"
-    try:
-        answer = await account.rest.get(path, headers={"accept": _SHA})
-    except CallboardError as error:
-        return error
-    return answer.body.decode("ascii", "replace").strip()
 
 
 def _oid(repository: JsonValue) -> str | None:

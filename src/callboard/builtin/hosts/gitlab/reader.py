@@ -1,17 +1,17 @@
 """The reader of URLs on GitLab."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from urllib.parse import quote, unquote
 
 from callboard.builtin.hosts.gitlab.installations import Installation, project_path
 from callboard.builtin.hosts.gitlab.questions import MOST, Questions
-from callboard.builtin.hosts.places import Address, Target, under
+from callboard.builtin.hosts.installations import address_at
+from callboard.builtin.hosts.places import Address, Target
 from callboard.builtin.hosts.repositories import File, Head, Listing, Repositories
 from callboard.errors import CallboardError, InvalidRef, Unreadable
 from callboard.extend import Repository
-from callboard.model.repositories import Place
+from callboard.model.repositories import PLAIN, Place
 
 _FORMS = ("blob", "tree", "raw", "edit", "blame")
 _OLD_FORMS = ("blob", "tree", "raw")
@@ -20,7 +20,6 @@ _NO_GROUPS = ("groups", "users", "explore", "dashboard", "admin", "help")
 """Where other pages are."""
 _FULL_REFS = ("refs/heads", "refs/tags")
 _PAGE = 100
-_SAFE = "/!$&'()+,;=:@~"
 
 
 class GitLab(Repositories):
@@ -73,21 +72,14 @@ class GitLab(Repositories):
     async def heads(self, wanted: Sequence[Head]) -> Mapping[Head, str | CallboardError]:
         """The commits, most of them by one query."""
         found: dict[Head, str | CallboardError] = {**await self._questions.heads(wanted)}
-        missing = [head for head in wanted if head not in found]
-        commits = await asyncio.gather(*map(self._head, missing))
-        return {**found, **dict(zip(missing, commits, strict=True))}
+        return {**found, **await self.one_by_one([head for head in wanted if head not in found])}
 
-    async def _head(self, head: Head) -> str | CallboardError:
-        ref = quote(head.ref or "HEAD", safe="")
-        try:
-            answer = await self._api.get(
-                f"{project_path(head.repository)}/repository/commits/{ref}", params={"stats": "false"}
-            )
-            commit = answer.object().get("id")
-            if not isinstance(commit, str):
-                raise Unreadable(f"{self.name} told of no commit for {head.ref or 'HEAD'} of {head.repository}")
-        except CallboardError as error:
-            return error
+    async def head(self, wanted: Head) -> str:
+        """By the REST API."""
+        address = f"{project_path(wanted.repository)}/repository/commits/{quote(wanted.ref or 'HEAD', safe='')}"
+        commit = (await self._api.get(address, params={"stats": "false"})).object().get("id")
+        if not isinstance(commit, str):
+            raise Unreadable(f"{self.name} told of no commit for {wanted.ref or 'HEAD'} of {wanted.repository}")
         return commit
 
     async def file(self, target: Target, commit: str, etag: str | None) -> File | None:
@@ -146,17 +138,17 @@ class GitLab(Repositories):
         branch = project.get("default_branch")
         if not isinstance(branch, str):
             raise Unreadable(f"{repository.slug} on {self.name} has no default branch: nothing has been pushed to it")
-        place = Place(f"{repository.url}/-/blob/{quote(branch, safe=_SAFE)}/", "")
+        place = Place(f"{repository.url}/-/blob/{quote(branch, safe=PLAIN)}/", "")
         return Target(repository=repository.slug, ref=branch, place=place)
 
     def edit_url(self, target: Target) -> str | None:
         """The page that edits the file."""
         assert target.ref is None or target.ref
-        ref = quote(target.ref or "HEAD", safe=_SAFE)
+        ref = quote(target.ref or "HEAD", safe=PLAIN)
         return f"{self._installation.base_url}/{target.repository}/-/edit/{ref}/{target.place.written.lstrip('/')}"
 
     def _address(self, url: str) -> Address | None:
-        return under(url, self._installation.base_url) or under(url, f"https://{self._installation.host}")
+        return address_at(url, self._installation.base_url, self._installation.host)
 
 
 def _form(address: Address) -> tuple[int, int] | None:

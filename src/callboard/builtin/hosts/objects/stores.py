@@ -15,6 +15,7 @@ from callboard.builtin.hosts.objects.asking import Store
 from callboard.builtin.hosts.objects.options import AzureOptions, GcsOptions, S3Options, endpoint_of
 from callboard.errors import InvalidConfiguration
 from callboard.extend import Outside
+from callboard.model.repositories import PLAIN
 
 if TYPE_CHECKING:
     from obstore.store import AzureConfig, GCSConfig, S3Config
@@ -251,7 +252,7 @@ def url_of(bucket_url: str, key: str) -> str:
     return f"{bucket_url}/{quote(key, safe=_SAFE)}"
 
 
-_SAFE = "/!$&'()*+,;=:@~"
+_SAFE = f"{PLAIN}*"
 """What Backstage's `encodeURI` leaves as it is."""
 
 
