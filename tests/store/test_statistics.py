@@ -94,3 +94,37 @@ async def test_an_engine_sees_what_small_steps_have_come_to(database: Database) 
     await Statistics(database=database, clock=FakeClock()).run()
 
     assert await believed(database, "locations") == _MANY
+
+
+async def test_an_engine_vacuums_what_has_grown_and_leaves_alone_what_has_not(database: Database) -> None:
+    statistics = Statistics(database=database, clock=FakeClock())
+
+    found = []
+    for first, last in ((1, _MANY), (_MANY + 1, _MANY + 1)):
+        await claimed(database, first, last)
+        await statistics.run()
+        found.append(await vacuumed(database, "claims"))
+
+    assert found == [(1, _MANY), (1, _MANY)]
+
+
+async def claimed(database: Database, first: int, last: int) -> None:
+    async with database.transaction() as tx:
+        # What a transaction has done is counted in a second or so, unless it asks for more.
+        await tx.connection.execute(f"""
+            insert into claims (source, target_ref, content, content_hash, changed)
+            select 'provider:acme', 'component:default/c' || number, '{{}}', '', number
+            from generate_series({first}, {last}) number;
+            select pg_stat_force_next_flush()
+        """)
+
+
+async def vacuumed(database: Database, table: str) -> tuple[int, int]:
+    """How often *table* was vacuumed on behalf of somebody, and how many rows that found."""
+    look = """
+        select s.vacuum_count, c.reltuples from pg_class c join pg_stat_user_tables s on s.relid = c.oid
+        where c.oid = $1::text::regclass
+    """
+    async with database.transaction() as tx:
+        count, rows = await tx.connection.fetchrow(look, table) or (0, 0)
+    return int(count), int(rows)

@@ -212,12 +212,14 @@ class Database:
         With *snapshot* it is read-only and sees one state of the database throughout. Raises InvalidInput for a value
         that PostgreSQL can't hold.
         """
+        async with self._connection() as connection, self._begun(connection, snapshot=snapshot) as tx:
+            yield tx
+
+    @contextlib.asynccontextmanager
+    async def _connection(self) -> AsyncIterator["asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"]:
         try:
-            async with (
-                self._pool.acquire(timeout=self._patience) as connection,
-                self._begun(connection, snapshot=snapshot) as tx,
-            ):
-                yield tx
+            async with self._pool.acquire(timeout=self._patience) as connection:
+                yield connection
         except _CANT_BE_STORED as error:
             raise InvalidInput(f"PostgreSQL can't store this: {error}") from error
         except _CANT_NOW as error:
@@ -278,6 +280,14 @@ class Database:
         except _RolledBack as rolled_back:
             result: T = rolled_back.result
             return result
+
+    async def vacuum(self, table: str) -> None:
+        """Let PostgreSQL tidy and analyse *table*, in no transaction and without ever making anybody wait.
+
+        Who finds somebody else at it goes on without.
+        """
+        async with self._connection() as connection:
+            await connection.execute(f'vacuum (skip_locked, analyze, truncate false) "{table}"')
 
     async def listen(
         self, channels: Sequence[str], wake: Callable[[str], None], lost: Callable[[], None]
