@@ -40,3 +40,12 @@ def test_a_text_that_moved_on_stays_with_its_new_owner() -> None:
     assert roster.find("a") == 1
     assert roster.find("b") is None
     assert roster.texts() == ["a"]
+
+
+def test_a_text_that_is_here_is_shared_and_no_other() -> None:
+    roster = Roster()
+    kept, other = "component:default/a", "component:default/b"
+    equal = kept.upper().lower()
+    roster.put(0, kept)
+
+    assert (roster.shared(equal) is kept, roster.shared(other) is other) == (True, True)

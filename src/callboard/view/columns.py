@@ -1,7 +1,7 @@
 """Columns: what the entities hold under one key."""
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from pyroaring import BitMap
 
@@ -19,9 +19,22 @@ class Column:
     entry only for what is not written in lower case, which is rare.
     """
 
-    __slots__ = ("_by_entity", "_lowered", "_order", "_searched", "_written", "blank", "exists", "multiple", "values")
+    __slots__ = (
+        "_by_entity",
+        "_lowered",
+        "_order",
+        "_searched",
+        "_shared",
+        "_written",
+        "blank",
+        "exists",
+        "multiple",
+        "values",
+    )
 
-    def __init__(self) -> None:
+    def __init__(self, shared: Callable[[str], str] = str) -> None:
+        """A column without entities. *shared* knows of texts that are kept elsewhere, and need not be kept twice."""
+        self._shared = shared
         self.exists: Ids | None = None
         """Who has the key."""
         self.blank: Ids | None = None
@@ -45,9 +58,9 @@ class Column:
         return column
 
     @classmethod
-    def grown_from_marks(cls, ids: Ids | None) -> "Column":
+    def grown_from_marks(cls, ids: Ids | None, shared: Callable[[str], str]) -> "Column":
         """A column to go on with, for a key that has said `true` for *ids* and nothing else until now."""
-        column = cls()
+        column = cls(shared)
         for member in bitmap(ids):
             column.put(member, ("true",))
         return column
@@ -66,7 +79,7 @@ class Column:
         for value in values:
             known = self.values.get(value)
             if known is None:
-                self.values[value] = member
+                self.values[self._shared(value)] = member
                 self._appeared(value)
             elif isinstance(known, BitMap):
                 known.add(member)

@@ -8,6 +8,8 @@ from callboard.view.bodies import Bodies
 from callboard.view.index import Index
 from callboard.view.rosters import Roster
 
+_UID = "metadata.uid"
+
 
 class Contents:
     """Entities under dense integer ids; the ids of removed ones are given away again."""
@@ -18,7 +20,7 @@ class Contents:
         self.refs = Roster()
         self.uids = Roster()
         self.bodies = Bodies()
-        self.index = Index()
+        self.index = Index(self.refs.shared)
         self._free: list[int] = []
 
     def put(self, uid: str, ref: str, body: bytes) -> None:
@@ -31,7 +33,7 @@ class Contents:
             self.index.add(member, facts)
         else:
             self.index.replace(member, _facts(self.bodies.get(member)), facts)
-        self.uids.put(member, uid)
+        self.uids.put(member, _shared(uid, facts))
         self.bodies.put(member, body)
 
     def remove(self, ref: str) -> None:
@@ -47,6 +49,12 @@ class Contents:
     def bodies_of(self, ids: BitMap | list[int]) -> list[bytes]:
         """The bodies of *ids*, in their order."""
         return [self.bodies.get(member) for member in ids]
+
+
+def _shared(uid: str, facts: Facts) -> str:
+    """*uid* as the index has it, since one text for both takes half the memory."""
+    said = facts.get(_UID, ())
+    return said[0] if said == (uid,) else uid
 
 
 def _facts(body: bytes) -> Facts:

@@ -65,9 +65,17 @@ def _sizes(view: View, key: str, selected: BitMap | None) -> list[tuple[str, int
     values = column.values
     each = [(value, values[value]) for value in column.written()]
     if selected is None:
-        return [(value, len(ids) if isinstance(ids, BitMap) else 1) for value, ids in each]
-    within = selected.intersection_cardinality
-    counted = [(value, within(ids) if isinstance(ids, BitMap) else int(ids in selected)) for value, ids in each]
+        return [(value, 1 if isinstance(ids, int) else len(ids)) for value, ids in each]
+    within, has = selected.intersection_cardinality, selected.__contains__
+    counted = [
+        (
+            value,
+            int(ids in selected)
+            if isinstance(ids, int)
+            else (within(ids) if isinstance(ids, BitMap) else sum(map(has, ids))),
+        )
+        for value, ids in each
+    ]
     return [pair for pair in counted if pair[1]]
 
 

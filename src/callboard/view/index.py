@@ -1,5 +1,6 @@
 """The index: which entities have which facts."""
 
+from collections.abc import Callable
 from typing import assert_never
 
 from pyroaring import BitMap
@@ -19,9 +20,11 @@ class Index:
     are kept as bare sets, and become columns when they turn out to be more.
     """
 
-    __slots__ = ("_columns", "_marks", "everything")
+    __slots__ = ("_columns", "_marks", "_shared", "everything")
 
-    def __init__(self) -> None:
+    def __init__(self, shared: Callable[[str], str] = str) -> None:
+        """An index of nothing. *shared* knows of texts that are kept elsewhere: many values are refs of entities."""
+        self._shared = shared
         self.everything = BitMap()
         """All entities."""
         self._columns: dict[str, Column] = {}
@@ -99,7 +102,7 @@ class Index:
             if values == _MARK:
                 self._marks[key] = including(marked, member)
                 return
-            column = self._columns[key] = Column.grown_from_marks(self._marks.pop(key, None))
+            column = self._columns[key] = Column.grown_from_marks(self._marks.pop(key, None), self._shared)
         column.put(member, values)
 
     def _drop(self, key: str, member: int, values: tuple[str, ...]) -> None:

@@ -110,7 +110,7 @@ class FieldWalk:
         if isinstance(holders, int):
             elsewhere = self.column.has_several(holders) and self.value(holders) != value
             return None if elsewhere else holders
-        among = holders & ids
+        among = bitmap(holders) & ids
         if among and self.column.multiple is not None:
             several = among & bitmap(self.column.multiple)
             return among - BitMap([member for member in several if self.value(member) != value])

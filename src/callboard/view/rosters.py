@@ -28,6 +28,8 @@ class Roster:
         """Give *member* its text, instead of the one that it had."""
         if member == len(self._texts):
             self._texts.append(None)
+        elif self._texts[member] == text:
+            return
         elif self._texts[member] is not None:
             self.drop(member)
         self._ids[text] = member
@@ -51,6 +53,11 @@ class Roster:
         text = self._texts[member]
         assert text is not None
         return text
+
+    def shared(self, text: str) -> str:
+        """The very text that is here, if it is; else *text*."""
+        member = self._ids.get(text)
+        return text if member is None else self.text(member)
 
     def texts(self) -> list[str]:
         """All texts in order; the caller must not change the list."""
