@@ -103,7 +103,7 @@ class FieldWalk:
                 taken.extend((value, member) for member in members)
         return taken
 
-    def _sorted_by(self, value: str, holders: Ids | None, ids: BitMap) -> Ids | None:
+    def _sorted_by(self, value: str, holders: Ids | None, ids: BitMap) -> int | BitMap | None:
         """Those of *ids* that have *value*, as *holders* do, and are sorted by it."""
         if holders is None:
             return None
