@@ -235,6 +235,7 @@ def _pages(count: int, share: float, server: str | None, pid: int | None, worst:
     help="How they follow.",
 )
 @click.option("--rate", type=click.IntRange(min=1), help="Publish so many changes a second, instead of one at a time.")
+@click.option("--own", is_flag=True, help="With --rate: let each reader want to hear of one entity, instead of all.")
 @_count
 @_server
 @click.option("--database-url", help="The database of that server, through which a provider makes the change.")
@@ -243,6 +244,7 @@ def _follow(
     waiters: int,
     form: str,
     rate: int | None,
+    own: bool,
     count: int,
     server: str | None,
     database_url: str | None,
@@ -259,10 +261,10 @@ def _follow(
         if server is not None and database_url is not None:
             async with servers.existing(server, database_url) as found:
                 return [await follow.run(found, waiters, progress, wanted)]
-        async with servers.filled(count) as own:
+        async with servers.filled(count) as fresh:
             if rate is not None:
-                return [await live.run(own, waiters, rate, progress, wanted)]
-            return [await follow.run(own, waiters, progress, wanted)]
+                return [await live.run(fresh, waiters, rate, progress, wanted, own=own)]
+            return [await follow.run(fresh, waiters, progress, wanted)]
 
     _measure(work, save)
 

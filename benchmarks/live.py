@@ -1,6 +1,7 @@
 """Live: many changes a second, and how old they are when those who follow have them."""
 
 import asyncio
+import itertools
 import re
 import time
 from collections.abc import Mapping
@@ -65,15 +66,23 @@ class _Wire(Wire):
             self.ages.arrived(int(found[1]))
 
 
-async def run(server: Server, waiters: int, rate: int, progress: Progress, form: Form) -> Live:
-    """Let *waiters* follow while *rate* changes a second are published, past all that comes before publishing."""
+async def run(server: Server, waiters: int, rate: int, progress: Progress, form: Form, *, own: bool) -> Live:
+    """Let *waiters* follow while *rate* changes a second are published, past all that comes before publishing.
+
+    With *own* each of them wants to hear of one entity, else of all.
+    """
     task = progress.add_task(f"live: {waiters} waiters, {rate} changes/s", total=_SECONDS)
-    uids = await created(server, [f"component:default/live-{number}" for number in range(max(1, rate))])
+    names = [f"live-{number}" for number in range(max(1, rate))]
+    uids = await created(server, [f"component:default/{name}" for name in names])
     offset = await server.offset()
     ages = _Ages()
     async with wire.connected(server.url, waiters, _Wire) as wires:
         follow = _stream if form is Form.SSE else _poll
-        following = [asyncio.create_task(follow(each, offset, ages)) for each in wires]
+        filters = (f"&filter=metadata.name={name}" if own else "" for name in itertools.cycle(names))
+        following = [
+            asyncio.create_task(follow(each, offset, wanted, ages))
+            for each, wanted in zip(wires, filters, strict=False)
+        ]
         await CLOCK.sleep(2)
         used, started = server.api_seconds(), time.perf_counter()
         events = await _published(server, uids, rate, ages)
@@ -84,7 +93,7 @@ async def run(server: Server, waiters: int, rate: int, progress: Progress, form:
         await asyncio.gather(*following, return_exceptions=True)
     progress.remove_task(task)
     return Live(
-        form=form,
+        form=f"{form}, own filters" if own else form,
         waiters=waiters,
         rate=events / seconds,
         answers=len(ages.seconds) / seconds,
@@ -94,9 +103,9 @@ async def run(server: Server, waiters: int, rate: int, progress: Progress, form:
     )
 
 
-async def _poll(each: _Wire, offset: int, ages: _Ages) -> None:
+async def _poll(each: _Wire, offset: int, wanted: str, ages: _Ages) -> None:
     while True:
-        body = await each.get(f"/api/catalog/events?offset={offset}&limit=1000&wait=60")
+        body = await each.get(f"/api/catalog/events?offset={offset}&limit=1000&wait=60{wanted}")
         # It stands at the end, behind as many events as came; to look through them would be the benchmark's own cost.
         first, following = _FIRST.search(body), _NEXT.search(body, body.rindex(b'"nextOffset"'))
         assert first is not None
@@ -105,10 +114,10 @@ async def _poll(each: _Wire, offset: int, ages: _Ages) -> None:
         offset = int(following[1])
 
 
-async def _stream(each: _Wire, offset: int, ages: _Ages) -> None:
+async def _stream(each: _Wire, offset: int, wanted: str, ages: _Ages) -> None:
     each.ages = ages
     await each.send(
-        Ask(f"/api/catalog/events?offset={offset}", headers={"accept": "text/event-stream"}).encoded(each.host)
+        Ask(f"/api/catalog/events?offset={offset}{wanted}", headers={"accept": "text/event-stream"}).encoded(each.host)
     )
 
 

@@ -487,5 +487,5 @@ async def test_when_the_wait_is_over_the_bookmark_has_moved(database: Database) 
 
 
 async def until_somebody_waits(follower: Follower) -> None:
-    while not follower._moved._waiters:
+    while not follower._moved._waiters and not follower.waiters.count:
         await follower.clock.sleep(0)

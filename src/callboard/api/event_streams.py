@@ -82,7 +82,7 @@ class EventStream(Response):
                 reader.offset, reader.waiting = self._stream.offset, self._stream.caught_up
                 # Let go of it: it may be long until the next one.
                 page = None
-                page = await self._stream.advance()
+                page = await self._stream.advance(reader)
             await self._put(send, self._words.closing(), more=False)
         except TimeoutError:
             return Ending.SLOW

@@ -131,12 +131,12 @@ async def _read(reading: "_Reading", reader: Reader, offset: int, began: int | N
     page = await reading.page(offset, began if offset else None)
     while not page.changes and page.caught_up and (left := until - follower.clock.monotonic()) > 0:
         reader.offset, reader.waiting = page.next_offset, True
-        moved = await follower.wait_beyond(page.next_offset, left)
+        moved = await reading.wait(reader, left)
         reader.waiting = False
         _check_epoch(page.epoch, follower.view.epoch)
         if not moved:
-            break
-        page = await reading.page(page.next_offset)
+            return replace(page, head=reader.offset, next_offset=reader.offset)
+        page = await reading.page(reader.offset)
     return page
 
 
@@ -164,6 +164,12 @@ class _Reading:
     mode: Mode
     epoch: str | None
     sight: Sight
+
+    async def wait(self, reader: Reader, seconds: float) -> bool:
+        """Wait for something that may be in sight, and move *reader* on past what is not. False when there is none."""
+        if (meant := self.sight.seen) is not None:
+            return await self.follower.wait_for(meant, reader, seconds)
+        return await self.follower.wait_beyond(reader.offset, seconds)
 
     async def page(self, offset: int, began: int | None = None) -> Page:
         """What comes after *offset* and is in sight."""

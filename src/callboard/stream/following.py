@@ -15,12 +15,14 @@ from callboard.clock import Clock
 from callboard.loop import Loop
 from callboard.metrics import Metrics, Stage
 from callboard.model.changes import Change
+from callboard.model.predicates import Predicate
 from callboard.store import changes, epochs
 from callboard.store.changes import Position
 from callboard.store.database import Database, Transaction
 from callboard.store.sources import Source
-from callboard.stream.readers import Readers
+from callboard.stream.readers import Reader, Readers
 from callboard.stream.sight import Parse, Step, facts_in
+from callboard.stream.waiters import Waiters
 from callboard.view.contents import Contents
 from callboard.view.views import View
 
@@ -61,6 +63,8 @@ class Follower:
     metrics: Metrics = field(default_factory=Metrics)
     readers: Readers = field(default_factory=Readers)
     """Who reads from this process."""
+    waiters: Waiters = field(init=False)
+    """Who waits for changes of some entities."""
     _recent: deque[Step] = field(init=False)
     _moved: asyncio.Event = field(default_factory=asyncio.Event)
     _closed: bool = field(default=False, init=False)
@@ -69,6 +73,7 @@ class Follower:
         self.read_from = self.source or Source(self.database, self.clock)
         self.loop = Loop(name="stream.follow", step=self.follow, clock=self.clock)
         self.parse = functools.lru_cache(maxsize=_PARSED)(facts_in)
+        self.waiters = Waiters(self.parse)
         self._recent = deque(maxlen=self.keep)
 
     async def load(self, needed: int = 0) -> None:
@@ -79,6 +84,7 @@ class Follower:
         _give_memory_back()
         self._recent.clear()
         self._looked(self.read_from.latest(position, seen=0))
+        self.waiters.call_all()
         _log.info(
             "view.loaded",
             entities=self.view.count,
@@ -115,6 +121,7 @@ class Follower:
                 # A page that could not be applied to its end. What follows must not look as if it came next.
                 self._recent.clear()
             self._recent.extend(steps)
+            self.waiters.tell(steps)
         self._looked(position)
         if position.head <= self.view.offset:
             return _TICK
@@ -165,6 +172,15 @@ class Follower:
                     await self._moved.wait()
         return self.view.offset > offset
 
+    async def wait_for(self, meant: Predicate, reader: Reader, seconds: float) -> bool:
+        """Wait as `wait_beyond`, for a change of an entity that is *meant* or was until then.
+
+        The *reader* waits beyond its offset, and is moved on past all other changes.
+        """
+        if self.view.offset > reader.offset or self._closed:
+            return not self._closed
+        return await self.waiters.wait(meant, reader, seconds) and not self._closed
+
     @property
     def closed(self) -> bool:
         """Whether nobody is to wait any more."""
@@ -174,6 +190,7 @@ class Follower:
         """Let go of everybody who waits, now and later: this process is about to end."""
         self._closed = True
         self._moved.set()
+        self.waiters.call_all()
 
     def _looked(self, position: Position) -> None:
         if self.position is None or self.read_from.knows_the_head:

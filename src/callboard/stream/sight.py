@@ -45,6 +45,11 @@ class Sight:
         object.__setattr__(self, "_seen", both(self.permitted, self.wanted))
 
     @property
+    def seen(self) -> Predicate | None:
+        """What an entity has to be for the reader to see it; None: it sees all."""
+        return self._seen
+
+    @property
     def limited(self) -> bool:
         """Whether anything can be out of sight."""
         return self._seen is not None

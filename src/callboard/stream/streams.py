@@ -10,6 +10,7 @@ from callboard.stream import feed
 from callboard.stream.audience import Ending
 from callboard.stream.feed import Mode, Page
 from callboard.stream.following import Follower
+from callboard.stream.readers import Reader
 
 _PAGE = 200
 """Changes that are told at a time: those who catch up hold them in memory while they are sent."""
@@ -65,18 +66,21 @@ class Stream:
         self._until = self._now + self.seconds
         return page
 
-    async def advance(self) -> Page | None:
-        """The next page; None when a heartbeat is due, or the stream has ended."""
-        page = await self._something()
+    async def advance(self, reader: Reader | None = None) -> Page | None:
+        """The next page; None when a heartbeat is due, or the stream has ended.
+
+        Meanwhile *reader* is kept at where it has been told everything.
+        """
+        page = await self._something(reader or Reader(self.offset))
         self._told_at = self._now
         return page
 
-    async def _something(self) -> Page | None:
+    async def _something(self, reader: Reader) -> Page | None:
         while self.ending is None:
             silence, rest = self._told_at + self.heartbeat - self._now, self._until - self._now
             if self._is_over(rest):
                 break
-            moved = not self.caught_up or await self.follower.wait_beyond(self.offset, min(silence, rest))
+            moved = not self.caught_up or await self._moved(reader, min(silence, rest))
             if not moved and self.follower.view.epoch == self.epoch:
                 return await self._stay(over=rest <= silence)
             if not self.caught_up:
@@ -89,6 +93,15 @@ class Stream:
             if self._now - self._told_at >= self.heartbeat:
                 break
         return None
+
+    async def _moved(self, reader: Reader, seconds: float) -> bool:
+        # What a reader may see is to be looked at again every few seconds, so nothing is passed over for long.
+        if self.predicate is None or self._visible is not None:
+            return await self.follower.wait_beyond(self.offset, seconds)
+        reader.offset = self.offset
+        moved = await self.follower.wait_for(self.predicate, reader, seconds)
+        self.offset = reader.offset
+        return moved
 
     def _is_over(self, rest: float) -> bool:
         if self.follower.closed:
