@@ -151,6 +151,21 @@ async def test_wildcards_match_files_of_trees_that_come_in_parts(host: FakeGitea
     assert found == [f"{ROOT}/shop/src/branch/main/services/{name}/catalog-info.yaml" for name in names]
 
 
+async def test_files_that_were_listed_are_read_at_the_commit_of_the_list_and_know_their_branch(
+    host: FakeGitea, reader: Gitea
+) -> None:
+    host.repositories["acme/shop"].commit({"a/b.yaml": "listed"}, "feature/till")
+    (url,) = await reader.expand(f"{ROOT}/shop/src/branch/feature/till/a/*.yaml")
+    host.repositories["acme/shop"].commit({"a/b.yaml": "new"}, "feature/till")
+    host.forget()
+
+    listed, again = await content(reader, url), await content(reader, url)
+
+    assert (listed, again) == ("listed", "new")
+    assert host.total == 1 + 2, "the file; where the branch is, and the file"
+    assert reader.links(url)["backstage.io/edit-url"] == f"{ROOT}/shop/_edit/feature/till/a/b.yaml"
+
+
 async def test_links_lead_to_the_folder_and_the_editor(host: FakeGitea, reader: Gitea) -> None:
     assert reader.links(f"{ROOT}/shop/src/branch/main/services/till/catalog-info.yaml") == {
         "backstage.io/source-location": f"url:{ROOT}/shop/src/branch/main/services/till/",
