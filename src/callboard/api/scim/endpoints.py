@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from dataclasses import replace as replaced
 from functools import partial
 from urllib.parse import parse_qsl
 
@@ -94,13 +95,13 @@ def described(all_of: Callable[[str], list[JsonObject]]) -> Endpoint:
 
 async def query(kinds: Sequence[ResourceType], request: Request) -> Response:
     """`GET /Users` and `GET /Groups`."""
-    side, asked = await _admitted(request)
+    side, asked = await admitted(request)
     return await _found(request, side, kinds, asked)
 
 
 async def search(kinds: Sequence[ResourceType], request: Request) -> Response:
     """`POST /.search`, of one type or of all: what would be in a query string is in the body."""
-    side, _ = await _admitted(request)
+    side, _ = await admitted(request)
     body = (await body_of(request, also=MEDIA_TYPE)).content
     asked = {name.lower(): _said(value) for name, value in body.items() if value is not None}
     return await _found(request, side, kinds, asked)
@@ -116,9 +117,9 @@ async def _found(request: Request, side: Side, kinds: Sequence[ResourceType], as
     total, first = 0, 1
     async with context.of(request).database.transaction() as tx:
         for kind in kinds:
-            wanted = Wanted.of(kind, asked.get("filter"), asked.get("startindex"), asked.get("count"))
+            wanted = Wanted.of(kind, asked)
             first = wanted.start
-            left = Wanted(wanted.filter, max(1, wanted.start - total), wanted.count - len(shown))
+            left = replaced(wanted, start=max(1, wanted.start - total), count=wanted.count - len(shown))
             found = await listing.find(tx, side.provider, kind, left)
             users = [each.id for each in found.resources if kind.name == "User"]
             shown += _shown(side, kind, asked, found, await stored.around(tx, side.provider, users))
@@ -128,7 +129,7 @@ async def _found(request: Request, side: Side, kinds: Sequence[ResourceType], as
 
 async def get(kind: ResourceType, request: Request) -> Response:
     """`GET /Users/{id}` and `GET /Groups/{id}`."""
-    side, asked = await _admitted(request)
+    side, asked = await admitted(request)
     async with context.of(request).database.transaction() as tx:
         resource = await stored.find(tx, side.provider, _id(request))
     if resource is None or resource.type != kind.name:
@@ -138,7 +139,7 @@ async def get(kind: ResourceType, request: Request) -> Response:
 
 async def create(kind: ResourceType, request: Request) -> Response:
     """`POST /Users` and `POST /Groups`."""
-    side, asked = await _admitted(request)
+    side, asked = await admitted(request)
     document = await _document(request, kind)
     saved = await resources.create(context.of(request).database, side.writing, side.forms, kind.name, document)
     return await _answer(request, side, kind, asked, saved.resource, status=201)
@@ -146,14 +147,14 @@ async def create(kind: ResourceType, request: Request) -> Response:
 
 async def replace(kind: ResourceType, request: Request) -> Response:
     """`PUT /Users/{id}` and `PUT /Groups/{id}`."""
-    side, asked = await _admitted(request)
+    side, asked = await admitted(request)
     document = await _document(request, kind)
     return await _change(request, side, kind, asked, lambda _: document)
 
 
 async def patch(kind: ResourceType, request: Request) -> Response:
     """`PATCH /Users/{id}` and `PATCH /Groups/{id}`."""
-    side, asked = await _admitted(request)
+    side, asked = await admitted(request)
     body = (await body_of(request, also=MEDIA_TYPE)).content
 
     def changed(document: JsonObject) -> JsonObject:
@@ -166,7 +167,7 @@ async def patch(kind: ResourceType, request: Request) -> Response:
 
 async def delete(kind: ResourceType, request: Request) -> Response:
     """`DELETE /Users/{id}` and `DELETE /Groups/{id}`."""
-    side, _ = await _admitted(request)
+    side, _ = await admitted(request)
     here = context.of(request)
     offset = await resources.remove(
         here.database, side.writing, side.forms, kind.name, _id(request), _expected(request)
@@ -245,7 +246,12 @@ def _places(kind: ResourceType, asked: Mapping[str, str], name: str) -> list[Pla
     return [patching.place_of(each, kind) for each in asked.get(name, "").split(",") if each.strip()]
 
 
-async def _admitted(request: Request) -> tuple[Side, Mapping[str, str]]:
+def of_kind(kind: ResourceType, method: str) -> Endpoint:
+    """What answers POST, PUT, PATCH and DELETE for resources of one type."""
+    return partial({"POST": create, "PUT": replace, "PATCH": patch, "DELETE": delete}[method], kind)
+
+
+async def admitted(request: Request) -> tuple[Side, Mapping[str, str]]:
     """Where a request belongs. Raises NotAllowed unless the caller may write there: it is personal data."""
     await context.permit(request, ENTITY_CREATE)
     side = _side(request)
