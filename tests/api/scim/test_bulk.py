@@ -71,7 +71,7 @@ async def test_one_that_fails_says_so_and_the_others_go_on(idp: IdentityProvider
         posted("/Users", "b", userName="jo"),
         posted("/Groups", "c", displayName="x", members=[{"value": "bulkId:b"}]),
         posted("/Cats", "d", name="x"),
-        {"method": "DELETE", "path": "/Users/nobody"},
+        {"method": "DELETE", "path": "/Groups/nobody"},
         posted("/Users", "e", userName="al"),
     )
 

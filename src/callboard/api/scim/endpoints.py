@@ -1,5 +1,6 @@
 """Endpoints of SCIM: users, groups, and what the server says of itself."""
 
+import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import replace as replaced
@@ -13,17 +14,17 @@ from callboard.access.permissions import ENTITY_CREATE
 from callboard.api import context
 from callboard.api.context import MOUNT, Context
 from callboard.api.parameters import body_of
-from callboard.api.scim import documents, entities, listing, patching, refusals, schemas
+from callboard.api.scim import documents, listing, patching, refusals, schemas
 from callboard.api.scim.filters import Attribute as Place
 from callboard.api.scim.listing import Found, Wanted
 from callboard.api.scim.refusals import MEDIA_TYPE
 from callboard.api.scim.schemas import ResourceType
+from callboard.api.scim.transforming import Transforming
 from callboard.builtin.organisations import scim
 from callboard.builtin.organisations.scim import Scim
 from callboard.errors import NotFound
 from callboard.ingestion import pushing, resources
 from callboard.ingestion.pushing import Writing
-from callboard.ingestion.resources import Forms
 from callboard.model import json
 from callboard.model.json import JsonObject, JsonValue
 from callboard.store import resources as stored
@@ -38,6 +39,7 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 class Side:
     """The identity provider that a request comes from, and its place here."""
 
+    id: str
     options: Scim
     writing: Writing
     base: str
@@ -49,9 +51,9 @@ class Side:
         return self.writing.provider
 
     @property
-    def forms(self) -> Forms:
+    def transforming(self) -> Transforming:
         """How its resources become entities."""
-        return Forms(partial(entities.shape_of, self.options), partial(entities.entity_of, self.options))
+        return Transforming.of(self.options, self.id)
 
 
 def by_method(**endpoints: Endpoint) -> Endpoint:
@@ -141,7 +143,10 @@ async def create(kind: ResourceType, request: Request) -> Response:
     """`POST /Users` and `POST /Groups`."""
     side, asked = await admitted(request)
     document = await _document(request, kind)
-    saved = await resources.create(context.of(request).database, side.writing, side.forms, kind.name, document)
+    id_ = str(uuid.uuid4())
+    saved = await side.transforming.working(
+        lambda forms: resources.create(context.of(request).database, side.writing, forms, kind.name, id_, document)
+    )
     return await _answer(request, side, kind, asked, saved.resource, status=201)
 
 
@@ -169,8 +174,8 @@ async def delete(kind: ResourceType, request: Request) -> Response:
     """`DELETE /Users/{id}` and `DELETE /Groups/{id}`."""
     side, _ = await admitted(request)
     here = context.of(request)
-    offset = await resources.remove(
-        here.database, side.writing, side.forms, kind.name, _id(request), _expected(request)
+    offset = await side.transforming.working(
+        lambda forms: resources.remove(here.database, side.writing, forms, kind.name, _id(request), _expected(request))
     )
     await context.until_visible(here, offset)
     return Response(status_code=204)
@@ -180,8 +185,10 @@ async def _change(
     request: Request, side: Side, kind: ResourceType, asked: Mapping[str, str], changed: resources.Change
 ) -> Response:
     here = context.of(request)
-    saved = await resources.change(
-        here.database, side.writing, side.forms, kind.name, _id(request), changed, _expected(request)
+    saved = await side.transforming.working(
+        lambda forms: resources.change(
+            here.database, side.writing, forms, kind.name, _id(request), changed, _expected(request)
+        )
     )
     await context.until_visible(here, saved.offset)
     return await _answer(request, side, kind, asked, saved.resource)
@@ -272,7 +279,7 @@ def _side(request: Request) -> Side:
         raise NotFound(f"There is no {scim.KEY}.{id_} in the configuration")
     writing = Writing(provider=scim.provider_name(id_), writer=context.asked_by(request))
     base = f"{here.settings.backend.url}{MOUNT}/scim{'' if named is None else f'/{named}'}/v2"
-    return Side(known[id_], writing, base)
+    return Side(id_, known[id_], writing, base)
 
 
 def _id(request: Request) -> str:
