@@ -47,9 +47,9 @@ class Pauses(Options):
 
 
 def test_durations_are_said_as_everywhere_else() -> None:
-    assert read(Pauses, {"waitTime": {"minutes": 3}}, AT).wait_time == 180
+    assert read(Pauses, {"waitTime": {"minutes": 3}}, AT).wait_time == 180.0
     assert read(Pauses, {"waitTime": "PT0.5S"}, AT).wait_time == 0.5
-    assert read(Pauses, {}, AT).wait_time == 20
+    assert read(Pauses, {}, AT).wait_time == 20.0
     assert told({"waitTime": "soon"}, Pauses).startswith(f"{AT}.waitTime: ")
 
 

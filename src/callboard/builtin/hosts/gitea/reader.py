@@ -67,9 +67,9 @@ class Gitea(Repositories):
         if len(wanted) < FEW:
             return await self.one_by_one(wanted)
         unmoved = await self._updates.unmoved(wanted)
-        asked = await self.one_by_one([head for head in wanted if head not in unmoved])
-        self._updates.note(asked)
-        return {**asked, **unmoved}
+        asked = await self.one_by_one([head for head in wanted if head not in unmoved.commits])
+        self._updates.note(asked, unmoved.listed_at)
+        return {**asked, **unmoved.commits}
 
     async def head(self, wanted: Head) -> str:
         """There is no way to ask about several."""

@@ -50,22 +50,28 @@ class _Look:
     """When it is asked for again, whatever the list says."""
 
 
+@dataclass(frozen=True, slots=True)
+class Unmoved:
+    """Branches that are where they were."""
+
+    commits: Mapping[Head, str]
+    listed_at: dt.datetime | None
+    """When that was so, on the clock of the host; None when it has told nothing."""
+
+
 @dataclass(slots=True)
 class Updates:
     """What is known of the branches of one installation."""
 
     api: Api
     _looks: OrderedDict[Head, _Look] = field(default_factory=OrderedDict)
-    _listed_at: dt.datetime | None = None
-    """When the list was made that looks may follow, on the clock of the host; None when there is none."""
     _last: "_Recent | None" = None
     """The last list."""
     _mirrors: frozenset[str] = frozenset()
     _mirrors_at: dt.datetime | None = None
 
-    async def unmoved(self, wanted: Sequence[Head]) -> dict[Head, str]:
-        """The commits of those branches that are where they were. Raises nothing: who is not in it has to be asked."""
-        self._listed_at = None
+    async def unmoved(self, wanted: Sequence[Head]) -> Unmoved:
+        """Those of the branches that are where they were. The others have to be asked."""
         try:
             return await self._unmoved(wanted)
         except Unreadable as error:
@@ -73,11 +79,10 @@ class Updates:
                 raise
         except (LocationNotFound, NotAllowed):
             pass
-        return {}
+        return Unmoved({}, None)
 
-    def note(self, found: Mapping[Head, str | CallboardError]) -> None:
-        """What was asked for after the last list."""
-        at = self._listed_at
+    def note(self, found: Mapping[Head, str | CallboardError], at: dt.datetime | None) -> None:
+        """Remember what was asked for after the list that was made *at* that time, on the clock of the host."""
         for head, commit in found.items():
             self._looks.pop(head, None)
             # Which branch is the default one may change with no push; a tag has no business with pushes at all.
@@ -87,7 +92,7 @@ class Updates:
         while len(self._looks) > _MOST_LOOKS:
             self._looks.popitem(last=False)
 
-    async def _unmoved(self, wanted: Sequence[Head]) -> dict[Head, str]:
+    async def _unmoved(self, wanted: Sequence[Head]) -> Unmoved:
         known = [head for head in wanted if head in self._looks]
         since = min((self._looks[head].at for head in known), default=None)
         recent = await self._recent(None if since is None else since - _MARGIN)
@@ -99,8 +104,7 @@ class Updates:
             if look is not None and now < look.until and self._is_unmoved(head, look, recent):
                 found[head] = look.commit
                 self._looks[head] = _Look(look.commit, now, look.first_at, look.until)
-        self._listed_at = now
-        return found
+        return Unmoved(found, now)
 
     def _is_unmoved(self, head: Head, look: _Look, recent: "_Recent") -> bool:
         name, before = head.repository.lower(), look.at - _MARGIN
