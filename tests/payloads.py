@@ -139,6 +139,16 @@ def azure(
     }
 
 
+def gerrit(ref: str = "refs/heads/main", *, project: str = "acme/shop", after: str = AFTER) -> dict[str, Any]:
+    """A push at Gerrit, which says neither where it is nor what was touched."""
+    return {
+        "submitter": {"name": "Baker", "email": "baker@example.com", "username": "baker"},
+        "refUpdate": {"oldRev": BEFORE, "newRev": after, "refName": ref, "project": project},
+        "type": "ref-updated",
+        "eventCreatedOn": 1_777_888_999,
+    }
+
+
 def proofs(system: str, body: bytes, secret: str = SECRET) -> dict[str, str]:
     """The headers with which a system proves that *body* comes from it, and says that it is a push."""
     digest = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
@@ -149,4 +159,5 @@ def proofs(system: str, body: bytes, secret: str = SECRET) -> dict[str, str]:
         "bitbucketServer": {"x-event-key": "repo:refs_changed", "x-hub-signature": f"sha256={digest}"},
         "azureDevOps": {"authorization": f"Basic {base64.b64encode(f'any:{secret}'.encode()).decode()}"},
         "gitea": {"x-gitea-event": "push", "x-gitea-signature": digest},
+        "gerrit": {"authorization": f"Basic {base64.b64encode(f'any:{secret}'.encode()).decode()}"},
     }[system]

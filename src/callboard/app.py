@@ -34,7 +34,7 @@ from callboard.builtin.sinks.publishing import Brokers
 from callboard.builtin.sinks.webhook import WebhookKind
 from callboard.clock import Clock, CommonClock, SystemClock
 from callboard.errors import Conflict, RemovalRefused
-from callboard.extend import Budgets, EntityProvider, HearsWebhooks, Outside, Processor, Reader, SinkKind
+from callboard.extend import Budgets, EntityProvider, HearsWebhooks, Outside, Processor, Reader, ReadsQueue, SinkKind
 from callboard.ingestion import connections
 from callboard.ingestion.budgets import SharedBudgets
 from callboard.ingestion.connections import Connection
@@ -42,6 +42,7 @@ from callboard.ingestion.forgetting import Forgetting
 from callboard.ingestion.guards import Guard
 from callboard.ingestion.incremental import Rounds
 from callboard.ingestion.locations import CONFIGURED, REGISTERED, ConfiguredLocations, RegisteredLocations
+from callboard.ingestion.queues import QueueReading
 from callboard.loop import Loop
 from callboard.metrics import Metrics
 from callboard.model.documents import parse_entities
@@ -94,6 +95,8 @@ class Engine:
     providers: Sequence[EntityProvider]
     rounds: Sequence[Rounds]
     """The incremental providers."""
+    queues: Sequence[QueueReading]
+    """The providers that read a queue."""
     forgetting: Forgetting
     retention: Retention
     statistics: Statistics
@@ -113,6 +116,7 @@ class Engine:
         async with asyncio.TaskGroup() as group:
             connecting = [group.create_task(self._connect(provider)) for provider in self.providers]
             connecting += [group.create_task(rounds.run()) for rounds in self.rounds]
+            connecting += [group.create_task(reading.run()) for reading in self.queues]
             group.create_task(self.forgetting.attending.run())
             group.create_task(self.handlers.attending.run())
             group.create_task(self.deliveries.run())
@@ -251,6 +255,11 @@ def assemble_engine(
         stitcher=stitcher,
         providers=providers,
         rounds=rounds,
+        queues=[
+            _queue_reading(settings, database, clock, metrics, provider)
+            for provider in (*providers, *incremental)
+            if isinstance(provider, ReadsQueue)
+        ],
         forgetting=Forgetting(
             database=database,
             clock=clock,
@@ -265,6 +274,19 @@ def assemble_engine(
         handlers=handlers,
         wakeups=wakeups,
         schema=SchemaWatch(database, clock),
+    )
+
+
+def _queue_reading(
+    settings: Settings, database: Database, clock: Clock, metrics: Metrics, provider: ReadsQueue
+) -> QueueReading:
+    return QueueReading(
+        database=database,
+        clock=clock,
+        provider=provider,
+        connection=Connection(database, provider.name, guard_of(settings, provider.name), metrics),
+        metrics=metrics,
+        lease=dt.timedelta(seconds=settings.callboard.processing.lease_seconds),
     )
 
 

@@ -161,6 +161,8 @@ class Unauthenticated(CallboardError):
 
     code = "unauthenticated"
     name = "AuthenticationError"
+    challenge = "Bearer"
+    """The proof that is expected, as HTTP calls it."""
 
 
 class NotAllowed(CallboardError):

@@ -3,10 +3,11 @@
 import pytest
 
 from callboard.access import signatures
-from callboard.errors import NotAllowed
+from callboard.errors import NotAllowed, Unauthenticated
 from callboard.model.repositories import System
 from tests.payloads import proofs
 
+UNSIGNED = (System.GITLAB, System.AZURE_DEVOPS, System.GERRIT)
 BODY = b'{"ref":"refs/heads/main"}'
 
 
@@ -27,7 +28,7 @@ def test_who_does_not_is_refused_with_the_name_of_the_setting(system: System, gi
         signatures.check(system, given, BODY, "secret")
 
 
-@pytest.mark.parametrize("system", [system for system in System if system not in (System.GITLAB, System.AZURE_DEVOPS)])
+@pytest.mark.parametrize("system", [system for system in System if system not in UNSIGNED])
 def test_a_signature_is_good_for_one_body(system: System) -> None:
     proof = signatures.find(system, proofs(system, BODY))
 
@@ -57,7 +58,22 @@ def test_gitea_may_sign_as_github_does() -> None:
     signatures.check(System.GITEA, signatures.find(System.GITEA, headers), BODY, "s3cret")
 
 
+@pytest.mark.parametrize("system", [System.AZURE_DEVOPS, System.GERRIT])
 @pytest.mark.parametrize("proof", ["Bearer s3cret", "Basic s3cret", "Basic czNjcmV0", "Basic", "Basic é"])
-def test_azure_devops_proves_itself_with_a_password(proof: str) -> None:
+def test_azure_devops_and_gerrit_prove_themselves_with_a_password(system: System, proof: str) -> None:
     with pytest.raises(NotAllowed):
-        signatures.check(System.AZURE_DEVOPS, proof, BODY, "s3cret")
+        signatures.check(system, proof, BODY, "s3cret")
+
+
+def test_gerrit_may_have_the_secret_in_its_url() -> None:
+    signatures.check(System.GERRIT, signatures.find(System.GERRIT, {}, "gehéim"), BODY, "gehéim")
+
+    with pytest.raises(NotAllowed):
+        signatures.check(System.GERRIT, signatures.find(System.GERRIT, {}, "guessed"), BODY, "gehéim")
+
+
+def test_gerrit_is_asked_for_the_password_of_its_url() -> None:
+    with pytest.raises(Unauthenticated) as met:
+        signatures.find(System.GERRIT, {})
+
+    assert met.value.challenge.startswith("Basic ")

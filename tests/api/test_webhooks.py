@@ -32,7 +32,11 @@ events:
     bitbucketServer: {webhookSecret: s3cret}
     azureDevOps: {webhookSecret: s3cret}
     gitea: {webhookSecret: s3cret}
+    gerrit: {webhookSecret: s3cret}
 integrations:
+  gerrit:
+    - {host: gerrit.example, gitilesBaseUrl: "https://gerrit.example/gitiles", username: carol, password: t0ken}
+    - {host: other.example}
   bitbucketServer:
     - {host: bitbucket.example, token: t0ken}
     - {host: git.example, apiBaseUrl: "https://git.example/bitbucket/rest/api/1.0"}
@@ -144,6 +148,32 @@ async def test_a_bitbucket_server_that_does_not_say_where_it_is_is_one_of_the_in
     answer = await send(api, "bitbucketServer", payloads.bitbucket_server("main", url=None))
 
     assert (answer.status_code, answer.json()["refreshed"]) == (202, 2)
+
+
+@pytest.mark.parametrize("root", ["gerrit.example/gitiles", "gerrit.example/a/gitiles", "other.example"])
+async def test_gerrit_says_neither_where_it_is_nor_what_was_touched(api: Api, root: str) -> None:
+    for place in ("refs/heads/main", "main", "HEAD", "refs/heads/next"):
+        await api.catalog.register(f"https://{root}/acme/shop/+/{place}/a.yaml")
+    await api.catalog.settle()
+
+    main = await send(api, "gerrit", payloads.gerrit())
+    side = await send(api, "gerrit", payloads.gerrit("refs/heads/next"))
+
+    assert [main.json()["refreshed"], side.json()["refreshed"]] == [3, 2]
+
+
+async def test_gerrit_proves_itself_by_its_url_and_no_answer_repeats_that(api: Api) -> None:
+    body, kind = json.encode(payloads.gerrit()), {"content-type": "application/json; charset=utf-8"}
+
+    async def sent(query: str) -> httpx2.Response:
+        return await api.client.post(f"/api/events/http/gerrit{query}", content=body, headers=kind)
+
+    right, wrong, none = await sent("?secret=s3cret"), await sent("?secret=gue%73sed"), await sent("")
+
+    assert (right.status_code, wrong.status_code) == (202, 403)
+    assert wrong.json()["request"]["url"] == "/api/events/http/gerrit?secret=***"
+    assert (none.status_code, none.headers["www-authenticate"]) == (401, 'Basic realm="webhooks"')
+    assert (await sent("?sekret=s3cret")).status_code == 400
 
 
 async def test_azure_devops_names_the_branch_in_the_query_and_proves_itself_with_a_password(api: Api) -> None:
@@ -491,7 +521,7 @@ async def test_a_signed_body_that_is_too_large_is_refused(api: Api) -> None:
     assert complaint(answer) == (400, "InputError", "request entity too large: a body may have 10 MiB")
 
 
-async def test_events_come_in_from_six_systems_only(api: Api) -> None:
+async def test_events_come_in_from_seven_systems_only(api: Api) -> None:
     other = await api.client.post("/api/events/http/azure", content=b"{}")
     reading = await api.client.get("/api/events/http/github")
 

@@ -8,7 +8,16 @@ import pytest
 
 from callboard.errors import InvalidConfiguration
 from callboard.extend import Schedule
-from callboard.extend.configuration import Options, Secret, function_named, pattern, read, read_by_id, read_list
+from callboard.extend.configuration import (
+    Duration,
+    Options,
+    Secret,
+    function_named,
+    pattern,
+    read,
+    read_by_id,
+    read_list,
+)
 
 AT = "catalog.providers.shelf"
 
@@ -31,6 +40,17 @@ def told(value: object, kind: type = Shelf) -> str:
     with pytest.raises(InvalidConfiguration) as caught:
         read(kind, value, AT)  # type: ignore[arg-type]
     return str(caught.value)
+
+
+class Pauses(Options):
+    wait_time: Duration = Duration(20)
+
+
+def test_durations_are_said_as_everywhere_else() -> None:
+    assert read(Pauses, {"waitTime": {"minutes": 3}}, AT).wait_time == 180.0
+    assert read(Pauses, {"waitTime": "PT0.5S"}, AT).wait_time == 0.5
+    assert read(Pauses, {}, AT).wait_time == 20.0
+    assert told({"waitTime": "soon"}, Pauses).startswith(f"{AT}.waitTime: ")
 
 
 def test_options_are_written_in_camel_case_and_what_is_unknown_is_left_alone() -> None:

@@ -305,6 +305,26 @@ async def test_removals_beyond_the_limit_are_refused_and_the_next_round_tries_ag
     assert (names(catalog), (await provider(catalog)).refused) == ("abe", None)
 
 
+async def test_a_round_of_a_single_page_is_refused_as_a_whole_with_its_changes_and_additions(
+    catalog: Catalog, engine: Run
+) -> None:
+    source = Source("abc")
+    rounds = engine(source, Guard(max_removal_percent=50))
+    await a_round(catalog, rounds)
+    before = await catalog.history()
+    source.pages = [[component("a", owner="x"), component("new")]]
+
+    await a_round(catalog, rounds)
+    after, told = await catalog.history(), await provider(catalog)
+    source.pages = [[component("a", owner="x"), component("b"), component("c"), component("new")]]
+    await a_round(catalog, rounds)
+
+    assert after == before
+    assert "it would withdraw 2 of the 3 entities" in (told.refused or "")
+    assert sorted(ref.rpartition("/")[2] for ref in catalog.refs()) == ["a", "b", "c", "new"]
+    assert (await provider(catalog)).refused is None
+
+
 async def test_a_page_that_comes_through_does_not_hide_that_the_last_round_was_refused(
     catalog: Catalog, engine: Run
 ) -> None:

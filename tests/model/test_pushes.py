@@ -123,6 +123,8 @@ def test_bitbucket_tells_of_several_branches_at_once() -> None:
         (System.AZURE_DEVOPS, {}, {"eventType": "git.repo.created"}, False),
         (System.GITEA, {"x-gitea-event": "push"}, {}, True),
         (System.GITEA, {"x-gitea-event": "issues"}, {}, False),
+        (System.GERRIT, {}, payloads.gerrit(), True),
+        (System.GERRIT, {}, {"type": "change-merged"}, False),
     ],
 )
 def test_each_system_says_in_its_way_what_has_happened(
@@ -140,6 +142,7 @@ def test_each_system_says_in_its_way_what_has_happened(
         (System.GITEA, "request/headers must have required property 'x-gitea-event'"),
         (System.BITBUCKET_SERVER, "request/headers must have required property 'x-event-key'"),
         (System.AZURE_DEVOPS, "request/body must have required property 'eventType'"),
+        (System.GERRIT, "request/body must have required property 'type'"),
     ],
 )
 def test_a_webhook_that_does_not_say_what_has_happened_is_refused(system: System, missing: str) -> None:
@@ -253,3 +256,22 @@ def test_tags_and_removed_branches_of_azure_devops_are_no_pushes() -> None:
     body["resource"]["refUpdates"][1]["newObjectId"] = NOTHING
 
     assert parse_pushes(System.AZURE_DEVOPS, body) == []
+
+
+@pytest.mark.parametrize("ref", ["refs/heads/feature/till", "feature/till"])
+def test_gerrit_tells_a_branch_with_or_without_its_beginning_and_never_on_which_host(ref: str) -> None:
+    found = parse_pushes(System.GERRIT, payloads.gerrit(ref), roots=["https://one/g/", "https://two"])
+
+    assert [(push.branch.repository, push.branch.name) for push in found] == [
+        ("https://one/g/acme/shop", "feature/till"),
+        ("https://two/acme/shop", "feature/till"),
+    ]
+    assert not any(push.complete for push in found)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [payloads.gerrit("refs/changes/01/1/meta"), payloads.gerrit("refs/tags/v1"), payloads.gerrit(after=NOTHING)],
+)
+def test_changes_tags_and_removed_branches_of_gerrit_are_no_pushes(body: dict[str, Any]) -> None:
+    assert parse_pushes(System.GERRIT, body, roots=["https://one"]) == []

@@ -1,11 +1,16 @@
 """The cases of incremental providers tell each that is wrong what it is."""
 
+from collections.abc import Sequence
+
 import pytest
 
 from callboard.extend import (
+    Delta,
     IncrementalEntityProvider,
     JsonValue,
     Page,
+    ProviderConnection,
+    Webhook,
 )
 from callboard.testing.conformance import (
     IncrementalProviderCases,
@@ -35,6 +40,57 @@ class ListingCases(IncrementalProviderCases):
 
 def test_an_incremental_provider_as_it_should_be_passes() -> None:
     assert verdicts(ListingCases()) == {}
+
+
+class Hearing(Listings):
+    """Brings what a webhook names."""
+
+    async def on_webhook(self, webhook: Webhook, connection: ProviderConnection) -> None:
+        name = webhook.body.get("name")
+        if webhook.system == "listings" and isinstance(name, str):
+            await connection.apply(Delta(offered(component(name))))
+
+
+class HearingCases(ListingCases):
+    kind: type[IncrementalEntityProvider] = Hearing
+    webhooks: Sequence[Webhook] = (Webhook(system="listings", event="new", body={"name": "share-9"}),)
+
+
+class Trusting(Hearing):
+    async def on_webhook(self, webhook: Webhook, connection: ProviderConnection) -> None:
+        if webhook.system == "listings":
+            await connection.apply(Delta(offered(component(webhook.body["name"].lower()))))  # type: ignore[union-attr]
+
+
+class Counting(Hearing):
+    def __init__(self) -> None:
+        self.heard = 0
+
+    async def on_webhook(self, webhook: Webhook, connection: ProviderConnection) -> None:
+        if webhook.system == "listings":
+            self.heard += 1
+            await connection.apply(Delta(offered(component(f"share-{self.heard}"))))
+
+
+def test_a_provider_that_hears_webhooks_as_it_should_passes() -> None:
+    assert verdicts(HearingCases()) == {}
+
+
+@pytest.mark.parametrize(
+    ("kind", "case", "told"),
+    [
+        (Trusting, "webhooks_may_lack_anything", "on_webhook raised AttributeError for new with {'name': None}"),
+        (Counting, "webhooks_may_come_twice", "on_webhook did something else when new came twice"),
+        (Listings, "webhooks_may_come_twice", "webhooks are said for a provider without on_webhook"),
+    ],
+)
+def test_a_provider_that_hears_webhooks_wrongly_is_told_how(
+    kind: type[IncrementalEntityProvider], case: str, told: str
+) -> None:
+    cases = HearingCases()
+    cases.kind = kind
+
+    assert told in verdicts(cases)[case]
 
 
 class Endless(Listings):

@@ -4,7 +4,7 @@ import base64
 import hmac
 from collections.abc import Mapping
 
-from callboard.errors import NotAllowed
+from callboard.errors import NotAllowed, Unauthenticated
 from callboard.model.repositories import System
 
 _TOKEN = "x-gitlab-token"  # noqa: S105 - the name of a header
@@ -16,24 +16,34 @@ _HEADERS = {
     System.BITBUCKET_SERVER: ("x-hub-signature",),
     System.AZURE_DEVOPS: ("authorization",),
     System.GITEA: ("x-gitea-signature", "x-hub-signature-256"),
+    System.GERRIT: ("authorization",),
 }
 """Where each system puts its proof; of several headers the first one that is there counts."""
 
 
-def find(system: System, headers: Mapping[str, str]) -> str:
-    """The proof that the *headers* of a webhook hold. Raises NotAllowed when they hold none."""
+def find(system: System, headers: Mapping[str, str], secret: str | None = None) -> str:
+    """The proof that the *headers* of a webhook hold, or the *secret* that its URL names.
+
+    Raises NotAllowed when there is none; for Gerrit Unauthenticated, since it sends the password of a URL when asked.
+    """
     for name in _HEADERS[system]:
         if name in headers:
             return headers[name]
-    raise NotAllowed(f"The webhook proves nothing: it has no header {' or '.join(_HEADERS[system])}")
+    if system is not System.GERRIT:
+        raise NotAllowed(f"The webhook proves nothing: it has no header {' or '.join(_HEADERS[system])}")
+    if secret is None:
+        missing = Unauthenticated("The webhook proves nothing: its URL has no secret, and no password")
+        missing.challenge = 'Basic realm="webhooks"'
+        raise missing
+    return f"Basic {base64.b64encode(b':' + secret.encode()).decode()}"
 
 
 def check(system: System, proof: str, body: bytes, secret: str) -> None:
     """Raise NotAllowed unless *proof* is what somebody sends along with *body* who knows *secret*."""
     if system is System.GITLAB:
         expected, given = secret.encode(), proof.encode("latin-1")
-    elif system is System.AZURE_DEVOPS:
-        # It signs nothing, but has a name and a password for each webhook: the password is the secret.
+    elif system in (System.AZURE_DEVOPS, System.GERRIT):
+        # They sign nothing, but have a name and a password for each webhook: the password is the secret.
         expected, given = secret.encode(), _password(proof)
     else:
         expected = hmac.digest(secret.encode(), body, "sha256").hex().encode()

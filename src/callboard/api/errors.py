@@ -1,6 +1,7 @@
 """Errors as HTTP answers: the one table from error to status, and the envelope that Backstage's clients expect."""
 
 import math
+import re
 import uuid
 from collections.abc import Mapping
 
@@ -29,7 +30,9 @@ STATUS: dict[type[errors.CallboardError], int] = {
 }
 """The status of an error is that of its nearest ancestor in this table."""
 
-_HEADERS = {401: {"www-authenticate": "Bearer"}, 503: {"retry-after": "1"}}
+_HEADERS = {503: {"retry-after": "1"}}
+_SECRET = re.compile(rb"((?:^|&)secret=)[^&]*")
+"""What the URL of a webhook proves itself with."""
 
 _WITH_CODE = (
     errors.InvalidRows,
@@ -70,11 +73,13 @@ def answer(request: Request, error: Exception, *, mount: str, extra: dict[str, o
 def _headers(status: int, error: Exception) -> Mapping[str, str] | None:
     if isinstance(error, errors.Unavailable) and error.retry_after is not None:
         return {"retry-after": f"{math.ceil(error.retry_after)}"}
+    if isinstance(error, errors.Unauthenticated):
+        return {"www-authenticate": error.challenge}
     return _HEADERS.get(status)
 
 
 def _url(request: Request, mount: str) -> str:
-    """Path and query string as the caller wrote them, below *mount*."""
+    """Path and query string as the caller wrote them, below *mount*; but for a secret, which no answer repeats."""
     path: bytes = request.scope["raw_path"]
-    query: bytes = request.scope["query_string"]
+    query: bytes = _SECRET.sub(rb"\1***", request.scope["query_string"])
     return (path + (b"?" + query if query else b"")).decode("latin-1").removeprefix(mount)

@@ -10,9 +10,9 @@ from starlette.responses import Response
 from callboard.access import signatures
 from callboard.api import answers, context
 from callboard.api.context import Context
-from callboard.api.parameters import query_of, verified_body_of
+from callboard.api.parameters import Text, query_of, verified_body_of
 from callboard.app import guard_of
-from callboard.errors import CallboardError, DatabaseUnavailable, InvalidInput, NotAllowed, NotFound
+from callboard.errors import CallboardError, DatabaseUnavailable, InvalidInput, NotAllowed, NotFound, Unauthenticated
 from callboard.extend import Mutation, Webhook
 from callboard.ingestion import pushes as applying
 from callboard.ingestion.connections import Connection
@@ -52,11 +52,15 @@ class _Noting:
 
 async def receive(request: Request) -> Response:
     """`POST /api/events/http/{system}`."""
-    query_of(request, {})
     here, system = context.of(request), _system(request.path_params["system"])
+    said = query_of(request, {"secret": Text()} if system is System.GERRIT else {}).text("secret")
     outcomes = here.read_side.metrics.webhooks
     try:
-        webhook = await _webhook(request, system, here.settings)
+        webhook = await _webhook(request, system, said, here.settings)
+    except Unauthenticated:
+        # Who is asked for a proof comes again, with one.
+        outcomes.labels(system, "refused").inc()
+        raise
     except NotAllowed as error:
         outcomes.labels(system, "refused").inc()
         _log.warning("webhook.refused", system=system.value, reason=str(error))
@@ -87,12 +91,15 @@ def _system(name: str) -> System:
         raise NotFound(f"No events come in from '{name}', only from {', '.join(System)}") from None
 
 
-async def _webhook(request: Request, system: System, settings: Settings) -> Webhook:
-    """What has come in. Raises NotAllowed unless its signature is right."""
+async def _webhook(request: Request, system: System, said: str | None, settings: Settings) -> Webhook:
+    """What has come in, perhaps with a secret that was *said* in the URL.
+
+    Raises NotAllowed unless its signature is right, and Unauthenticated when a proof comes only if it is asked for.
+    """
     secret = _secret(system, settings)
     if secret is None:
         raise NotAllowed(f"No webhooks are accepted from {system}: events.modules.{system}.webhookSecret is not set")
-    proof = signatures.find(system, request.headers)
+    proof = signatures.find(system, request.headers, said)
     body = await verified_body_of(request, lambda data: signatures.check(system, proof, data, secret))
     event = event_of(system, request.headers, body.content)
     return Webhook(
@@ -107,15 +114,20 @@ async def _webhook(request: Request, system: System, settings: Settings) -> Webh
 def _pushes(system: System, body: JsonObject, settings: Settings) -> Sequence[Push]:
     entries = settings.integrations.raw.get(system)
     found = [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
-    return parse_pushes(system, body, roots=[root for entry in found if (root := _root(entry)) is not None])
+    return parse_pushes(system, body, roots=[root for entry in found for root in _roots(entry)])
 
 
-def _root(entry: JsonObject) -> str | None:
+def _roots(entry: JsonObject) -> list[str]:
     """What the URLs of a host begin with that an *entry* of `integrations` is about; it may be below a path."""
-    api, host = entry.get("apiBaseUrl"), entry.get("host")
+    api, host, gitiles = entry.get("apiBaseUrl"), entry.get("host"), entry.get("gitilesBaseUrl")
     if isinstance(api, str) and "/rest/api/" in api:
-        return api.partition("/rest/api/")[0]
-    return f"https://{host}" if isinstance(host, str) else None
+        return [api.partition("/rest/api/")[0]]
+    own = f"https://{host}" if isinstance(host, str) else None
+    if not isinstance(gitiles, str):
+        return [] if own is None else [own]
+    base = str(entry.get("baseUrl") or own).rstrip("/")
+    # Whoever logs in to Gerrit reads below /a/ what others read beside it.
+    return [gitiles, *([f"{base}/a{gitiles.removeprefix(base)}"] if gitiles.startswith(f"{base}/") else [])]
 
 
 async def _tell(here: Context, webhook: Webhook) -> JsonObject:
@@ -152,6 +164,8 @@ def _secret(system: System, settings: Settings) -> str | None:
             return modules.azure_dev_ops.webhook_secret
         case System.GITEA:
             return modules.gitea.webhook_secret
+        case System.GERRIT:
+            return modules.gerrit.webhook_secret
 
 
 async def _apply(here: Context, system: System, pushes: Sequence[Push]) -> Applied:

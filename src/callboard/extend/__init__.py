@@ -11,6 +11,7 @@ EventSink                  takes the changes of the catalog elsewhere; a SinkKin
 Plugin                     has functions that are called with what has changed
 CodeHost                   reads the URLs of a system whose files are in repositories
 HearsWebhooks              what a provider implements to turn webhooks into deltas
+ReadsQueue                 what a provider implements to turn the messages of a queue into deltas
 
 `callboard.extend.configuration` reads the settings of plugins into typed options.
 
@@ -25,6 +26,7 @@ from callboard.extend.plugins import PluginConfig, PluginContext
 from callboard.extend.policies import Policy
 from callboard.extend.processors import Child, Files, FollowingResolver, PlaceholderResolver, Processor, Relation, Run
 from callboard.extend.providers import Delta, EntityProvider, Full, Mutation, Offered, ProviderConnection
+from callboard.extend.queues import Heard, ReadsQueue
 from callboard.extend.readers import Content, NotModified, Reader
 from callboard.extend.schedules import Schedule
 from callboard.extend.sinks import Event, EventSink, SinkKind, SinkTarget, SmallSteps
@@ -46,6 +48,7 @@ __all__ = [
     "Files",
     "FollowingResolver",
     "Full",
+    "Heard",
     "HearsWebhooks",
     "IncrementalEntityProvider",
     "JsonObject",
@@ -63,6 +66,7 @@ __all__ = [
     "Processor",
     "ProviderConnection",
     "Reader",
+    "ReadsQueue",
     "Relation",
     "Repository",
     "Run",

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from callboard import durations
 from callboard.errors import InvalidConfiguration
 from callboard.extend.schedules import Schedule
 from callboard.model.json import JsonValue
@@ -48,6 +49,12 @@ class Secret(str):
 
     def __repr__(self) -> str:
         return "Secret(…)"
+
+
+class Duration(float):
+    """Seconds, which the configuration says as in `{minutes: 3}`, `3m` or `PT3M`."""
+
+    __slots__ = ()
 
 
 O = TypeVar("O")  # noqa: E741 - the type of the options
@@ -116,6 +123,8 @@ def pattern(text: str, at: str) -> "re.Pattern[str]":
 def _decode(kind: type[Any], value: Any) -> Any:
     if kind is Schedule:
         return Schedule.parse(value)
+    if kind is Duration:
+        return Duration(durations.parse(value))
     if kind is Secret:
         if not isinstance(value, str):
             # Not what was there: a secret that is a number is a secret.

@@ -22,7 +22,7 @@ from callboard.ingestion.mutations import Carried, Prepared, Written
 from callboard.loop import Loop
 from callboard.metrics import Metrics, Stage
 from callboard.model import json
-from callboard.store import ingestions, leases, providers
+from callboard.store import claims, ingestions, leases, providers
 from callboard.store.claims import ClaimKey, Difference
 from callboard.store.database import Database, Transaction
 from callboard.store.ingestions import Ingestion
@@ -68,6 +68,12 @@ class _Turned:
     prepared: Prepared
     cursor: str | None
     """None after the last one."""
+    is_first: bool
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is all of its round."""
+        return self.is_first and self.cursor is None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -179,7 +185,8 @@ class Rounds:
         prepared = mutations.prepare(self.provider.name, Delta(added=page.entities))
         assert isinstance(prepared.offer, Carried)
         cursor = None if page.done else json.encode(page.cursor).decode()
-        return _Turned(page=prepared.offer, prepared=replace(prepared, page=True), cursor=cursor)
+        whole = replace(prepared, page=True)
+        return _Turned(page=prepared.offer, prepared=whole, cursor=cursor, is_first=stand.cursor is None)
 
     async def _leave(self) -> None:
         """Let go of what `next` needed."""
@@ -245,12 +252,19 @@ class Rounds:
         return written
 
     async def _complete(self, tx: Transaction, turned: _Turned, refusal: RemovalRefused | None) -> Written | None:
-        """Take over the last page and end the round: with the removals, or without them after a *refusal*."""
+        """Take over the last page and end the round: with the removals, or without them after a *refusal*.
+
+        What is refused is refused as a whole; only what earlier pages have brought is there already, and so the last
+        one of them comes as well.
+        """
         name = self.provider.name
         if not await leases.keep(tx, self.job, self.owner, self.lease):
             return None
-        await ingestions.see(tx, name, turned.page.mentioned)
-        written = await mutations.write(tx, turned.prepared if refusal else await self._rest(tx, turned))
+        if refusal is not None and turned.is_whole:
+            written = Written(source=claims.of_provider(name), offered=0)
+        else:
+            await ingestions.see(tx, name, turned.page.mentioned)
+            written = await mutations.write(tx, turned.prepared if refusal else await self._rest(tx, turned))
         if refusal is not None:
             await guards.note(tx, name, ProviderKind.ENGINE, refusal)
         await ingestions.complete(tx, name, self._next_round_at(tx.now))

@@ -4,7 +4,6 @@ A resource and what becomes of it in the catalog are written in one transaction,
 entity, and those of the groups that it is in.
 """
 
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -42,11 +41,29 @@ class Inside:
 
 
 @dataclass(frozen=True, slots=True)
-class Forms:
-    """How resources become entities. Pure functions, which may raise InvalidInput."""
+class Question:
+    """What code of somebody else is to be asked, and can't be in a transaction."""
 
-    shape: Callable[[str, JsonObject], Shape]
-    """Of a type and a document."""
+    type: str
+    document: JsonObject
+    entity: JsonObject
+    """What would be made of the document otherwise."""
+
+
+class NotYet(Exception):
+    """The forms have to ask something first. The transaction ends, and has to begin again."""
+
+    def __init__(self, questions: Sequence[Question]) -> None:
+        self.questions = questions
+        super().__init__(f"{len(questions)} questions come first")
+
+
+@dataclass(frozen=True, slots=True)
+class Forms:
+    """How resources become entities. Pure functions, which may raise InvalidInput, and NotYet."""
+
+    shape: Callable[[str, str, JsonObject], Shape]
+    """Of a type, an id and a document."""
     entity: Callable[[str, str, Shape, JsonObject, Sequence[Inside]], JsonObject]
     """Of a type, an id, a shape, a document, and who is inside."""
 
@@ -64,12 +81,14 @@ class Taken(Conflict):
     """Another resource stands for the same entity."""
 
 
-async def create(database: Database, writing: Writing, forms: Forms, type_: str, document: JsonObject) -> Saved:
+async def create(
+    database: Database, writing: Writing, forms: Forms, type_: str, id_: str, document: JsonObject
+) -> Saved:
     """Store a resource that is new. Raises Taken when its name is in use, and what `pushing.push` raises."""
 
     async def work(tx: Transaction) -> Saved:
         await _admit(tx, writing)
-        return await _save(tx, writing, forms, str(uuid.uuid4()), type_, None, document)
+        return await _save(tx, writing, forms, id_, type_, None, document)
 
     return await database.run(work)
 
@@ -156,7 +175,7 @@ async def _save(
     before: Resource | None,
     document: JsonObject,
 ) -> Saved:
-    shape = forms.shape(type_, document)
+    shape = forms.shape(type_, id_, document)
     await _check_free(tx, writing.provider, id_, shape)
     members = _by_id(document.get("members"))
     content = json.encode_sorted({name: value for name, value in document.items() if name != "members"}).decode()
@@ -201,11 +220,19 @@ async def _claims(tx: Transaction, writing: Writing, forms: Forms, ids: Sequence
     found = [each for id_ in ids if (each := await resources.find(tx, writing.provider, id_)) and each.shown]
     inside = await resources.inside(tx, writing.provider, [each.id for each in found if each.type == GROUP])
     offered: list[Claim] = []
+    open_: list[Question] = []
     for resource in found:
         document, shape = _document(resource, ()), _shape_of(resource)
         members = [Inside(EntityRef.parse(ref)) for ref in inside.get(resource.id, ())]
-        entity = forms.entity(resource.type, resource.id, shape, document, members)
-        offered.append(pushing.claimed(writing.provider, entity))
+        try:
+            entity = forms.entity(resource.type, resource.id, shape, document, members)
+        except NotYet as error:
+            open_ += error.questions
+        else:
+            offered.append(pushing.claimed(writing.provider, entity))
+    if open_:
+        # All at once: a user may be in many groups.
+        raise NotYet(open_)
     return offered
 
 

@@ -27,6 +27,7 @@ _PUSHES = {
     System.BITBUCKET_SERVER: "repo:refs_changed",
     System.AZURE_DEVOPS: "git.push",
     System.GITEA: "push",
+    System.GERRIT: "ref-updated",
 }
 
 
@@ -67,6 +68,8 @@ def event_of(system: System, headers: Mapping[str, str], body: JsonObject) -> st
         return kind
     if system is System.AZURE_DEVOPS:
         return _Part(body).text("eventType")
+    if system is System.GERRIT:
+        return _Part(body).text("type")
     event = headers.get(_EVENT_HEADERS[system])
     if event is None:
         raise InvalidInput(f"request/headers must have required property '{_EVENT_HEADERS[system]}'")
@@ -81,8 +84,8 @@ def is_push(system: System, event: str) -> bool:
 def parse_pushes(system: System, body: JsonObject, *, roots: Sequence[str] = ()) -> list[Push]:
     """The pushes to branches that the *body* of a push webhook tells of; tags and removed branches are none.
 
-    *roots* are the URLs of the hosts of the *system*: Bitbucket Server does not always say which one it is. Raises
-    InvalidInput with the name of what is missing, or has another type.
+    *roots* are the URLs of the hosts of the *system*: Bitbucket Server does not always say which one it is, and Gerrit
+    never does. Raises InvalidInput with the name of what is missing, or has another type.
     """
     payload = _Part(body)
     match system:
@@ -92,6 +95,8 @@ def parse_pushes(system: System, body: JsonObject, *, roots: Sequence[str] = ())
             return _bitbucket_server(payload, roots)
         case System.AZURE_DEVOPS:
             return _azure(payload.part("resource"))
+        case System.GERRIT:
+            return _gerrit(payload.part("refUpdate"), roots)
     ref, after = payload.text("ref"), payload.text("after")
     if not ref.startswith(_BRANCHES) or not after.strip("0"):
         return []
@@ -168,6 +173,16 @@ def _azure(resource: "_Part") -> list[Push]:
         )
         found.append(Push(branch=branch, commit=after, complete=False))
     return found
+
+
+def _gerrit(update: "_Part", roots: Sequence[str]) -> list[Push]:
+    """Gerrit names the branch that has changed, and no files. Older ones leave out `refs/heads/`."""
+    ref, after, project = update.text("refName"), update.text("newRev"), update.text("project")
+    name = ref.removeprefix(_BRANCHES)
+    if name.startswith("refs/") or not after.strip("0"):
+        return []
+    branches = [Branch(system=System.GERRIT, repository=f"{root.rstrip('/')}/{project}", name=name) for root in roots]
+    return [Push(branch=branch, commit=after, complete=False) for branch in branches]
 
 
 def _are_all(system: System, payload: "_Part", commits: list["_Part"]) -> bool:

@@ -32,6 +32,8 @@ class System(enum.StrEnum):
     AZURE_DEVOPS = "azureDevOps"
     GITEA = "gitea"
     """Forgejo as well."""
+    GERRIT = "gerrit"
+    """Its files have the URLs of Gitiles."""
 
 
 _FORMS = {
@@ -41,6 +43,7 @@ _FORMS = {
     System.BITBUCKET_CLOUD: ("src", "raw"),
     System.BITBUCKET_SERVER: ("browse", "raw"),
     System.GITEA: ("src/branch", "raw/branch"),
+    System.GERRIT: ("+", "+show"),
 }
 _AZURE = re.compile(
     r"https://(?:[^/@]+@)?(?:dev\.azure\.com/(?P<new>[^/]+)|(?P<old>[^/.]+)\.visualstudio\.com(?:/DefaultCollection)?)"
@@ -49,7 +52,7 @@ _AZURE = re.compile(
 )
 _GITHUB = "https://github.com/"
 _GITHUB_RAW = "https://raw.githubusercontent.com/"
-_NAMES_REFS = (System.GITHUB, System.GITLAB)
+_NAMES_REFS = (System.GITHUB, System.GITLAB, System.GERRIT)
 """Systems whose URLs may have a full ref, refs/heads/main, in the place of a branch."""
 
 

@@ -40,6 +40,10 @@ class EventModulesSettings:
     gitea: WebhookSettings = field(default_factory=WebhookSettings)
     """Gitea, and Forgejo."""
 
+    gerrit: WebhookSettings = field(default_factory=WebhookSettings)
+    """Gerrit, whose plugin `webhooks` signs nothing: what the URL that it sends to has as the password before the host,
+    or as `?secret=`."""
+
 
 @dataclass(frozen=True, slots=True)
 class EventsSettings:

@@ -16,6 +16,7 @@ _API = "/2.0/"
 _MOST_AT_ONCE = 100
 _TERM = re.compile(r"(\w+):(\S+)")
 _NAME_HAS = re.compile(r'name ~ "((?:[^"\\]|\\.)*)"')
+_PATH_HAS = re.compile(r'path ~ "((?:[^"\\]|\\.)*)"')
 
 
 class FakeBitbucketCloud(FakeCodeHost):
@@ -182,7 +183,12 @@ class FakeBitbucketCloud(FakeCodeHost):
         entries = sorted(_within(below, beginning, depth))
         if depth > 1 and len(entries) > self.most_entries:
             return httpx2.Response(555, json=_error("The tree is too large to list"))
-        return self._page(request, [{"type": kind, "path": name} for name, kind in entries])
+        asked = _PATH_HAS.fullmatch(request.url.params.get("q", 'path ~ ""'))
+        if asked is None:
+            return httpx2.Response(400, json=_error("Invalid query"))
+        told = {"type": "commit", "hash": commit.sha, "repository": self._described(repository)}
+        found = [(name, kind) for name, kind in entries if asked[1] in name]
+        return self._page(request, [{"type": kind, "path": name, "commit": told} for name, kind in found])
 
     def _search(self, request: httpx2.Request, workspace: str) -> httpx2.Response:
         if not self.has_search:

@@ -1,4 +1,4 @@
-"""A fake Gerrit, with Gitiles: its API as far as projects, their branches and files go."""
+"""A fake Gerrit, with Gitiles: its API as far as projects, their branches and files go, and what its webhooks send."""
 
 import base64
 import binascii
@@ -46,6 +46,35 @@ class FakeGerrit(FakeCodeHost):
             repository.commit(files)
         self.repositories[name] = repository
         return repository
+
+    def push(self, project: FakeRepository, files: Files, branch: str | None = None) -> dict[str, Any]:
+        """Commit *files*; returns what the plugin `webhooks` sends then."""
+        change = self.change(project, files, branch)
+        return self._ref_updated(project, change.ref, change.before, change.after)
+
+    def drop(self, project: FakeRepository, branch: str) -> dict[str, Any]:
+        """Delete a *branch*; returns what the plugin sends then."""
+        before = project.branches.pop(branch).sha
+        return self._ref_updated(project, f"refs/heads/{branch}", before, "0" * 40)
+
+    def created(self, project: FakeRepository) -> dict[str, Any]:
+        """What the plugin sends when *project* is made."""
+        told = {"projectName": project.name, "headName": f"refs/heads/{project.default_branch}"}
+        return self._event("project-created", **told)
+
+    def move_head(self, project: FakeRepository, branch: str) -> dict[str, Any]:
+        """Let HEAD stand for another *branch*; returns what the plugin sends then."""
+        old, project.default_branch = project.default_branch, branch
+        heads = {"oldHead": f"refs/heads/{old}", "newHead": f"refs/heads/{branch}"}
+        return self._event("project-head-updated", projectName=project.name, **heads)
+
+    def _ref_updated(self, project: FakeRepository, ref: str, before: str, after: str) -> dict[str, Any]:
+        update = {"oldRev": before, "newRev": after, "refName": ref, "project": project.name}
+        submitter = {"name": "Carol", "email": "carol@example.com", "username": "carol"}
+        return self._event("ref-updated", submitter=submitter, refUpdate=update)
+
+    def _event(self, kind: str, **told: Any) -> dict[str, Any]:
+        return {**told, "type": kind, "eventCreatedOn": int(self.clock.now().timestamp())}
 
     def admits(self, request: httpx2.Request) -> bool:
         """Whether a password is sent, to where that counts."""

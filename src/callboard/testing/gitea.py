@@ -3,6 +3,7 @@
 import base64
 import binascii
 import datetime as dt
+import email.utils
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import unquote
@@ -40,6 +41,9 @@ class FakeGitea(FakeCodeHost):
         """Commits by repository and name."""
         self.changed: dict[str, dt.datetime] = {}
         """When something has happened to a repository, by its slug."""
+        self.created: dict[str, dt.datetime] = {}
+        self.mirrors: set[str] = set()
+        """The slugs of those that follow repositories elsewhere."""
 
     @property
     def web(self) -> str:
@@ -49,7 +53,7 @@ class FakeGitea(FakeCodeHost):
     def add(self, owner: str, name: str, files: Files | None = None, **more: Any) -> FakeRepository:
         """A new repository, with *files* in its default branch."""
         repository = super().add(owner, name, files, **more)
-        self.changed[repository.slug] = self.clock.now()
+        self.changed[repository.slug] = self.created[repository.slug] = self.clock.now()
         return repository
 
     def push(self, repository: FakeRepository, files: Files, branch: str | None = None) -> dict[str, Any]:
@@ -81,7 +85,9 @@ class FakeGitea(FakeCodeHost):
             "fork": repository.is_fork,
             "empty": not repository.branches,
             "private": repository.visibility == "private",
-            "updated_at": self.changed[repository.slug].isoformat().replace("+00:00", "Z"),
+            "mirror": repository.slug in self.mirrors,
+            "created_at": _written(self.created[repository.slug]),
+            "updated_at": _written(self.changed[repository.slug]),
         }
 
     def admits(self, request: httpx2.Request) -> bool:
@@ -108,9 +114,24 @@ class FakeGitea(FakeCodeHost):
                 found = [each for each in self.repositories.values() if each.owner.lower() == owner.lower()]
                 told = [self.payload_of(each) for each in found]
                 return self.page_of(request, told, size="limit") if found else _not_found("org")
+            case ["repos", "search"]:
+                return self._search(request)
             case ["repos", owner, name, *rest] if f"{owner}/{name}" in self.repositories:
                 return self._in(request, self.repositories[f"{owner}/{name}"], rest)
         return _not_found("target")
+
+    def _search(self, request: httpx2.Request) -> httpx2.Response:
+        params = request.url.params
+        if params.get("mode", "mirror") != "mirror" or params.get("sort", "updated") != "updated":
+            return httpx2.Response(422, json={"message": "Invalid search mode or sort mode"})
+        found = [each for each in self.repositories.values() if "mode" not in params or each.slug in self.mirrors]
+        if "sort" in params:
+            found.sort(key=lambda each: self.changed[each.slug], reverse=params.get("order") == "desc")
+        page = self.page_of(request, [self.payload_of(each) for each in found], size="limit")
+        date = email.utils.format_datetime(self.clock.now(), usegmt=True)
+        headers = {**page.headers, "x-total-count": str(len(found)), "date": date}
+        del headers["content-length"]
+        return httpx2.Response(200, headers=headers, json={"ok": True, "data": page.json()})
 
     def _in(self, request: httpx2.Request, repository: FakeRepository, rest: Sequence[str]) -> httpx2.Response:
         ref = request.url.params.get("ref")
@@ -175,6 +196,10 @@ class FakeGitea(FakeCodeHost):
             "truncated": number * most < len(entries),
         }
         return httpx2.Response(200, json={**told, "tree": shown})
+
+
+def _written(moment: dt.datetime) -> str:
+    return moment.replace(microsecond=0).isoformat().replace("+00:00", "Z")
 
 
 def _not_found(what: str) -> httpx2.Response:

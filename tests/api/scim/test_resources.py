@@ -1,6 +1,7 @@
 """Users and groups that an identity provider pushes, and what the catalog makes of them."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -238,6 +239,34 @@ async def test_users_are_found_as_identity_providers_look_for_them(idp: Identity
     assert await found("/Groups", filter=f'members.value eq "{jo}"') == (1, ["Payments"])
     assert (await idp.refused("GET", "/Users", params={"filter": "userName"}))[:2] == (400, "invalidFilter")
     assert (await idp.refused("GET", "/Users", params={"count": "x"}))[:2] == (400, "invalidValue")
+
+
+async def test_resources_are_sorted_by_what_is_asked_for(idp: IdentityProvider) -> None:
+    people: dict[str, dict[str, Any]] = {
+        "bea": {"name": {"familyName": "alba"}, "emails": [{"value": "z@x"}, {"value": "B@x", "primary": True}]},
+        "Ada": {"name": {"familyName": "Zoe"}, "emails": [{"value": "a@x"}]},
+        "cleo": {ENTERPRISE: {"department": "Bakery"}},
+        "dora": {ENTERPRISE: {"department": "attic"}},
+    }
+    for name, more in people.items():
+        await idp.add("/Users", userName=name, **more)
+
+    async def sorted_by(by: str, **more: Any) -> list[str]:
+        found = await idp.get("/Users", sortBy=by, **more)
+        assert found["totalResults"] == 4
+        return [str(each["userName"]) for each in found["Resources"]]  # type: ignore[union-attr,index,call-overload]
+
+    assert await sorted_by("userName") == ["Ada", "bea", "cleo", "dora"]
+    assert await sorted_by("userName", sortOrder="descending") == ["dora", "cleo", "bea", "Ada"]
+    assert await sorted_by("name.familyName") == ["bea", "Ada", "cleo", "dora"], "without a value at the end"
+    assert await sorted_by("name.familyName", sortOrder="Descending") == ["cleo", "dora", "Ada", "bea"]
+    assert await sorted_by("emails") == ["Ada", "bea", "cleo", "dora"], "the primary one counts"
+    assert await sorted_by(f"{ENTERPRISE}:department") == ["dora", "cleo", "bea", "Ada"]
+    assert await sorted_by("meta.created", sortOrder="descending", startIndex=2, count=2) == ["cleo", "Ada"]
+    assert await sorted_by("userName", sortOrder="ascending", filter="userName pr", count=1) == ["Ada"]
+    refused = await idp.refused("GET", "/Users?sortBy=userName&sortOrder=up")
+    assert refused == (400, "invalidValue", "sortOrder must be ascending or descending, got 'up'")
+    assert (await idp.refused("GET", "/Users?sortBy=emails%5Btype%20eq%20%22work%22%5D"))[:2] == (400, "invalidPath")
 
 
 async def test_parts_of_resources_can_be_asked_for(idp: IdentityProvider) -> None:

@@ -577,3 +577,25 @@ async def test_webhooks_of_others_and_of_other_branches_change_nothing(story: Ho
             await story.hear(System.AZURE_DEVOPS, event, body)  # type: ignore[arg-type]
 
     assert len(await story.catalog.history()) == before
+
+
+@pytest.mark.parametrize("has_search", [True, False])
+async def test_a_push_brings_a_file_that_the_wildcards_match(
+    database: Database, host: FakeAzureDevOps, clock: FakeClock, has_search: bool
+) -> None:
+    host.has_search = has_search
+    host.repositories.clear()
+    mono = host.add("acme/My Project", "mono", {"README.md": "", "services/b.md": ""})
+    integrations: JsonObject = {"azure": TOKEN}
+    said: JsonObject = {"organization": "acme", "path": "/services/**/catalog-info.yaml"}
+    providers: JsonObject = {"azureDevOps": {"acme": said}}
+    async with story_of(database, host, clock, integrations=integrations, providers=providers) as story:
+        await story.round(PROVIDER)
+        side = host.push(mono, {"services/side/catalog-info.yaml": component_yaml("side")}, "side")
+        await story.hear(System.AZURE_DEVOPS, "git.push", side)
+        new = {"services/a b/till/catalog-info.yaml": component_yaml("till"), "catalog-info.yaml": component_yaml("no")}
+
+        asked = await story.hear(System.AZURE_DEVOPS, "git.push", host.push(mono, new))
+
+        assert story.catalog.refs() == ["component:default/till"]
+        assert asked <= 3, "the files, where the branch is, and the new one"

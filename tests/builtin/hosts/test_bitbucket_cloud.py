@@ -9,12 +9,14 @@ from callboard.builtin.hosts import bitbucket_cloud
 from callboard.builtin.hosts.bitbucket_cloud.discovery import BitbucketCloudDiscovery
 from callboard.builtin.hosts.bitbucket_cloud.reader import BitbucketCloud
 from callboard.errors import InvalidConfiguration, InvalidRef, LocationNotFound, NotAllowed, Unreadable
-from callboard.extend import Content, NotModified, PluginConfig, PluginContext
+from callboard.extend import Content, NotModified, PluginConfig, PluginContext, Webhook
 from callboard.model.json import JsonObject, JsonValue
+from callboard.model.pushes import parse_pushes
 from callboard.model.repositories import System
 from callboard.store.database import Database
 from callboard.testing import FakeClock
 from callboard.testing.bitbucket_cloud import FakeBitbucketCloud
+from callboard.testing.connections import FakeConnection
 from callboard.testing.repositories import Failure
 from tests.builtin.hosts.asking import (
     annotations_of,
@@ -528,3 +530,37 @@ async def test_webhooks_of_others_and_of_other_branches_change_nothing(story: Ho
         await story.hear(System.BITBUCKET_CLOUD, "repo:updated", body)  # type: ignore[arg-type]
 
     assert len(await story.catalog.history()) == before
+
+
+@pytest.mark.parametrize("has_search", [True, False])
+async def test_a_push_brings_a_file_that_the_wildcards_match(
+    database: Database, host: FakeBitbucketCloud, clock: FakeClock, has_search: bool
+) -> None:
+    host.has_search = has_search
+    host.repositories.clear()
+    mono = host.add("acme", "mono", {"README.md": "", "services/b.md": ""})
+    said: JsonObject = {"workspace": "acme", "catalogPath": "/services/**/catalog-info.yaml"}
+    integrations: JsonObject = {"bitbucketCloud": TOKEN}
+    providers: JsonObject = {"bitbucketCloud": {"acme": said}}
+    async with story_of(database, host, clock, integrations=integrations, providers=providers) as story:
+        await story.round(PROVIDER)
+        side = host.push(mono, {"services/side/catalog-info.yaml": component_yaml("side")}, "side")
+        await story.hear(System.BITBUCKET_CLOUD, "repo:push", side)
+        new = {"services/a b/till/catalog-info.yaml": component_yaml("till"), "catalog-info.yaml": component_yaml("no")}
+
+        asked = await story.hear(System.BITBUCKET_CLOUD, "repo:push", host.push(mono, new))
+
+        assert story.catalog.refs() == ["component:default/till"]
+        assert asked <= 3, "the files, where the branch is, and the new one"
+
+
+async def test_a_tree_that_is_too_large_is_left_to_the_next_round(host: FakeBitbucketCloud, clock: FakeClock) -> None:
+    host.most_entries = 1
+    body = host.push(host.repositories["acme/shop"], {f"s/{n}/catalog-info.yaml": "" for n in range(3)})
+    provider, noted = provider_of(host, clock, catalogPath="/s/*/catalog-info.yaml"), FakeConnection()
+    pushes = parse_pushes(System.BITBUCKET_CLOUD, body)
+
+    webhook = Webhook(system="bitbucketCloud", event="repo:push", body=body, pushes=pushes)
+    await provider.on_webhook(webhook, noted)
+
+    assert noted.mutations == []

@@ -380,8 +380,12 @@ async def test_rounds_bring_the_catalog_files_of_a_server_and_then_nothing(story
     story.catalog.clock.advance(3601)
     asked = await story.round(PROVIDER)
 
-    assert asked <= 1 + 2 + 2, "a list; whether each has the file, and where it is"
+    assert asked == 1 + 2, "a list, and where each branch is; that the file was there is believed for some hours"
     assert len(await story.catalog.history()) == events
+    fake(story).repositories["ACME/web"].commit({"catalog-info.yaml": None})
+    story.catalog.clock.advance(6 * 3600)
+    await story.round(PROVIDER)
+    assert story.catalog.refs() == ["component:default/shop"]
 
 
 @pytest.mark.parametrize("says_where", [True, False])

@@ -3,16 +3,19 @@
 import asyncio
 import datetime as dt
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
 from callboard.builtin.hosts import gerrit
 from callboard.builtin.hosts.gerrit import Gerrit
 from callboard.errors import InvalidConfiguration, InvalidRef, LocationNotFound, NotAllowed, Unreadable
-from callboard.extend import Content, NotModified, PluginContext
+from callboard.extend import Content, NotModified, PluginContext, Webhook
 from callboard.model.json import JsonObject, JsonValue
+from callboard.model.repositories import System
 from callboard.store.database import Database
 from callboard.testing import FakeClock
+from callboard.testing.connections import FakeConnection
 from callboard.testing.gerrit import FakeGerrit
 from callboard.testing.repositories import Failure
 from tests.builtin.hosts.reading import content, context_of, targets_of
@@ -286,6 +289,119 @@ async def test_rounds_bring_the_catalog_files_of_projects_and_a_second_one_asks_
 
     assert asked == 3, "the list, whether HEAD stands for the same branches, and where they are"
     assert len(await story.catalog.history()) == events
+
+
+async def tell(story: HostStory, body: dict[str, Any]) -> int:
+    """Gerrit sends a webhook. Returns how many requests that led to."""
+    return await story.hear(System.GERRIT, body["type"], body, roots=[GITILES])
+
+
+def gerrit_of(story: HostStory) -> FakeGerrit:
+    assert isinstance(story.host, FakeGerrit)
+    return story.host
+
+
+async def test_a_push_is_read_at_once_with_two_requests(story: HostStory) -> None:
+    await story.round(PROVIDER)
+    host = gerrit_of(story)
+
+    file = {"catalog-info.yaml": component_yaml("site", owner="others")}
+    asked = await tell(story, host.push(host.repositories["web/site"], file))
+
+    assert asked == 2, "where the branch is, and the file"
+    spec = story.catalog.entity("component:default/site")["spec"]
+    assert isinstance(spec, dict)
+    assert spec["owner"] == "others"
+
+
+async def test_a_new_project_is_there_without_a_round_and_comes_to_life_with_its_first_push(story: HostStory) -> None:
+    host = gerrit_of(story)
+    project = host.project("web/new", default_branch="trunk")
+
+    asked = [await tell(story, host.created(project))]
+    asked.append(await tell(story, host.push(project, {"catalog-info.yaml": component_yaml("new")})))
+    refs = story.catalog.refs()
+
+    assert refs == ["component:default/new"]
+    assert max(asked) <= 3, asked
+    before = await story.catalog.history()
+    await story.round(PROVIDER)
+    told = [change.ref for change in await story.catalog.history()][len(before) :]
+    assert "component:default/new" not in told, "a round finds what was heard as it is"
+
+
+async def test_a_project_that_nobody_has_told_of_is_found_by_a_push_to_its_head(story: HostStory) -> None:
+    host = gerrit_of(story)
+    project = host.project("web/new", {"README.md": ""}, default_branch="trunk")
+
+    side = await tell(story, host.push(project, {"catalog-info.yaml": component_yaml("side")}, "side"))
+    asked = await tell(story, host.push(project, {"catalog-info.yaml": component_yaml("new")}))
+
+    assert story.catalog.refs() == ["component:default/new"]
+    assert (side, asked) == (1, 3), "what HEAD stands for; and that, where the branch is, and the file"
+
+
+async def test_a_head_that_moves_is_followed_at_once_and_a_branch_that_is_deleted_has_nothing(story: HostStory) -> None:
+    await story.round(PROVIDER)
+    host = gerrit_of(story)
+    site = host.repositories["web/site"]
+    assert await tell(story, host.push(site, {"catalog-info.yaml": component_yaml("next")}, "next")) == 1
+
+    moved = await tell(story, host.move_head(site, "next"))
+    after_move = story.catalog.refs()
+    dropped = await tell(story, host.drop(site, "next"))
+
+    assert after_move == ["component:default/next", "component:default/shop"]
+    assert story.catalog.refs() == ["component:default/shop"]
+    assert max(moved, dropped) <= 3, (moved, dropped)
+
+
+@pytest.mark.parametrize(
+    ("options", "name", "heard"),
+    [
+        ({"query": "p=web/"}, "web/new", True),
+        ({"query": "p=web/"}, "tools/new", False),
+        ({"query": "m=WEB"}, "my/web", True),
+        ({"query": "m=web"}, "tools", False),
+        ({"query": "r=web/.*&state=ACTIVE"}, "web/new", True),
+        ({"query": "r=web"}, "web/new", False),
+        ({"query": "r=web["}, "web[", False),
+        ({"query": "state=READ_ONLY"}, "web/new", False),
+        ({"query": "p=web&n=5"}, "web/new", False),
+        ({"query": "p=web", "branch": "main"}, "web/new", True),
+        ({"query": "p=web", "branch": "v1"}, "web/new", False),
+    ],
+)
+async def test_a_push_counts_if_the_query_finds_the_project(
+    clock: FakeClock, options: JsonObject, name: str, heard: bool
+) -> None:
+    host, noted = FakeGerrit(clock=clock), FakeConnection()
+    body = host.push(host.project(name), {"catalog-info.yaml": "new"})
+    said: JsonObject = {"host": "gerrit.example.com", **options}
+    (provider,) = gerrit.discovery(configured(host, clock, {"gerrit": {"all": said}}))
+
+    await provider.on_webhook(Webhook(system="gerrit", event=body["type"], body=body), noted)
+
+    assert bool(noted.offered) is heard
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"type": "project-created", "projectName": "p", "headName": "refs/meta/config"},
+        {"type": "ref-updated", "refUpdate": {"project": "p", "refName": "refs/meta/config", "newRev": "1" * 40}},
+        {"type": "ref-updated", "refUpdate": {"project": "p", "refName": "refs/changes/1/1/1", "newRev": "1" * 40}},
+        {"type": "change-merged", "change": {"project": "p", "branch": "main"}},
+    ],
+)
+async def test_what_brings_no_file_asks_for_nothing(clock: FakeClock, body: JsonObject) -> None:
+    host, noted = FakeGerrit(clock=clock), FakeConnection()
+    said: JsonObject = {"host": "gerrit.example.com", "query": "state=ACTIVE"}
+    (provider,) = gerrit.discovery(configured(host, clock, {"gerrit": {"all": said}}))
+
+    await provider.on_webhook(Webhook(system="gerrit", event=str(body["type"]), body=body), noted)
+
+    assert (host.total, noted.mutations) == (0, [])
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,9 @@
 """Gitea and Forgejo are read by URL, crawled, and heard."""
 
+import asyncio
 import base64
 import datetime as dt
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 
 import pytest
 
@@ -148,6 +149,21 @@ async def test_wildcards_match_files_of_trees_that_come_in_parts(host: FakeGitea
 
     names = [*(f"s{number}" for number in range(5)), "till"]
     assert found == [f"{ROOT}/shop/src/branch/main/services/{name}/catalog-info.yaml" for name in names]
+
+
+async def test_files_that_were_listed_are_read_at_the_commit_of_the_list_and_know_their_branch(
+    host: FakeGitea, reader: Gitea
+) -> None:
+    host.repositories["acme/shop"].commit({"a/b.yaml": "listed"}, "feature/till")
+    (url,) = await reader.expand(f"{ROOT}/shop/src/branch/feature/till/a/*.yaml")
+    host.repositories["acme/shop"].commit({"a/b.yaml": "new"}, "feature/till")
+    host.forget()
+
+    listed, again = await content(reader, url), await content(reader, url)
+
+    assert (listed, again) == ("listed", "new")
+    assert host.total == 1 + 2, "the file; where the branch is, and the file"
+    assert reader.links(url)["backstage.io/edit-url"] == f"{ROOT}/shop/_edit/feature/till/a/b.yaml"
 
 
 async def test_links_lead_to_the_folder_and_the_editor(host: FakeGitea, reader: Gitea) -> None:
@@ -296,6 +312,24 @@ async def test_rounds_bring_the_catalog_files_of_an_organization_and_look_again_
     assert len(await story.catalog.history()) == events
 
 
+async def test_a_second_crawl_makes_fewer_requests_than_there_are_repositories(story: HostStory) -> None:
+    host = gitea_of(story)
+    for number in range(60):
+        host.add("acme", f"r{number}", {"catalog-info.yaml": component_yaml(f"c{number}")})
+    story.catalog.clock.advance(600)
+    await story.round(PROVIDER)
+    events = len(await story.catalog.history())
+
+    story.catalog.clock.advance(1_795)
+    await story.catalog.settle()
+    story.catalog.clock.advance(6)
+    asked = await story.round(PROVIDER)
+
+    assert len(story.catalog.refs()) == 62
+    assert asked < len(host.repositories) / 2
+    assert len(await story.catalog.history()) == events
+
+
 async def test_pushes_are_read_with_at_most_three_requests(story: HostStory) -> None:
     await story.round(PROVIDER)
     host = gitea_of(story)
@@ -370,3 +404,150 @@ async def test_an_organization_that_is_not_there_is_an_error_and_no_empty_list(c
 
     with pytest.raises(LocationNotFound, match="org couldn't be found"):
         await provider.next(None)
+
+
+@pytest.fixture
+def many(host: FakeGitea) -> list[str]:
+    """The files of two hundred repositories more."""
+    for number in range(200):
+        host.add("acme", f"r{number}", {"a.yaml": f"{number}"})
+    return [f"{ROOT}/r{number}/src/branch/main/a.yaml" for number in range(200)]
+
+
+async def versions_of(reader: Gitea, urls: Sequence[str]) -> dict[str, str]:
+    """All files are read, and where they are is remembered."""
+    read = await asyncio.gather(*map(reader.read, urls))
+    return {url: str(each.version) for url, each in zip(urls, read, strict=True)}
+
+
+async def moved(reader: Gitea, versions: Mapping[str, str]) -> list[str]:
+    """The files whose commit is another one, or who are gone."""
+    now = await asyncio.gather(
+        *(reader.read(url, version=version) for url, version in versions.items()), return_exceptions=True
+    )
+    for each in now:
+        if isinstance(each, BaseException) and not isinstance(each, LocationNotFound):
+            raise each
+    return [
+        url
+        for (url, version), each in zip(versions.items(), now, strict=True)
+        if isinstance(each, BaseException) or each.version != version
+    ]
+
+
+async def test_branches_of_which_the_list_of_updates_says_nothing_are_not_asked_for(
+    host: FakeGitea, clock: FakeClock, reader: Gitea, many: list[str]
+) -> None:
+    clock.advance(600)
+    versions = await versions_of(reader, many)
+    clock.advance(125)
+    host.forget()
+
+    assert await moved(reader, versions) == []
+    first = host.total
+    clock.advance(125)
+    host.push(host.repositories["acme/r7"], {"a.yaml": "new"})
+    host.forget()
+
+    assert await moved(reader, versions) == [many[7]]
+    assert first == 2, "a list for each hundred"
+    assert host.total <= 2 + 2, "the lists, the branch and the file"
+
+
+@pytest.mark.parametrize("most", [30, 300])
+async def test_what_happens_between_lists_is_seen_however_much_it_is(
+    host: FakeGitea, clock: FakeClock, reader: Gitea, many: list[str], most: int
+) -> None:
+    clock.advance(600)
+    versions = await versions_of(reader, many)
+    clock.advance(90)
+    for number in range(min(most, 200)):
+        host.push(host.repositories[f"acme/r{number}"], {"a.yaml": "new"})
+    clock.advance(35)
+
+    assert await moved(reader, versions) == many[:most]
+
+
+async def test_a_mirror_is_always_asked_since_its_time_is_that_of_a_commit(
+    host: FakeGitea, clock: FakeClock, reader: Gitea, many: list[str]
+) -> None:
+    host.mirrors.add("acme/r7")
+    clock.advance(600)
+    versions = await versions_of(reader, many)
+    clock.advance(125)
+    host.repositories["acme/r7"].commit({"a.yaml": "made a year ago, and fetched just now"})
+
+    assert await moved(reader, versions) == [many[7]]
+
+
+async def test_a_repository_that_is_gone_is_missed_in_the_number_of_them(
+    host: FakeGitea, clock: FakeClock, reader: Gitea, many: list[str]
+) -> None:
+    clock.advance(600)
+    versions = await versions_of(reader, many)
+    clock.advance(125)
+    host.add("acme", "new", {"a.yaml": ""})
+    del host.repositories["acme/r7"]
+
+    assert await moved(reader, versions) == [many[7]]
+
+
+async def test_a_new_repository_is_no_reason_to_ask_for_all(
+    host: FakeGitea, clock: FakeClock, reader: Gitea, many: list[str]
+) -> None:
+    clock.advance(600)
+    versions = await versions_of(reader, many)
+    clock.advance(125)
+    host.add("acme", "new", {"a.yaml": ""})
+    host.forget()
+
+    assert await moved(reader, versions) == []
+    assert host.total == 2
+
+
+async def test_within_an_hour_each_branch_is_asked_for_itself(
+    host: FakeGitea, clock: FakeClock, reader: Gitea, many: list[str]
+) -> None:
+    clock.advance(600)
+    versions = await versions_of(reader, many)
+    host.repositories["acme/r7"].commit({"a.yaml": "put there by hand"})
+    clock.advance(125)
+    assert await moved(reader, versions) == []
+
+    clock.advance(3_600)
+
+    assert await moved(reader, versions) == [many[7]]
+
+
+async def test_a_branch_alone_is_asked_for_itself_since_gitea_tells_of_a_push_before_it_notes_it(
+    host: FakeGitea, clock: FakeClock, reader: Gitea, many: list[str]
+) -> None:
+    clock.advance(600)
+    versions = await versions_of(reader, many)
+    clock.advance(125)
+    host.repositories["acme/r7"].commit({"a.yaml": "new"})
+
+    assert await moved(reader, {many[7]: versions[many[7]]}) == [many[7]]
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        Failure(status=404, body={"message": "no such page"}),
+        Failure(status=200, body={"ok": True, "data": []}),
+        Failure(
+            status=200, headers={"date": "Fri, 27 Nov 2026 12:00:00 GMT", "x-total-count": "1"}, body={"data": [{}]}
+        ),
+        Failure(status=200, body=[]),
+    ],
+)
+async def test_without_a_list_of_updates_all_are_asked(
+    host: FakeGitea, clock: FakeClock, reader: Gitea, many: list[str], failure: Failure
+) -> None:
+    clock.advance(600)
+    versions = await versions_of(reader, many[:50])
+    clock.advance(125)
+    host.repositories["acme/r7"].commit({"a.yaml": "new"})
+    host.failures.append(failure)
+
+    assert await moved(reader, versions) == [many[7]]

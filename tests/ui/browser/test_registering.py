@@ -30,7 +30,7 @@ def test_a_location_is_looked_at_mended_registered_refreshed_and_unregistered(
         window.check_accessible()
 
         # What is wrong is told with its place.
-        page.get_by_label("URL of a file").fill(url)
+        page.get_by_label("URL of a file, or of a repository").fill(url)
         page.get_by_role("button", name="Look what is in it").click()
         expect(page.get_by_role("heading", name="One thing is wrong")).to_be_visible()
         expect(page.get_by_role("link", name=f"{host.url('parts.yaml')}, line 1")).to_be_visible()

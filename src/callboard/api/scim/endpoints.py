@@ -1,7 +1,9 @@
 """Endpoints of SCIM: users, groups, and what the server says of itself."""
 
+import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from dataclasses import replace as replaced
 from functools import partial
 from urllib.parse import parse_qsl
 
@@ -12,17 +14,17 @@ from callboard.access.permissions import ENTITY_CREATE
 from callboard.api import context
 from callboard.api.context import MOUNT, Context
 from callboard.api.parameters import body_of
-from callboard.api.scim import documents, entities, listing, patching, refusals, schemas
+from callboard.api.scim import documents, listing, patching, refusals, schemas
 from callboard.api.scim.filters import Attribute as Place
 from callboard.api.scim.listing import Found, Wanted
 from callboard.api.scim.refusals import MEDIA_TYPE
 from callboard.api.scim.schemas import ResourceType
+from callboard.api.scim.transforming import Transforming
 from callboard.builtin.organisations import scim
 from callboard.builtin.organisations.scim import Scim
 from callboard.errors import NotFound
 from callboard.ingestion import pushing, resources
 from callboard.ingestion.pushing import Writing
-from callboard.ingestion.resources import Forms
 from callboard.model import json
 from callboard.model.json import JsonObject, JsonValue
 from callboard.store import resources as stored
@@ -37,6 +39,7 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 class Side:
     """The identity provider that a request comes from, and its place here."""
 
+    id: str
     options: Scim
     writing: Writing
     base: str
@@ -48,9 +51,9 @@ class Side:
         return self.writing.provider
 
     @property
-    def forms(self) -> Forms:
+    def transforming(self) -> Transforming:
         """How its resources become entities."""
-        return Forms(partial(entities.shape_of, self.options), partial(entities.entity_of, self.options))
+        return Transforming.of(self.options, self.id)
 
 
 def by_method(**endpoints: Endpoint) -> Endpoint:
@@ -94,13 +97,13 @@ def described(all_of: Callable[[str], list[JsonObject]]) -> Endpoint:
 
 async def query(kinds: Sequence[ResourceType], request: Request) -> Response:
     """`GET /Users` and `GET /Groups`."""
-    side, asked = await _admitted(request)
+    side, asked = await admitted(request)
     return await _found(request, side, kinds, asked)
 
 
 async def search(kinds: Sequence[ResourceType], request: Request) -> Response:
     """`POST /.search`, of one type or of all: what would be in a query string is in the body."""
-    side, _ = await _admitted(request)
+    side, _ = await admitted(request)
     body = (await body_of(request, also=MEDIA_TYPE)).content
     asked = {name.lower(): _said(value) for name, value in body.items() if value is not None}
     return await _found(request, side, kinds, asked)
@@ -116,9 +119,9 @@ async def _found(request: Request, side: Side, kinds: Sequence[ResourceType], as
     total, first = 0, 1
     async with context.of(request).database.transaction() as tx:
         for kind in kinds:
-            wanted = Wanted.of(kind, asked.get("filter"), asked.get("startindex"), asked.get("count"))
+            wanted = Wanted.of(kind, asked)
             first = wanted.start
-            left = Wanted(wanted.filter, max(1, wanted.start - total), wanted.count - len(shown))
+            left = replaced(wanted, start=max(1, wanted.start - total), count=wanted.count - len(shown))
             found = await listing.find(tx, side.provider, kind, left)
             users = [each.id for each in found.resources if kind.name == "User"]
             shown += _shown(side, kind, asked, found, await stored.around(tx, side.provider, users))
@@ -128,7 +131,7 @@ async def _found(request: Request, side: Side, kinds: Sequence[ResourceType], as
 
 async def get(kind: ResourceType, request: Request) -> Response:
     """`GET /Users/{id}` and `GET /Groups/{id}`."""
-    side, asked = await _admitted(request)
+    side, asked = await admitted(request)
     async with context.of(request).database.transaction() as tx:
         resource = await stored.find(tx, side.provider, _id(request))
     if resource is None or resource.type != kind.name:
@@ -138,22 +141,25 @@ async def get(kind: ResourceType, request: Request) -> Response:
 
 async def create(kind: ResourceType, request: Request) -> Response:
     """`POST /Users` and `POST /Groups`."""
-    side, asked = await _admitted(request)
+    side, asked = await admitted(request)
     document = await _document(request, kind)
-    saved = await resources.create(context.of(request).database, side.writing, side.forms, kind.name, document)
+    id_ = str(uuid.uuid4())
+    saved = await side.transforming.working(
+        lambda forms: resources.create(context.of(request).database, side.writing, forms, kind.name, id_, document)
+    )
     return await _answer(request, side, kind, asked, saved.resource, status=201)
 
 
 async def replace(kind: ResourceType, request: Request) -> Response:
     """`PUT /Users/{id}` and `PUT /Groups/{id}`."""
-    side, asked = await _admitted(request)
+    side, asked = await admitted(request)
     document = await _document(request, kind)
     return await _change(request, side, kind, asked, lambda _: document)
 
 
 async def patch(kind: ResourceType, request: Request) -> Response:
     """`PATCH /Users/{id}` and `PATCH /Groups/{id}`."""
-    side, asked = await _admitted(request)
+    side, asked = await admitted(request)
     body = (await body_of(request, also=MEDIA_TYPE)).content
 
     def changed(document: JsonObject) -> JsonObject:
@@ -166,10 +172,10 @@ async def patch(kind: ResourceType, request: Request) -> Response:
 
 async def delete(kind: ResourceType, request: Request) -> Response:
     """`DELETE /Users/{id}` and `DELETE /Groups/{id}`."""
-    side, _ = await _admitted(request)
+    side, _ = await admitted(request)
     here = context.of(request)
-    offset = await resources.remove(
-        here.database, side.writing, side.forms, kind.name, _id(request), _expected(request)
+    offset = await side.transforming.working(
+        lambda forms: resources.remove(here.database, side.writing, forms, kind.name, _id(request), _expected(request))
     )
     await context.until_visible(here, offset)
     return Response(status_code=204)
@@ -179,8 +185,10 @@ async def _change(
     request: Request, side: Side, kind: ResourceType, asked: Mapping[str, str], changed: resources.Change
 ) -> Response:
     here = context.of(request)
-    saved = await resources.change(
-        here.database, side.writing, side.forms, kind.name, _id(request), changed, _expected(request)
+    saved = await side.transforming.working(
+        lambda forms: resources.change(
+            here.database, side.writing, forms, kind.name, _id(request), changed, _expected(request)
+        )
     )
     await context.until_visible(here, saved.offset)
     return await _answer(request, side, kind, asked, saved.resource)
@@ -245,7 +253,12 @@ def _places(kind: ResourceType, asked: Mapping[str, str], name: str) -> list[Pla
     return [patching.place_of(each, kind) for each in asked.get(name, "").split(",") if each.strip()]
 
 
-async def _admitted(request: Request) -> tuple[Side, Mapping[str, str]]:
+def of_kind(kind: ResourceType, method: str) -> Endpoint:
+    """What answers POST, PUT, PATCH and DELETE for resources of one type."""
+    return partial({"POST": create, "PUT": replace, "PATCH": patch, "DELETE": delete}[method], kind)
+
+
+async def admitted(request: Request) -> tuple[Side, Mapping[str, str]]:
     """Where a request belongs. Raises NotAllowed unless the caller may write there: it is personal data."""
     await context.permit(request, ENTITY_CREATE)
     side = _side(request)
@@ -266,7 +279,7 @@ def _side(request: Request) -> Side:
         raise NotFound(f"There is no {scim.KEY}.{id_} in the configuration")
     writing = Writing(provider=scim.provider_name(id_), writer=context.asked_by(request))
     base = f"{here.settings.backend.url}{MOUNT}/scim{'' if named is None else f'/{named}'}/v2"
-    return Side(known[id_], writing, base)
+    return Side(id_, known[id_], writing, base)
 
 
 def _id(request: Request) -> str:

@@ -36,6 +36,19 @@ class Attribute:
         inner = [value for each in found if isinstance(each, dict) for value in _listed(member(each, name))]
         return inner if self.within else [*inner, *(each for each in found if not isinstance(each, dict))]
 
+    def first(self, resource: JsonObject) -> JsonValue:
+        """The value that a resource is sorted by: that of the primary one, or the first one (section 3.4.2.3)."""
+        place: JsonValue = resource if self.schema is None else member(resource, self.schema)
+        found = _listed(member(place, self.name)) if isinstance(place, dict) else []
+        primary = [each for each in found if isinstance(each, dict) and each.get("primary") is True]
+        values = Attribute(self.name, self.within).values({self.name: [*primary, *found]})
+        return next(iter(values), None)
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether upper and lower case are different there."""
+        return self.name.lower() in _EXACT
+
 
 @dataclass(frozen=True, slots=True)
 class Compare:
@@ -73,8 +86,7 @@ class Compare:
         return False
 
     def _comparable(self, value: JsonValue) -> JsonValue:
-        exact = self.attribute.name.lower() in _EXACT
-        return value.casefold() if isinstance(value, str) and not exact else value
+        return value.casefold() if isinstance(value, str) and not self.attribute.is_exact else value
 
 
 @dataclass(frozen=True, slots=True)

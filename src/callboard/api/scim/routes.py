@@ -3,6 +3,7 @@
 from functools import partial
 
 from callboard.api.paths import Route
+from callboard.api.scim.bulk import bulk
 from callboard.api.scim.endpoints import (
     Endpoint,
     by_method,
@@ -23,6 +24,7 @@ _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 _ENDPOINTS: dict[str, Endpoint] = {
     "/.search": by_method(post=partial(search, [*TYPES.values()])),
+    "/Bulk": by_method(post=bulk),
     "/ServiceProviderConfig": by_method(get=service),
     "/ResourceTypes": by_method(get=described(described_types)),
     "/ResourceTypes/{name}": by_method(get=described(described_types)),

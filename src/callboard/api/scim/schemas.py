@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from callboard.api.parameters import LARGEST_BODY
 from callboard.model.json import JsonObject
 
 USER = "urn:ietf:params:scim:schemas:core:2.0:User"
@@ -11,6 +12,8 @@ ENTERPRISE = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
 _CORE = "urn:ietf:params:scim:schemas:core:2.0"
 
 MOST_RESULTS = 1_000
+MOST_OPERATIONS = 500
+"""In one bulk request: each is a transaction, and takes some milliseconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,10 +211,10 @@ def described_service(base: str) -> JsonObject:
     return {
         "schemas": [f"{_CORE}:ServiceProviderConfig"],
         "patch": {"supported": True},
-        "bulk": {"supported": False, "maxOperations": 0, "maxPayloadSize": 0},
+        "bulk": {"supported": True, "maxOperations": MOST_OPERATIONS, "maxPayloadSize": LARGEST_BODY},
         "filter": {"supported": True, "maxResults": MOST_RESULTS},
         "changePassword": {"supported": False},
-        "sort": {"supported": False},
+        "sort": {"supported": True},
         "etag": {"supported": True},
         "authenticationSchemes": [
             {

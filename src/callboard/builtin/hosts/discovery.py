@@ -9,12 +9,14 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import translate
+from urllib.parse import quote
 
 from callboard.extend import Delta, EntityRef, JsonObject, Offered
 from callboard.extend.webhooks import Webhook
 from callboard.model.annotations import MANAGED_BY_LOCATION, MANAGED_BY_ORIGIN_LOCATION
 from callboard.model.pushes import Push
 from callboard.model.refs import LocationRef
+from callboard.model.repositories import PLAIN, Place
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +68,17 @@ def delta(provider: str, *, added: Collection[Found] = (), removed: Collection[s
 def has_wildcards(path: str) -> bool:
     """Whether *path* is a pattern, which may match files that are not there yet."""
     return "*" in path
+
+
+def fixed_folder(path: str) -> str:
+    """The folder that all files are in that the pattern *path* can match; empty for the root."""
+    return path.strip("/").partition("*")[0].rpartition("/")[0]
+
+
+def matching(pattern: str, paths: Collection[str]) -> list[str]:
+    """Those of *paths* that the *pattern* matches, as it does in a Location."""
+    place = Place("", quote(pattern.strip("/"), safe=f"{PLAIN}*"))
+    return sorted(path for path in paths if place.is_among([path]))
 
 
 def matches(patterns: Sequence[str], name: str) -> bool:

@@ -9,7 +9,8 @@ import asyncio
 import posixpath
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
 
 from callboard.builtin.hosts.gathering import Gathering
 from callboard.builtin.hosts.places import Target
@@ -21,6 +22,10 @@ _MOST_PATHS = 400_000
 """So many paths of listed commits are kept, about 40 MB."""
 _MOST_REFS = 10_000
 _HEADS_AT_ONCE = 4
+
+
+_listed: ContextVar[dict[str, tuple[Target, str]]] = ContextVar("listed", default={})  # noqa: B039 - never filled
+"""The files that were listed last, by URL, and the commits that they were listed at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +139,8 @@ class Repositories(abc.ABC):
 
     async def read(self, target: str, *, version: str | None = None) -> Content | NotModified:
         """The file at the URL *target*. Its version is the commit, and the version of the file itself if it has one."""
-        wanted = self._target(target)
-        wanted, commit = await self._located(target, wanted)
+        listed = _listed.get().pop(target, None)
+        wanted, commit = listed or await self._located(target, self._target(target))
         known_commit, _, known_etag = (version or "").partition(" ")
         if version is not None and known_commit == commit:
             return NotModified(target, version)
@@ -145,13 +150,21 @@ class Repositories(abc.ABC):
         return Content(target, file.data, f"{commit} {file.etag or ''}".rstrip())
 
     async def expand(self, target: str) -> Sequence[str]:
-        """The files that the wildcards of *target* match, `**` being any number of folders."""
+        """The files that the wildcards of *target* match, `**` being any number of folders.
+
+        The same task, or one that it begins, then reads them at the commit that was listed, once.
+        """
         wanted = self._target(target)
         if "*" not in wanted.place.written:
             return [target]
         wanted, commit = await self._located(target, wanted)
         paths = await self._paths(wanted, commit, wanted.folder)
-        return [wanted.url(path) for path in wanted.matching(paths)]
+        found = {wanted.url(path): replace(wanted, place=wanted.place.at(path)) for path in wanted.matching(paths)}
+        _listed.set({url: (each, commit) for url, each in found.items()})
+        if target in self._refs:
+            for url, each in found.items():
+                self._remember(url, each)
+        return list(found)
 
     async def find(self, url: str, name: str) -> Sequence[str]:
         """The URLs of the files called *name* in the repository that *url* leads to."""
@@ -201,10 +214,13 @@ class Repositories(abc.ABC):
             if longer is None:
                 raise
         commit = await self._commit(longer)
-        self._refs[url] = longer
+        self._remember(url, longer)
+        return longer, commit
+
+    def _remember(self, url: str, target: Target) -> None:
+        self._refs[url] = target
         if len(self._refs) > _MOST_REFS:
             self._refs.popitem(last=False)
-        return longer, commit
 
     async def _longer(self, target: Target) -> Target | None:
         """The same URL, if its ref has slashes: the longest one that there is."""

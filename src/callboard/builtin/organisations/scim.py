@@ -5,12 +5,15 @@ Nothing is read: what they write comes in over the API.
 
 from typing import Literal
 
+from callboard.builtin.organisations import transformers
+from callboard.builtin.organisations.transformers import Transformer
 from callboard.errors import InvalidConfiguration
 from callboard.extend import IncrementalEntityProvider, JsonValue, PluginContext
 from callboard.extend.configuration import Options, read_by_id
 from callboard.model.refs import DEFAULT_NAMESPACE
 
 KEY = "catalog.providers.scim"
+_FLAT = ("namespace", "userName", "inactiveUsers", "groupType", "userTransformer", "groupTransformer")
 
 
 class Scim(Options):
@@ -24,6 +27,9 @@ class Scim(Options):
     """What becomes of the entity of a user with `active: false`: it goes, or it has an annotation."""
     group_type: str = "team"
     """`spec.type` of the groups."""
+    user_transformer: str | None = None
+    """`module:function`, which has the last word on each user."""
+    group_transformer: str | None = None
 
     def __post_init__(self) -> None:
         """Raises ValueError for a namespace that entities can't have."""
@@ -33,10 +39,19 @@ class Scim(Options):
 
 def options_of(value: JsonValue) -> dict[str, Scim]:
     """The identity providers that *value*, which stands at `catalog.providers.scim`, names, by id."""
-    found = read_by_id(Scim, value, KEY, flat=("namespace", "userName", "inactiveUsers", "groupType"))
+    found = read_by_id(Scim, value, KEY, flat=_FLAT)
     if "v2" in found:
         raise InvalidConfiguration(f"{KEY}.v2: expected another id, since addresses have v2 in its place")
     return found
+
+
+def transformers_of(options: Scim, id_: str) -> dict[str, Transformer | None]:
+    """Who has the last word on resources, by their type. Raises InvalidConfiguration."""
+    at = f"{KEY}.{id_}"
+    return {
+        "User": transformers.named(options.user_transformer, f"{at}.userTransformer"),
+        "Group": transformers.named(options.group_transformer, f"{at}.groupTransformer"),
+    }
 
 
 def provider_name(id_: str) -> str:
@@ -46,5 +61,6 @@ def provider_name(id_: str) -> str:
 
 def providers(context: PluginContext) -> list[IncrementalEntityProvider]:
     """None; but what the configuration says is checked."""
-    options_of(context.config.providers.get("scim"))
+    for id_, options in options_of(context.config.providers.get("scim")).items():
+        transformers_of(options, id_)
     return []

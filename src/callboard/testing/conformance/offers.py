@@ -1,15 +1,17 @@
 """Offers: what must hold for the entities that a provider delivers, be it at once or page by page."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from callboard.builtin.kinds import BuiltinKindsProcessor
 from callboard.builtin.policies import default_policies
-from callboard.errors import InvalidEntity, InvalidInput
+from callboard.errors import CallboardError, InvalidEntity, InvalidInput
 from callboard.extend import (
     EntityProvider,
     HearsWebhooks,
     IncrementalEntityProvider,
     JsonObject,
+    JsonValue,
     Offered,
     Run,
     Webhook,
@@ -25,10 +27,14 @@ _BODIES: tuple[JsonObject, ...] = (
     {"ref": None, "repository": 5, "commits": "none"},
     {"ref": "refs/heads/main", "repository": {"full_name": "acme/till"}, "commits": [{"added": [None]}]},
 )
+_ODD: tuple[JsonValue, ...] = (None, 5, [], {})
 
 
 class OfferCases(Cases):
     """The cases of all that offers entities."""
+
+    webhooks: Sequence[Webhook] = ()
+    """What the source of `make` tells, for a provider that hears it: with what a `Webhook` must have."""
 
     def make(self) -> EntityProvider | IncrementalEntityProvider:
         """A new provider, connected with nothing, over a source that stands still."""
@@ -137,6 +143,47 @@ class OfferCases(Cases):
                 )
 
         self.run_case(case())
+
+    def test_webhooks_may_come_twice(self) -> None:
+        """A host that got no answer sends them again."""
+
+        async def case() -> None:
+            for webhook in self.webhooks:
+                once, twice = await self._heard([webhook]), await self._heard([webhook, webhook])
+                must(
+                    once.offered.keys() == twice.offered.keys(),
+                    f"on_webhook did something else when {webhook.event} came twice:"
+                    f" {sorted(once.offered)}, and then {sorted(twice.offered)}",
+                )
+
+        self.run_case(case())
+
+    def test_webhooks_may_lack_anything(self) -> None:
+        """Whoever sends them may be of another version."""
+
+        async def case() -> None:
+            for webhook in self.webhooks:
+                for name in webhook.body:
+                    for value in _ODD:
+                        await self._heard([replace(webhook, body={**webhook.body, name: value}, pushes=())])
+
+        self.run_case(case())
+
+    async def _heard(self, webhooks: Iterable[Webhook]) -> FakeConnection:
+        provider, connection = self.make(), FakeConnection()
+        if not isinstance(provider, HearsWebhooks):
+            fail("webhooks are said for a provider without on_webhook")
+        for webhook in webhooks:
+            try:
+                await self.in_time(provider.on_webhook(webhook, connection), "on_webhook")
+            except CallboardError:
+                continue
+            except AssertionError:
+                raise
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is told
+                told = f"on_webhook raised {type(error).__name__} for {webhook.event} with {webhook.body}: {error}"
+                fail(f"{told}; expected a CallboardError, or nothing", error)
+        return connection
 
 
 def by_ref(offered: Iterable[Offered]) -> dict[str, tuple[bytes, str | None]]:

@@ -11,7 +11,16 @@ from callboard.builtin.hosts.azure_devops.accounts import Accounts
 from callboard.builtin.hosts.azure_devops.options import AT as HOSTS_AT
 from callboard.builtin.hosts.azure_devops.options import USUAL_HOST, HostOptions
 from callboard.builtin.hosts.azure_devops.reader import Named, named_by
-from callboard.builtin.hosts.discovery import Found, delta, has_wildcards, matches, offered, pushes_to
+from callboard.builtin.hosts.discovery import (
+    Found,
+    delta,
+    fixed_folder,
+    has_wildcards,
+    matches,
+    matching,
+    offered,
+    pushes_to,
+)
 from callboard.builtin.hosts.looking import at, list_at, objects_at, required, text_at, understood
 from callboard.builtin.hosts.places import address_of
 from callboard.errors import InvalidConfiguration, LocationNotFound
@@ -140,11 +149,15 @@ class AzureDevOpsDiscovery(IncrementalEntityProvider):
 
     async def on_webhook(self, webhook: Webhook, connection: ProviderConnection) -> None:
         """A push can bring or remove the file of a repository, which may get another name as well."""
-        if webhook.system != "azureDevOps" or has_wildcards(self._path):
+        if webhook.system != "azureDevOps":
             return
         repository = at(webhook.body, "resource", "repository")
         named = _named(repository)
-        if webhook.event == "git.repo.deleted":
+        if has_wildcards(self._path):
+            is_meant = named is not None and self._is_ours(named) and self._admits(named.project, named.name)
+            if named is not None and is_meant and pushes_to(webhook, self._options.branch):
+                await self._grown(named, connection)
+        elif webhook.event == "git.repo.deleted":
             await self._removed(webhook.body, connection)
         elif named is not None and self._is_ours(named):
             if webhook.event == "git.repo.renamed" and (old := text_at(webhook.body, "resource", "oldName")):
@@ -160,6 +173,22 @@ class AzureDevOpsDiscovery(IncrementalEntityProvider):
         else:
             await connection.apply(delta(self.name, removed=[found.target]))
 
+    async def _grown(self, named: Named, connection: ProviderConnection) -> None:
+        """The files of the branch that counts that match, from one list; what is gone goes with the next round."""
+        if await connection.refresh([f"url:{self._target(named.project, named.name, self._path)}"]):
+            # There is no code search here, so the pattern itself is a Location, and is read again.
+            return
+        params = {"scopePath": f"/{fixed_folder(self._path)}", "recursionLevel": "full", **self._version()}
+        try:
+            answer = await self._accounts.of(named.organization).get(f"{named.path}/items", params=params)
+        except LocationNotFound:
+            return
+        entries = [each for each in list_at(answer.object(), "value") if each.get("gitObjectType") == "blob"]
+        paths = matching(self._path, [(text_at(each, "path") or "").strip("/") for each in entries])
+        if paths:
+            added = [self._found(named.project, named.name, f"/{path}") for path in paths]
+            await connection.apply(delta(self.name, added=added))
+
     async def _renamed(self, named: Named, old: str, connection: ProviderConnection) -> None:
         """What was there under the old name goes, and what is there under the new one comes."""
         former = self._target(named.project, old, self._path)
@@ -170,15 +199,20 @@ class AzureDevOpsDiscovery(IncrementalEntityProvider):
 
     async def _has_file(self, named: Named) -> bool:
         """Whether the branch that counts has the file."""
-        params = {"path": self._path, "$format": "json", "api-version": self._accounts.options.api_version}
-        if self._options.branch is not None:
-            params["versionDescriptor.version"] = self._options.branch
-            params["versionDescriptor.versionType"] = "branch"
+        params = {"path": self._path, "$format": "json", **self._version()}
         try:
             await self._accounts.of(named.organization).get(f"{named.path}/items", params=params)
         except LocationNotFound:
             return False
         return True
+
+    def _version(self) -> dict[str, str]:
+        """What asks for the branch that counts."""
+        params = {"api-version": self._accounts.options.api_version}
+        if self._options.branch is not None:
+            params["versionDescriptor.version"] = self._options.branch
+            params["versionDescriptor.versionType"] = "branch"
+        return params
 
     async def _removed(self, body: JsonObject, connection: ProviderConnection) -> None:
         project, name = text_at(body, "resource", "project", "name"), text_at(body, "resource", "repositoryName")

@@ -10,8 +10,8 @@ from urllib.parse import quote
 
 from callboard.builtin.hosts.asking import Api
 from callboard.builtin.hosts.bitbucket_cloud.options import api_of, host_of
-from callboard.builtin.hosts.bitbucket_cloud.reader import next_page, values
-from callboard.builtin.hosts.discovery import Found, delta, has_wildcards, offered
+from callboard.builtin.hosts.bitbucket_cloud.reader import TOO_EXPENSIVE, next_page, values
+from callboard.builtin.hosts.discovery import Found, delta, fixed_folder, has_wildcards, matching, offered
 from callboard.builtin.hosts.looking import at, required, text_at, understood
 from callboard.errors import InvalidConfiguration, LocationNotFound, Unreadable
 from callboard.extend import (
@@ -46,6 +46,10 @@ _SEARCH_FIELDS = ",".join(
         *(f"+{_SEARCHED}.{name}" for name in _OF_REPOSITORY),
     ]
 )
+_MAIN = ("repository", "mainbranch", "name")
+_TREE_FIELDS = f"next,values.path,values.type,values.commit.{'.'.join(_MAIN)}"
+_DEEP = 20
+"""Folders in one another."""
 _LIST_FIELDS = ",".join(["next", *(f"values.{name}" for name in _OF_REPOSITORY)])
 
 
@@ -177,13 +181,15 @@ class BitbucketCloudDiscovery(IncrementalEntityProvider):
     async def on_webhook(self, webhook: Webhook, connection: ProviderConnection) -> None:
         """A push can bring or remove the file of a repository, which may get another name as well."""
         repository = webhook.body.get("repository")
-        if webhook.system != "bitbucketCloud" or not isinstance(repository, dict) or has_wildcards(self._path):
+        if webhook.system != "bitbucketCloud" or not isinstance(repository, dict):
             return
+        is_pattern = has_wildcards(self._path)
         if webhook.event in _HAPPENINGS:
-            await self._happened(webhook, repository, connection)
+            if not is_pattern:
+                await self._happened(webhook, repository, connection)
         elif self._reads(repository):
             for push in webhook.pushes:
-                await self._pushed(push, repository, connection)
+                await (self._grown if is_pattern else self._pushed)(push, repository, connection)
 
     async def _pushed(self, push: Push, repository: JsonObject, connection: ProviderConnection) -> None:
         """One look, which tells whether the file is there and whether this is the main branch."""
@@ -199,6 +205,36 @@ class BitbucketCloudDiscovery(IncrementalEntityProvider):
             annotations = {_REPOSITORY_URL: push.branch.repository}
             found = Found(target=url, required=not self._lists, annotations=annotations)
             await connection.apply(delta(self.name, added=[found]))
+
+    async def _grown(self, push: Push, repository: JsonObject, connection: ProviderConnection) -> None:
+        """The files of the main branch that match, from one list of them; what is gone goes with the next round."""
+        url = push.branch.repository
+        if await connection.refresh([f"url:{url}/src/{push.branch.name}/{self._path}"]):
+            # There is no code search here, so the pattern itself is a Location, and is read again.
+            return
+        folder = fixed_folder(self._path)
+        source = f"repositories/{quote(str(repository['full_name']))}/src/{push.commit}"
+        # Only what ends like the pattern: of everything there may be many pages.
+        ending = self._path.rpartition("*")[2].rpartition("/")[2].replace('"', "")
+        params: dict[str, str | int] = {"max_depth": _DEEP, "pagelen": 100, "fields": _TREE_FIELDS}
+        if ending:
+            params["q"] = f'path ~ "{ending}"'
+        try:
+            answer = await self._api.get(
+                f"{source}/{quote(folder)}/" if folder else f"{source}/", params=params, accepted=[TOO_EXPENSIVE]
+            )
+        except LocationNotFound:
+            return
+        if answer.status == TOO_EXPENSIVE:
+            return
+        files = [each for each in values(answer) if text_at(each, "commit", *_MAIN) == push.branch.name]
+        paths = matching(self._path, [path for each in files if (path := text_at(each, "path")) is not None])
+        added = [
+            Found(target=f"{url}/src/{push.branch.name}/{path}", required=True, annotations={_REPOSITORY_URL: url})
+            for path in paths
+        ]
+        if added:
+            await connection.apply(delta(self.name, added=added))
 
     async def _happened(self, webhook: Webhook, repository: JsonObject, connection: ProviderConnection) -> None:
         """What goes by another name now, or is gone, goes; what is new is looked up."""

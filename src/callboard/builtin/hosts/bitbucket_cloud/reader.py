@@ -21,7 +21,7 @@ _FORMS = ("src", "raw", "annotate")
 _MOST_AT_ONCE = 100
 _DEEP = 20
 """So many folders below one another are listed with one request."""
-_TOO_EXPENSIVE = 555
+TOO_EXPENSIVE = 555
 """The answer of Bitbucket to a list that takes it too long."""
 _KEPT = 600.0
 """Seconds for which it is known what the main branch of a repository is called."""
@@ -150,8 +150,8 @@ class BitbucketCloud(Repositories):
         paths: list[str] = []
         deeper: list[str] = []
         while url is not None:
-            answer = await self.api.get(url, params=params, accepted=[_TOO_EXPENSIVE])
-            if answer.status == _TOO_EXPENSIVE:
+            answer = await self.api.get(url, params=params, accepted=[TOO_EXPENSIVE])
+            if answer.status == TOO_EXPENSIVE:
                 if depth == 1:
                     raise Unreadable(f"{self.name} can not list {folder or 'the root'} of {source}: it takes too long")
                 return await self._below(source, folder, 1)

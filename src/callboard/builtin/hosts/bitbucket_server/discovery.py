@@ -4,6 +4,8 @@ A round lists all repositories. Webhooks add and remove single ones in between.
 """
 
 import asyncio
+import datetime as dt
+import random
 
 from callboard.builtin.hosts.asking import Api
 from callboard.builtin.hosts.bitbucket_server.options import AT as HOSTS_AT
@@ -28,6 +30,9 @@ from callboard.model.pushes import bitbucket_server_urls
 AT = "catalog.providers.bitbucketServer"
 _USUAL_PATH = "/catalog-info.yaml"
 _AT_ONCE = 100
+_BELIEVED = (3.0, 6.0)
+"""Hours between two looks for a file that was there."""
+_MOST_KNOWN = 50_000
 _DEFAULT_BRANCH = "bitbucket.org/default-branch"
 
 
@@ -74,6 +79,8 @@ class BitbucketServerDiscovery(IncrementalEntityProvider):
         self._path = options.catalog_path.lstrip("/")
         self._looks = options.validate_locations_exist
         self._is_only = is_only
+        self._had: dict[str, dt.datetime] = {}
+        """Until when repositories are believed to have the file, by their URLs."""
 
     async def next(self, cursor: JsonValue) -> Page:
         """The next hundred repositories."""
@@ -86,19 +93,30 @@ class BitbucketServerDiscovery(IncrementalEntityProvider):
             required(at(each, "project", "key"), "the project of a repository")
             required(each.get("slug"), "the name of a repository")
         repositories = [each for each in told if self._admits(each)]
-        exist = await asyncio.gather(*(self._exists(each) for each in repositories))
+        exist = await asyncio.gather(*(self._still_exists(each) for each in repositories))
         found = [self._found(each) for each, exists in zip(repositories, exist, strict=True) if exists]
         return Page([offered(each, self.name) for each in found], cursor={"start": following}, done=following is None)
+
+    async def _still_exists(self, repository: JsonObject) -> bool:
+        """As `_exists`, but whoever had the file some hours ago is believed to have it: its Location looks at it."""
+        known, now = self._had.get(str(self._url(repository))), self._api.clock.now()
+        return (known is not None and now < known) or await self._exists(repository)
 
     async def _exists(self, repository: JsonObject, *, is_ours: bool = True) -> bool:
         """Whether the default branch has the file, where that matters."""
         if not self._looks and is_ours:
             return True
         key, slug = str(text_at(repository, "project", "key")), str(text_at(repository, "slug"))
+        url = str(self._url(repository))
+        self._had.pop(url, None)
         try:
             await self._api.get(f"{path_of(key, slug)}/browse/{self._path}", params={"type": "true"})
         except LocationNotFound:
             return False
+        if len(self._had) < _MOST_KNOWN:
+            # Not the same for all, so that they are not all asked in one round.
+            hours = random.uniform(*_BELIEVED)  # noqa: S311 - no secret depends on it
+            self._had[url] = self._api.clock.now() + dt.timedelta(hours=hours)
         return True
 
     def _admits(self, repository: JsonObject) -> bool:

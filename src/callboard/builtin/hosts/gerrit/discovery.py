@@ -1,13 +1,15 @@
 """Discovery of catalog files on Gerrit: `catalog.providers.gerrit`, with Backstage's keys.
 
 A round lists the projects that a query finds. Each is taken to have the file: whether it has is known when it is read.
+Webhooks bring new projects in between, and follow HEAD.
 """
 
 import asyncio
+import re
 from collections.abc import Sequence
 from urllib.parse import parse_qsl, urlencode
 
-from callboard.builtin.hosts.discovery import Found, offered
+from callboard.builtin.hosts.discovery import Found, delta, offered
 from callboard.builtin.hosts.gerrit.installations import (
     KEY,
     Installation,
@@ -16,8 +18,18 @@ from callboard.builtin.hosts.gerrit.installations import (
     told_object,
 )
 from callboard.builtin.hosts.installations import named
+from callboard.builtin.hosts.looking import text_at
 from callboard.errors import InvalidConfiguration, LocationNotFound, NotAllowed, Unreadable
-from callboard.extend import IncrementalEntityProvider, JsonObject, JsonValue, Page, PluginContext, Schedule
+from callboard.extend import (
+    IncrementalEntityProvider,
+    JsonObject,
+    JsonValue,
+    Page,
+    PluginContext,
+    ProviderConnection,
+    Schedule,
+    Webhook,
+)
 from callboard.extend.configuration import Options, read_by_id
 
 AT = "catalog.providers.gerrit"
@@ -25,6 +37,8 @@ _PAGE = 500
 _ALREADY_CUT = {"n", "limit", "S", "start", "b", "branch", "type"}
 """Options with which the length of an answer does not tell whether there is more."""
 _HEADS = "refs/heads/"
+_NAMES = {"p": "p", "prefix": "p", "m": "m", "match": "m", "r": "r", "regex": "r"}
+"""Options about the names of projects. Gerrit takes one of them."""
 
 
 class DiscoveryOptions(Options):
@@ -65,6 +79,70 @@ class GerritDiscovery(IncrementalEntityProvider):
         found = [self._found(project, ref) for project, ref in zip(projects, heads, strict=True) if ref is not None]
         done = self._is_whole or len(projects) < _PAGE
         return Page([offered(each, self.name) for each in found], cursor=start + _PAGE, done=done)
+
+    async def on_webhook(self, webhook: Webhook, connection: ProviderConnection) -> None:
+        """A project is new, its HEAD stands for another branch, or the branch that counts has come or gone."""
+        if webhook.system != "gerrit":
+            return
+        body = webhook.body
+        match webhook.event:
+            case "project-created":
+                await self._created(body, connection)
+            case "project-head-updated":
+                await self._head_moved(body, connection)
+            case "ref-updated":
+                await self._ref_updated(body.get("refUpdate"), connection)
+
+    async def _created(self, body: JsonObject, connection: ProviderConnection) -> None:
+        # The documentation has another name for it than Gerrit.
+        project, head = text_at(body, "projectName"), text_at(body, "headName") or text_at(body, "projectHead")
+        ref = head if self._options.branch is None else f"{_HEADS}{self._options.branch}"
+        # What has nothing but permissions has its HEAD elsewhere.
+        if project and ref and head and head.startswith(_HEADS) and self._may_count(project):
+            await connection.apply(delta(self.name, added=[self._found(project, ref)]))
+
+    async def _head_moved(self, body: JsonObject, connection: ProviderConnection) -> None:
+        project, old, new = (text_at(body, name) for name in ("projectName", "oldHead", "newHead"))
+        if project and old and new and old != new and self._options.branch is None and self._may_count(project):
+            self._heads[project] = new
+            gone = self._found(project, old).target
+            await connection.apply(delta(self.name, added=[self._found(project, new)], removed=[gone]))
+
+    async def _ref_updated(self, update: JsonValue, connection: ProviderConnection) -> None:
+        project, written, commit = (text_at(update, name) for name in ("project", "refName", "newRev"))
+        if not project or not written or not commit or not self._may_count(project):
+            return
+        # Older ones leave out what all branches begin with.
+        ref = written if written.startswith("refs/") else f"{_HEADS}{written}"
+        if not ref.startswith(_HEADS):
+            return
+        here = self._found(project, ref)
+        if not commit.strip("0"):
+            # If it was the branch that counts, the next round brings the project again, with nothing in it.
+            await connection.apply(delta(self.name, removed=[here.target]))
+            return
+        if await connection.refresh([f"url:{here.target}"]):
+            return
+        branch = self._options.branch
+        if (ref == f"{_HEADS}{branch}") if branch is not None else (await self._head(project) == ref):
+            await connection.apply(delta(self.name, added=[here]))
+
+    def _may_count(self, project: str) -> bool:
+        """Whether the query finds *project*, which has just been written to, as far as that is known without asking."""
+        if self._is_whole:
+            # What is cut can't be told from outside.
+            return False
+        for name, value in self._query:
+            if name == "state" and value.upper() == "READ_ONLY":
+                return False
+            match _NAMES.get(name):
+                case "p" if not project.startswith(value):
+                    return False
+                case "m" if value.lower() not in project.lower():
+                    return False
+                case "r" if not _fits(value, project):
+                    return False
+        return True
 
     async def _listed(self, start: int, branches: Sequence[str] = ()) -> JsonObject:
         """A page of projects, with the commits of *branches*, by name."""
@@ -108,6 +186,14 @@ class GerritDiscovery(IncrementalEntityProvider):
 
     def _found(self, project: str, ref: str) -> Found:
         return Found(target=f"{self._installation.gitiles[0]}/{project}/+/{ref}/{self._path}")
+
+
+def _fits(expression: str, project: str) -> bool:
+    """Whether *project* matches, as far as Gerrit's expressions are those of everybody; else a round brings it."""
+    try:
+        return re.fullmatch(expression, project) is not None
+    except re.error:
+        return False
 
 
 def discovery_of(context: PluginContext, known: Sequence[Installation]) -> list[GerritDiscovery]:

@@ -2,6 +2,7 @@
 
 installations   what `integrations.gitea` says, and the API of each installation
 reader          the reader of URLs
+updates         which of many branches have not moved
 discovery       the catalog files of the repositories of an organization
 """
 

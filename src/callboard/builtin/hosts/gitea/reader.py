@@ -1,16 +1,17 @@
 """The reader of URLs on Gitea and Forgejo."""
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from urllib.parse import quote, unquote
 
 from callboard.builtin.hosts import looking
 from callboard.builtin.hosts.gitea.installations import Installation
+from callboard.builtin.hosts.gitea.updates import FEW, Updates
 from callboard.builtin.hosts.installations import address_at
 from callboard.builtin.hosts.places import Address, Target
 from callboard.builtin.hosts.repositories import File, Head, Listing, Repositories
-from callboard.errors import InvalidRef, LocationNotFound, Unreadable
+from callboard.errors import CallboardError, InvalidRef, LocationNotFound, Unreadable
 from callboard.extend import Repository
 from callboard.model.repositories import PLAIN
 
@@ -27,10 +28,13 @@ _MOST_SLASHES = 8
 class Gitea(Repositories):
     """The repositories of one installation (an `extend.CodeHost`)."""
 
+    heads_per_request = 100
+
     def __init__(self, installation: Installation) -> None:
         super().__init__(installation.host, installation.api.clock)
         self._installation = installation
         self._api = installation.api
+        self._updates = Updates(installation.api)
 
     def covers(self, url: str) -> bool:
         """Whether *url* is below the address of the installation."""
@@ -57,6 +61,15 @@ class Gitea(Repositories):
         slug = _slug(address.segments)
         root = address.beginning(2).removesuffix(".git")
         return Repository(url=root, name=slug.partition("/")[2], slug=slug, annotation=self.annotation)
+
+    async def heads(self, wanted: Sequence[Head]) -> Mapping[Head, str | CallboardError]:
+        """The commits: of many branches those that have not moved from one list, the others one by one."""
+        if len(wanted) < FEW:
+            return await self.one_by_one(wanted)
+        unmoved = await self._updates.unmoved(wanted)
+        asked = await self.one_by_one([head for head in wanted if head not in unmoved.commits])
+        self._updates.note(asked, unmoved.listed_at)
+        return {**asked, **unmoved.commits}
 
     async def head(self, wanted: Head) -> str:
         """There is no way to ask about several."""

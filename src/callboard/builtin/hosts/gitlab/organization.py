@@ -68,8 +68,8 @@ class GitLabOrganization(IncrementalEntityProvider):
                 inside[number].append(group.path)
         peopled = {part for paths in inside.values() for path in paths for part in _with_those_around(path)}
         entities = [
-            *(self._people.user(person, inside[person.number]) for person in users),
-            *(self._people.group_entity(group) for group in groups if group.path in peopled),
+            *[await self._people.user(person, inside[person.number]) for person in users],
+            *[await self._people.group_entity(group) for group in groups if group.path in peopled],
         ]
         return Page(self._offered(entities), done=True)
 
@@ -147,8 +147,8 @@ class GitLabOrganization(IncrementalEntityProvider):
         groups = [group for each in said if (group := group_of(each)) and self._people.admits_group(group.path)]
         groups.sort(key=lambda group: group.path)
         entities = [
-            self._people.user(person, [group.path for group in groups]),
-            *map(self._people.group_entity, groups),
+            await self._people.user(person, [group.path for group in groups]),
+            *[await self._people.group_entity(group) for group in groups],
         ]
         await connection.apply(Delta(added=self._offered(entities)))
 
@@ -168,7 +168,7 @@ class GitLabOrganization(IncrementalEntityProvider):
             group = None
         entities: list[JsonObject | None] = []
         if group is not None and self._people.admits_group(group.path):
-            entities = [self._people.group_entity(group)]
+            entities = [await self._people.group_entity(group)]
         if removed or entities:
             await connection.apply(Delta(added=self._offered(entities), removed=removed))
 

@@ -4,20 +4,16 @@ Their names, annotations and locations are those of Backstage's module.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from callboard.builtin.hosts.gitlab.projects import ProviderOptions, group_patterns, js_pattern
-from callboard.errors import Unreadable
+from callboard.builtin.organisations import transformers
 from callboard.extend import JsonObject, JsonValue
-from callboard.extend.configuration import function_named
 from callboard.model.annotations import MANAGED_BY_LOCATION, MANAGED_BY_ORIGIN_LOCATION
 
 _BOT = re.compile(r"(?:project|group)_\w+_bot_\w+")
 """Users that stand for access tokens."""
-
-Transform = Callable[[JsonObject, JsonObject], JsonObject | None]
-"""Takes what GitLab says and the entity that is made of it; returns another one, or None for none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,8 +52,8 @@ class People:
         self.group = options.group.strip("/")
         self._users = js_pattern(options.user_pattern, f"{at}.userPattern")
         self._groups = group_patterns(options, at)
-        self._user_function = _function(options.user_transformer, f"{at}.userTransformer")
-        self._group_function = _function(options.group_transformer, f"{at}.groupTransformer")
+        self._user = transformers.named(options.user_transformer, f"{at}.userTransformer")
+        self._group = transformers.named(options.group_transformer, f"{at}.groupTransformer")
 
     def admits_user(self, person: Person) -> bool:
         """Whether a user counts."""
@@ -75,7 +71,7 @@ class People:
             path = path[len(self.group) + 1 :]
         return path.replace("/", "-")
 
-    def user(self, person: Person, groups: Sequence[str]) -> JsonObject | None:
+    async def user(self, person: Person, groups: Sequence[str]) -> JsonObject | None:
         """The entity of a user who is a member of the groups at these paths; None when a transformer wants none."""
         said, host = person.said, self._options.host
         profile = _texts({"displayName": said.get("name"), "picture": said.get("avatar_url")})
@@ -94,9 +90,9 @@ class People:
             "metadata": {"name": person.username, "annotations": annotations},
             "spec": {"profile": profile, "memberOf": [self.group_name(path) for path in groups]},
         }
-        return _transformed(self._user_function, said, entity, person.username)
+        return entity if self._user is None else await self._user.apply(entity, said)
 
-    def group_entity(self, group: Group) -> JsonObject | None:
+    async def group_entity(self, group: Group) -> JsonObject | None:
         """The entity of a group, within the one around it if that counts; None when a transformer wants none."""
         metadata: JsonObject = {
             "name": self.group_name(group.path),
@@ -114,7 +110,7 @@ class People:
             "metadata": metadata,
             "spec": spec,
         }
-        return _transformed(self._group_function, group.said, entity, group.path)
+        return entity if self._group is None else await self._group.apply(entity, group.said)
 
     def _located(self, path: str) -> JsonObject:
         location = f"url:{self._base_url}/{path}"
@@ -142,24 +138,6 @@ def group_of(value: JsonValue) -> Group | None:
     """A group, as the REST API tells of it; None for something else."""
     path = value.get("full_path") if isinstance(value, dict) else None
     return Group(path=path, said=value) if isinstance(value, dict) and isinstance(path, str) else None
-
-
-def _transformed(function: Transform | None, said: JsonObject, entity: JsonObject, name: str) -> JsonObject | None:
-    if function is None:
-        return entity
-    try:
-        made = function(said, entity)
-    except Exception as error:
-        # Who is missing for that is not to be withdrawn.
-        told = " ".join(f"{type(error).__name__}: {error}".split())
-        raise Unreadable(f"the transformer failed at {name}: {told}") from error
-    if made is not None and not isinstance(made, dict):
-        raise Unreadable(f"expected the transformer to return an entity or None for {name}, got {type(made).__name__}")
-    return made
-
-
-def _function(name: str | None, at: str) -> Transform | None:
-    return None if name is None else function_named(name, at)
 
 
 def _text(value: JsonValue) -> str | None:

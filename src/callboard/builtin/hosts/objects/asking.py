@@ -51,6 +51,18 @@ async def get(store: Store, key: str, url: str, etag: str | None, most: int) -> 
         raise meaning(error, url) from None
 
 
+async def is_there(store: Store, key: str, url: str) -> bool:
+    """Whether there is a file with this *key*. Raises as `Reader.read` does for all else."""
+    try:
+        await obstore.head_async(store, key)
+    except Exception as error:  # noqa: BLE001 - as above
+        told = meaning(error, url)
+        if isinstance(told, LocationNotFound):
+            return False
+        raise told from None
+    return True
+
+
 async def keys(store: Store, folder: str, url: str) -> list[str]:
     """All keys in *folder* and below it."""
     found: list[str] = []

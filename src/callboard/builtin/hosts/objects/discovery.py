@@ -7,7 +7,7 @@ from callboard.builtin.hosts.discovery import Found, offered
 from callboard.builtin.hosts.objects import asking
 from callboard.builtin.hosts.objects.options import AzureDiscovery, AzureOptions, S3Discovery
 from callboard.builtin.hosts.objects.reading import ObjectHost, azure_services, s3_services
-from callboard.builtin.hosts.objects.stores import Azure, Bucket, Service, url_of
+from callboard.builtin.hosts.objects.stores import S3, Azure, Bucket, Service, url_of
 from callboard.errors import InvalidConfiguration
 from callboard.extend import IncrementalEntityProvider, JsonValue, Page, PluginContext, Schedule, configuration
 
@@ -45,11 +45,23 @@ def s3(context: PluginContext) -> Sequence[BucketDiscovery | ObjectHost]:
     for name, options in said.items():
         url = services[0].url_of(options.bucket_name, options.region)
         bucket = _bucket(services[0], url, f"{key}.{name}.bucketName", options.bucket_name)
-        provider = f"awsS3-provider:{name}"
-        made.append(BucketDiscovery(provider, services[0], bucket, options.prefix, options.schedule))
+        made.append(_s3_provider(context, f"awsS3-provider:{name}", options, services[0], bucket, f"{key}.{name}"))
     if context.config.integrations.get("awsS3") is None:
         made += [ObjectHost(service) for service in services]
     return made
+
+
+def _s3_provider(
+    context: PluginContext, name: str, options: S3Discovery, service: S3, bucket: Bucket, at: str
+) -> BucketDiscovery:
+    prefix, schedule = options.prefix, options.schedule
+    if options.events is None:
+        return BucketDiscovery(name, service, bucket, prefix, schedule)
+    # Another extra, which only queues need.
+    from callboard.builtin.hosts.objects import hearing, queues  # noqa: PLC0415
+
+    queue = queues.Queue(options.events, service.options, context.outside, f"{at}.events")
+    return hearing.HeardBucket(name, service, bucket, prefix, schedule, queue)
 
 
 def azure(context: PluginContext) -> Sequence[BucketDiscovery | ObjectHost]:

@@ -4,7 +4,7 @@ from urllib.parse import urlsplit
 
 from callboard.errors import InvalidConfiguration
 from callboard.extend import Schedule
-from callboard.extend.configuration import Options, Secret
+from callboard.extend.configuration import Duration, Options, Secret
 
 
 class S3Options(Options, kw_only=True):
@@ -49,6 +49,25 @@ class AzureOptions(Options, kw_only=True):
     aad_credential: AadOptions | None = None
 
 
+class QueueOptions(Options, kw_only=True):
+    """A queue of SQS."""
+
+    url: str
+    region: str | None = None
+    """That of the URL, if it is Amazon's."""
+
+
+class QueueEvents(Options, kw_only=True):
+    """Where the events of a bucket come in, with the keys of a topic in Backstage's module for SQS."""
+
+    queue: QueueOptions
+    visibility_timeout: Duration | None = None
+    """None: what the queue says."""
+    wait_time: Duration = Duration(20.0)
+    """For the first message."""
+    wait_time_after_empty_receive: Duration = Duration(0.0)
+
+
 class S3Discovery(Options, kw_only=True):
     """An entry of `catalog.providers.awsS3`."""
 
@@ -58,6 +77,8 @@ class S3Discovery(Options, kw_only=True):
     account_id: str | None = None
     """Accepted, and without effect: it is read with the credentials of `integrations.awsS3`."""
     schedule: Schedule | None = None
+    events: QueueEvents | None = None
+    """None: changes are noticed when the bucket is listed."""
 
 
 class AzureDiscovery(Options, kw_only=True):

@@ -67,7 +67,7 @@ class S3(Service):
 
     def __init__(self, outside: Outside, options: S3Options, at: str) -> None:
         super().__init__(outside)
-        self._options = options
+        self.options = options
         self._endpoint = endpoint_of(options.endpoint, f"{at}.endpoint")
         if self._endpoint is not None and urlsplit(self._endpoint).path:
             raise InvalidConfiguration(f"{at}.endpoint: expected a URL without a path, got {options.endpoint!r}")
@@ -84,10 +84,10 @@ class S3(Service):
         if self._endpoint is not None:
             own = urlsplit(self._endpoint)
             if origin == self._endpoint:
-                return _named(first, f"{origin}/{first}") if self._options.s3_force_path_style else None
+                return _named(first, f"{origin}/{first}") if self.options.s3_force_path_style else None
             virtual = urlsplit(origin)
             name = virtual.netloc.removesuffix(f".{own.netloc}")
-            fits = not self._options.s3_force_path_style and name != virtual.netloc and virtual.scheme == own.scheme
+            fits = not self.options.s3_force_path_style and name != virtual.netloc and virtual.scheme == own.scheme
             return _named(name, origin) if fits else None
         match = _AMAZON.fullmatch(host)
         if match is None or not origin.startswith("https://"):
@@ -101,14 +101,14 @@ class S3(Service):
         """What the URLs of the files of a bucket begin with, as Backstage writes them."""
         if self._endpoint is None:
             return f"https://{name}.s3.{f'{region}.' if region else ''}amazonaws.com"
-        if self._options.s3_force_path_style:
+        if self.options.s3_force_path_style:
             return f"{self._endpoint}/{name}"
         own = urlsplit(self._endpoint)
         return f"{own.scheme}://{name}.{own.netloc}"
 
     def open(self, bucket: Bucket) -> S3Store:
         """With the keys of the options, or those that are found around here."""
-        own = self._options
+        own = self.options
         config: S3Config = {}
         if bucket.where:
             config["region"] = bucket.where
