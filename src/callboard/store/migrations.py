@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 import asyncpg
 
 from callboard.clock import Clock, SystemClock
-from callboard.errors import DatabaseUnavailable
+from callboard.errors import DatabaseUnavailable, WrongSchema
 from callboard.store import schema
 from callboard.store.steps import Batches, Concurrently, InTransaction, Migration, available, summary
 
@@ -186,10 +186,18 @@ class _Run:
         """How many steps are done, and how far the next one is. From here on everybody knows what is coming."""
         row = await self.connection.fetchrow(
             """insert into migration_steps (version, name, checksum, works_with, done) values ($1, $2, $3, $4, 0)
-            on conflict (version) do update set done = migration_steps.done returning done, after""",
+            on conflict (version) do update
+            set checksum = case when migration_steps.done = 0 and migration_steps.after is null
+                then excluded.checksum else migration_steps.checksum end
+            returning done, after, checksum""",
             *self._identity(),
         )
         assert row is not None
+        if row["checksum"] != self.migration.checksum:
+            raise WrongSchema(
+                f"migration {self.migration.version:04} ({self.migration.name}) was changed after it had begun,"
+                " and its steps are other ones; run the release that it is from"
+            )
         return row["done"], json.loads(row["after"]) if row["after"] else None
 
     def _identity(self) -> tuple[int, str, str, int]:
