@@ -22,6 +22,7 @@ from benchmarks import (
     cost,
     crawl,
     deliver,
+    doctor,
     follow,
     generate,
     hot,
@@ -446,6 +447,18 @@ def _migrate(count: int, since: int, save: Path | None) -> None:
     _measure(work, save)
 
 
+@main.command("doctor")
+@_count
+@_save
+def _doctor(count: int, save: Path | None) -> None:
+    """Let callboard doctor look at a catalog in which all is well."""
+
+    async def work(progress: Progress) -> list[Any]:
+        return [await doctor.run(count, progress)]
+
+    _measure(work, save)
+
+
 @main.command("plot")
 @click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="The folder to draw into.")
@@ -494,6 +507,7 @@ _SHOW: dict[type, Callable[[Console, Any], None]] = {
     crawl.Crawl: crawl.show,
     hot.Hot: hot.show,
     migrate.Migrate: migrate.show,
+    doctor.Doctor: doctor.show,
 }
 
 

@@ -56,7 +56,13 @@ _WRITES = {
     "schedule": "update schedule set due_at = due_at + interval '1 second' where ref = $1",
     "relations": "update relations set type = type where originator = $1",
     "final_entities": "update final_entities set changed_at = now() where ref = $1",
+    # As those who publish do: the counter first.
+    "history": """with counter as (update stream set head = head + 1 returning head)
+        insert into history ("offset", type, ref, uid, at)
+        select head, 'updated', $1, md5($1)::uuid, now() from counter""",
 }
+_ROOM = 1_000_000
+"""Offsets for those who publish meanwhile, where there are partitions from the beginning."""
 _READS = {
     "claims": "select content from claims where target_ref = $1",
     "entities": "select processed from entities where ref = $1",
@@ -150,7 +156,7 @@ async def run(count: int, since: int, progress: Progress) -> Migrate:
 
 
 async def _fill(url: str, count: int, *, partitioned: bool) -> None:
-    history = f"select extend_history({count}, {count});" if partitioned else ""
+    history = f"select extend_history({count}, {count + _ROOM});" if partitioned else ""
     connection = await asyncpg.connect(url)
     try:
         await connection.execute(_FILL % {"count": count, "relations": _RELATIONS, "history": history})

@@ -209,7 +209,9 @@ class Server:
 
 
 def _log_progress(progress: migrations.Progress) -> None:
-    _log.info(
+    # Of a step that takes a moment nobody wants to know.
+    log = _log.info if progress.waits or progress.done else _log.debug
+    log(
         "migration.waits" if progress.waits else "migration.progress",
         version=progress.migration.version,
         step=progress.step,

@@ -83,6 +83,16 @@ def test_the_schema_refuses_unknown_values_and_wrong_ones(wrong: dict[str, Any])
 
 
 @needs_helm
+@pytest.mark.parametrize("name", ["../values.yaml", "least.yaml", "everything.yaml"])
+def test_the_linter_of_helm_has_nothing_to_warn_of(name: str) -> None:
+    command: list[str | Path] = [HELM, "lint", "--strict", CHART, "--values", CHART / "ci" / name]
+
+    said = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert said.returncode == 0, said.stdout
+
+
+@needs_helm
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["least.yaml", "everything.yaml"])
 def test_kubernetes_takes_what_is_rendered(name: str) -> None:

@@ -173,6 +173,27 @@ async def test_an_index_is_made_while_another_process_waits_to_migrate(database:
     assert sorted(map(len, applied)) == [0, 0, 1]
 
 
+async def test_who_waits_to_migrate_holds_no_transaction_that_an_index_would_wait_for(database: str) -> None:
+    first = await asyncpg.connect(database)
+    await first.execute(f"select pg_advisory_lock({migrations.LOCK})")
+    seen: list[object] = []
+
+    async def while_it_waits() -> None:
+        if not seen:
+            seen.append(
+                await first.fetchval(
+                    """select count(*) from pg_stat_activity where datname = current_database()
+                    and application_name = 'callboard-migrate' and xact_start is not null"""
+                )
+            )
+            await first.execute(f"select pg_advisory_unlock({migrations.LOCK})")
+
+    await migrations.apply(database, release=[migration(DOUBLED)], clock=Told(while_it_waits))
+
+    assert seen == [0]
+    await first.close()
+
+
 async def test_what_older_releases_can_not_work_with_waits_for_them_to_end(database: str) -> None:
     engine = await asyncpg.connect(database, server_settings={"application_name": "callboard-engine"})
     seen: list[object] = []

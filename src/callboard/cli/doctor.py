@@ -263,10 +263,11 @@ async def _compared(database: "Database", catalog: "AsyncCatalogClient") -> tupl
     began = page.offset
     while True:
         etags = {str(entity_ref(cast("JsonObject", entity))): str(entity["metadata"]["etag"]) for entity in page.items}
+        seen += len(etags)
         async with database.transaction() as tx:
             wrong += await soundness.wrong_etags(tx, etags, page.offset)
-            total, head = await soundness.visible(tx)
-        seen += len(etags)
-        if page.next_cursor is None:
-            return seen, total if began == page.offset == head else None, page.offset, wrong
+            if page.next_cursor is None:
+                # Once, and not for each page: all of the table is counted.
+                total, head = await soundness.visible(tx)
+                return seen, total if began == page.offset == head else None, page.offset, wrong
         page = await catalog.query_page(page.next_cursor, fields=fields, limit=_PAGE)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 import asyncpg
 
 from callboard.clock import Clock, SystemClock
-from callboard.errors import DatabaseUnavailable
+from callboard.errors import DatabaseUnavailable, WrongSchema
 from callboard.store import schema
 from callboard.store.steps import Batches, Concurrently, InTransaction, Migration, available, summary
 
@@ -26,7 +26,7 @@ T = TypeVar("T")
 __all__ = ["Migration", "Progress", "apply", "available", "pending"]
 
 # Any number will do, as long as nobody else who shares the database takes the same one.
-_LOCK = 7_007_001
+LOCK = 7_007_001
 _LOOK = 0.2
 
 _LOCK_WAIT = "250ms"
@@ -132,20 +132,27 @@ async def _connected(url: str) -> "AsyncIterator[_Connection]":
 async def _alone(url: str, clock: Clock) -> AsyncIterator[None]:
     """Nobody else migrates meanwhile.
 
-    The lock is that of a transaction without a snapshot: an index that is made concurrently waits for everybody who has
-    one, those who wait for such a lock among them. Therefore it is asked for again and again.
+    The lock is that of a transaction without a snapshot: an index that is made concurrently waits for the end of
+    everybody who had one when it looked. So those who wait ask again and again, each time in a transaction of its own.
     """
-    async with _connected(url) as connection, connection.transaction():
-        await connection.execute("set local idle_in_transaction_session_timeout = 0")
-        while not await _locked(connection):
+    async with _connected(url) as connection:
+        while True:
+            transaction = connection.transaction()
+            await transaction.start()
+            if await _locked(connection):
+                break
+            await transaction.rollback()
             await clock.sleep(_LOOK)
-        yield
+        try:
+            yield
+        finally:
+            await transaction.rollback()
 
 
 async def _locked(connection: "_Connection") -> bool:
-    found: bool = await connection.fetchval(f"select pg_try_advisory_xact_lock({_LOCK})")
+    found: bool = await connection.fetchval(f"select pg_try_advisory_xact_lock({LOCK})")
     # Until something else is said, the transaction keeps the snapshot of what it was asked last.
-    await connection.execute("set local lock_timeout = 0")
+    await connection.execute("set local idle_in_transaction_session_timeout = 0")
     return found
 
 
@@ -186,10 +193,18 @@ class _Run:
         """How many steps are done, and how far the next one is. From here on everybody knows what is coming."""
         row = await self.connection.fetchrow(
             """insert into migration_steps (version, name, checksum, works_with, done) values ($1, $2, $3, $4, 0)
-            on conflict (version) do update set done = migration_steps.done returning done, after""",
+            on conflict (version) do update
+            set checksum = case when migration_steps.done = 0 and migration_steps.after is null
+                then excluded.checksum else migration_steps.checksum end
+            returning done, after, checksum""",
             *self._identity(),
         )
         assert row is not None
+        if row["checksum"] != self.migration.checksum:
+            raise WrongSchema(
+                f"migration {self.migration.version:04} ({self.migration.name}) was changed after it had begun,"
+                " and its steps are other ones; run the release that it is from"
+            )
         return row["done"], json.loads(row["after"]) if row["after"] else None
 
     def _identity(self) -> tuple[int, str, str, int]:

@@ -38,7 +38,7 @@ class Found:
         self._refuse_newer(max(known))
         for row in [*self.applied, *self.begun]:
             migration = known.get(row["version"])
-            if migration is not None and migration.checksum != row["checksum"]:
+            if migration is not None and row["checksum"] not in {migration.checksum, *migration.earlier}:
                 raise WrongSchema(
                     f"migration {migration.version:04} ({migration.name}) was changed after it had run,"
                     " or had begun; run the release that it is from"

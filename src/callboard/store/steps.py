@@ -10,6 +10,7 @@ from typing import TypeAlias
 _FILE = re.compile(r"(\d{4})_(\w+)\.sql")
 _STEP = re.compile(r"^-- step: (.*)$", re.MULTILINE)
 _WORKS_WITH = re.compile(r"^-- works with: (\d{4})$", re.MULTILINE)
+_WAS = re.compile(r"^-- was: ([0-9a-f]{64})$", re.MULTILINE)
 _BATCHES = re.compile(r"(\d+) rows at a time of (\w+) by (\w+(?:, \w+)*)")
 _COMMENT = re.compile(r"--.*")
 _INDEX = re.compile(r"\bcreate\s+(?:unique\s+)?index\s+concurrently\s+(?:if\s+not\s+exists\s+)?(\w+)", re.IGNORECASE)
@@ -46,22 +47,27 @@ class Batches:
 
     def next_batch(self, types: Sequence[str], *, first: bool) -> str:
         """Asks how many rows the next batch has, and for its last key; the parameters are the key before it."""
-        columns, texts = ", ".join(self.key), ", ".join(f"{column}::text" for column in self.key)
+        columns, texts = self._columns, ", ".join(f'"{column}"::text' for column in self.key)
         # By the columns, and not by the texts of the same names.
-        descending = ", ".join(f"found.{column} desc" for column in self.key)
+        descending = ", ".join(f'found."{column}" desc' for column in self.key)
         beyond = "" if first else f"where ({columns}) > ({_parameters(types, 1)})"
         rows = f"select {columns} from {self.table} {beyond} order by {columns} limit {self.size}"  # noqa: S608 - ours
         return f"select count(*) over (), {texts} from ({rows}) found order by {descending} limit 1"  # noqa: S608
 
     def for_batch(self, types: Sequence[str], *, first: bool) -> str:
         """The statement for a batch; the parameters are the key before it, unless it is the *first*, and its last."""
-        columns = ", ".join(self.key)
+        columns = self._columns
         bounds = f"({columns}) <= ({_parameters(types, 1 if first else len(types) + 1)})"
         if not first:
             bounds += f" and ({columns}) > ({_parameters(types, 1)})"
         # In the order of the keys, as everybody locks them.
         rows = f"select {columns} from {self.table} where {bounds} order by {columns} for update"  # noqa: S608 - ours
         return f"with batch as ({rows}) {self.sql}"
+
+    @property
+    def _columns(self) -> str:
+        # Some names are words of SQL.
+        return ", ".join(f'"{column}"' for column in self.key)
 
 
 def _parameters(types: Sequence[str], start: int) -> str:
@@ -83,6 +89,11 @@ class Migration:
     def checksum(self) -> str:
         """Tells an edited migration from the one that was applied."""
         return hashlib.sha256(self.sql.encode()).hexdigest()
+
+    @property
+    def earlier(self) -> frozenset[str]:
+        """Checksums of texts that it had before, and that have left the same schema."""
+        return frozenset(_WAS.findall(self.sql))
 
     @property
     def works_with(self) -> int:

@@ -1,9 +1,12 @@
+-- works with: 0001
+-- was: 8c060c8f4a14eabecf880bbb5e43340a34d8194f3f1ca7e76e35d50442a1fd4b
 -- The tables in which the stages meet. docs/explanation/consistency.md says who writes what, in which lock order.
 --
 -- Names collate by code point: the same order in every database, and several times cheaper to compare.
 -- Contents of up to 8 kB, which is nearly all of them, stay in their rows uncompressed: compressing an entity four times on
 -- its way to the readers costs more than everything else that the database does for it.
 
+-- step: transaction
 create table locations (
     id uuid primary key,
     type text collate "C" not null,

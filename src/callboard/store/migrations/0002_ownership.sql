@@ -1,5 +1,8 @@
+-- works with: 0002
+-- was: 1bb0bb0fcb92474ca904bd5029f62f8a6ebe726883df557b547513704e0a43c0
 -- Who owns what, said so that it can be shown: providers, conflicts, why an entity is due, and what has become of it.
 
+-- step: transaction
 -- A source of entities, from its first mutation on.
 create table providers (
     name text collate "C" primary key,
@@ -64,14 +67,13 @@ create table ingestion_seen (
     primary key (provider, ref, location_key)
 );
 
+-- step: transaction
 -- Where in its file an entity begins. No part of the content: another line alone changes nothing.
 alter table claims add column line integer;
 
 -- The location at the root of the chain that led to a claim, as its content says. Told apart from the content, since files
 -- that name one another would otherwise hand two of them on to each other for ever.
 alter table claims add column origin text collate "C";
--- Found as a text: not all that JSON can say can be read by PostgreSQL's functions for it.
-update claims set origin = substring(content from '"backstage\.io/managed-by-origin-location":"([^"\\]*)"');
 
 -- Whether a chain of claims leads from a provider, with this origin, to the source of a claim.
 create function comes_from(source text, origin text) returns boolean language sql stable as $$
@@ -85,22 +87,42 @@ create function comes_from(source text, origin text) returns boolean language sq
         where c.source like 'provider:%' and c.origin = $2
     )
 $$;
-alter table entities add column origin text collate "C";
 
+-- step: transaction
+alter table entities add column origin text collate "C";
 -- The claims that did not win, as JSON, where they have another location key than the winner: a conflict.
 alter table entities add column rivals text;
-create index entities_contested on entities (ref) where rivals is not null;
-create index entities_failing on entities (ref) where errors is not null;
 
+-- step: concurrently
+create index concurrently entities_contested on entities (ref) where rivals is not null;
+
+-- step: concurrently
+create index concurrently entities_failing on entities (ref) where errors is not null;
+
+-- step: 1000 rows at a time of claims by source, target_ref, location_key
+-- Found as a text: not all that JSON can say can be read by PostgreSQL's functions for it.
+update claims c set origin = substring(c.content from '"backstage\.io/managed-by-origin-location":"([^"\\]*)"')
+from batch b
+where (c.source, c.target_ref, c.location_key) = (b.source, b.target_ref, b.location_key);
+
+-- step: transaction
 -- An entity that is not due keeps its row, at infinity, with what its last run came to.
 alter table schedule
     add column because text,
     add column ran_at timestamptz,
     add column ran_because text,
     add column outcome text collate "C";
-drop index schedule_due;
-create index schedule_due on schedule (priority, due_at) where due_at < 'infinity';
 
+-- step: concurrently
+create index concurrently schedule_due_finite on schedule (priority, due_at) where due_at < 'infinity';
+
+-- step: concurrently
+drop index concurrently if exists schedule_due;
+
+-- step: transaction
+alter index schedule_due_finite rename to schedule_due;
+
+-- step: transaction
 -- The ticket with which the oldest wish for a stitch began that has not been fulfilled, and the first one that came
 -- while a stitcher was at it.
 alter table stitch_queue

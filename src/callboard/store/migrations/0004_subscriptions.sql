@@ -1,5 +1,8 @@
+-- works with: 0004
+-- was: cd7b45bccbeb730eca2cc6938d3aa479a8f783a0094a146355b912223c3e87d7
 -- Cursors that the server keeps: for consumers that read and acknowledge, and for sinks that the engines deliver to.
 
+-- step: transaction
 create sequence subscription_generations;
 create table subscriptions (
     name text collate "C" primary key,

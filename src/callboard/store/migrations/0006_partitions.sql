@@ -1,6 +1,9 @@
+-- works with: 0006
+-- was: b6d14ccab9c66d6070eee4227e2d6a50d61806bced1c2f22499ab06b4379ad8f
 -- The history in partitions by offset. What is forgotten is not deleted row by row: it ends at the floor, and a partition
 -- that is wholly below is dropped, which gives its room back to the disk and leaves nothing to vacuum.
 
+-- step: transaction
 -- The last versions, at the history floor, of what has not changed for so long that their partition is gone: whoever
 -- follows from there on must know what was there. The columns are those of `history`.
 create table kept_versions (
@@ -19,28 +22,6 @@ create table kept_versions (
 );
 
 create index kept_versions_removed on kept_versions (ref) where type = 'removed';
-
-with kept as (
-    delete from history where "offset" <= (select history_floor from stream) returning *
-)
-insert into kept_versions ("offset", type, ref, uid, body, previous_offset, cause, at)
-select "offset", type, ref, uid, body, previous_offset, cause, at from kept;
-
--- Changes as far as they are known.
-alter table history rename to history_1;
-alter index history_pkey rename to history_1_pkey;
-alter index history_ref rename to history_1_ref;
-create table history (
-    "offset" bigint primary key,
-    type text collate "C" not null,
-    ref text collate "C" not null,
-    uid uuid not null,
-    body text,
-    previous_offset bigint,
-    cause text,
-    at timestamptz not null
-) partition by range ("offset");
-create index history_ref on history (ref, "offset");
 
 -- From where on there is no partition yet. Whoever publishes holds this row, and makes the next partition.
 alter table stream add column history_until bigint not null default 1;
@@ -84,16 +65,53 @@ exception when lock_not_available then
 end
 $$;
 
+-- step: transaction
+-- Changes as far as they are known become the first partition, with room for what comes meanwhile. That they all belong
+-- to it is said before, and looked at while others go on, so that nobody has to wait while it is made one.
 do $$
 declare
-    ends_before bigint := 1 + greatest((select head from stream), (select max("offset") from history_1));
+    ends_before bigint := 65537 + greatest((select head from stream), (select max("offset") from history));
 begin
-    if ends_before > 1 then
-        execute format('alter table history attach partition history_1 for values from (1) to (%s)', ends_before);
-        insert into history_partitions values (1, ends_before, 0);
-        update stream set history_until = ends_before;
+    execute format(
+        'alter table history add constraint history_first check ("offset" >= 1 and "offset" < %s) not valid', ends_before
+    );
+    insert into history_partitions values (1, ends_before, 0);
+end
+$$;
+
+-- step: concurrently
+alter table history validate constraint history_first;
+
+-- step: transaction
+-- Whoever publishes has the counter first, and then writes.
+select from stream for update;
+alter table history rename to history_1;
+alter index history_pkey rename to history_1_pkey;
+alter index history_ref rename to history_1_ref_offset_idx;
+create table history (
+    "offset" bigint primary key,
+    type text collate "C" not null,
+    ref text collate "C" not null,
+    uid uuid not null,
+    body text,
+    previous_offset bigint,
+    cause text,
+    at timestamptz not null
+) partition by range ("offset");
+create index history_ref on history (ref, "offset");
+
+do $$
+declare
+    first record;
+begin
+    select * into strict first from history_partitions;
+    if exists (select from history_1) or (select head from stream) > 0 then
+        execute format('alter table history attach partition history_1 for values from (1) to (%s)', first.ends_before);
+        alter table history_1 drop constraint history_first;
+        update stream set history_until = first.ends_before;
     else
         drop table history_1;
+        delete from history_partitions;
     end if;
 end
 $$;

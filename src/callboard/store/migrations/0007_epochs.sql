@@ -1,7 +1,10 @@
+-- works with: 0007
+-- was: 541516eb25bf837b3b7130961e1c4d99840facc34de13dce9d8ee3b6cdb45a02
 -- An epoch belongs to one line of a database's life: to one server, and to one of its timelines. A dump that was restored
 -- is on another server; a standby that was promoted, and a server that was restored to a point in time, are on another
 -- timeline. Changes that readers know may be missing there, and their offsets are given out again.
 
+-- step: transaction
 -- Where the database is. Null for what this role may not know, or what this service does not tell; and on a standby,
 -- which writes nothing anyway.
 create function this_line(out system_identifier bigint, out timeline integer) language plpgsql volatile as $$
