@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 
 from callboard.clock import CommonClock, SystemClock
-from callboard.errors import DatabaseUnavailable
+from callboard.errors import DatabaseUnavailable, InvalidInput
 from callboard.store.database import Database
 
 _GOODBYE = b"57P01"
@@ -132,3 +132,28 @@ async def test_a_common_clock_is_set_by_the_database_and_not_by_a_replica(databa
 
     assert abs(asked_a_replica - hour) < hour / 2
     assert abs(asked) < hour / 2
+
+
+async def test_who_has_much_to_work_out_may_take_a_minute_for_it(database: Database) -> None:
+    async def patience() -> str:
+        return str(await tx.connection.fetchval("show idle_in_transaction_session_timeout"))
+
+    async with database.transaction() as tx:
+        before = await patience()
+        async with tx.unhurried():
+            meanwhile = await patience()
+        after = await patience()
+
+    assert (before, meanwhile, after) == ("5s", "1min", "5s")
+
+
+async def test_the_end_of_a_connection_does_not_hide_what_went_wrong_before_it(database: Database) -> None:
+    async def go_wrong() -> None:
+        async with database.transaction() as tx:
+            try:
+                await tx.connection.execute("select pg_terminate_backend(pg_backend_pid())")
+            finally:
+                raise InvalidInput("that was no entity")
+
+    with pytest.raises(InvalidInput, match="that was no entity"):
+        await go_wrong()

@@ -31,6 +31,9 @@ from callboard.store.providers import ProviderKind
 
 _log = structlog.get_logger(__name__)
 
+_MANY = 10_000
+"""Entities of which a machine that has much else to do may have to think for seconds."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
@@ -188,6 +191,13 @@ async def apply(tx: Transaction, prepared: Prepared) -> Applied:
 
 async def write(tx: Transaction, prepared: Prepared) -> Written:
     """Store a prepared mutation, but for the retraction of what goes, which has to come last in the transaction."""
+    if not prepared.full and prepared.offer.count < _MANY:
+        return await _write(tx, prepared)
+    async with tx.unhurried():
+        return await _write(tx, prepared)
+
+
+async def _write(tx: Transaction, prepared: Prepared) -> Written:
     source, offer = claims.of_provider(prepared.provider), prepared.offer
     await leases.hold_for_transaction(tx, source)
     differing = await offer.differing(tx, source)

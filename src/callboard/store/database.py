@@ -18,7 +18,7 @@ import structlog
 from callboard.clock import Clock, CommonClock
 from callboard.errors import DatabaseUnavailable, InvalidInput
 from callboard.settings import Pooler
-from callboard.store.pools import Opened, open_pool
+from callboard.store.pools import SETTINGS, Opened, open_pool
 from callboard.store.queries import Query
 
 _log = structlog.get_logger(__name__)
@@ -32,6 +32,7 @@ _CONNECTION_LOST = (
     asyncpg.CannotConnectNowError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
     asyncpg.InterfaceError,
     # What asyncpg says when the server has said goodbye, and the connection has not ended yet.
     asyncpg.InternalClientError,
@@ -133,6 +134,17 @@ class Transaction:
             self._own.clear()
             # The driver closes what nobody holds any more when it prepares something else.
             await self.connection.fetch("select")
+
+    @contextlib.asynccontextmanager
+    async def unhurried(self) -> AsyncIterator[None]:
+        """A block in which a minute may pass between two statements before PostgreSQL ends the session.
+
+        For who has much to work out in between, and not while the counter row is held: all publishers wait for that.
+        """
+        idle = "set local idle_in_transaction_session_timeout = '{}'"
+        await self.connection.execute(idle.format("60s"))
+        yield
+        await self.connection.execute(idle.format(SETTINGS["idle_in_transaction_session_timeout"]))
 
     async def walk(self, query: Query) -> AsyncIterator[asyncpg.Record]:
         """Run a query without values and go through its rows, of which a thousand at a time are in memory."""
@@ -245,11 +257,13 @@ class Database:
             connection.terminate()
             raise
         except BaseException:
-            await connection.execute("rollback")
-            if tx.keeps_something:
-                await connection.execute(begin)
-                await tx.forget()
+            # That a connection is lost, too, says less than what came before it.
+            with contextlib.suppress(*_CONNECTION_LOST):
                 await connection.execute("rollback")
+                if tx.keeps_something:
+                    await connection.execute(begin)
+                    await tx.forget()
+                    await connection.execute("rollback")
             raise
         await connection.execute("commit")
 
