@@ -13,7 +13,7 @@ from callboard.store.changes import Position
 from callboard.store.database import Transaction
 from callboard.stream.following import Follower
 from callboard.stream.readers import Reader
-from callboard.stream.sight import Sight, told_of_changes, told_of_steps
+from callboard.stream.sight import Sight, Step, told_of_changes, told_of_steps
 
 _PIECE = 500
 """Changes that are looked through at a time, so that others get their turn."""
@@ -200,8 +200,12 @@ class _Reading:
             return None
         _check_epoch(self.epoch, view.epoch)
         next_offset = steps[-1].change.offset if steps else view.offset
-        told = told_of_steps(steps, self.sight, self.follower.parse)
+        told = told_of_steps(self._concerning(steps), self.sight, self.follower.parse)
         return Page(changes=told, head=view.offset, next_offset=next_offset, epoch=view.epoch)
+
+    def _concerning(self, steps: Sequence[Step]) -> Sequence[Step]:
+        meant = self.sight.seen
+        return steps if meant is None else list(self.follower.digests.about(meant, steps))
 
     async def _from_database(self, offset: int, began: int | None, size: int) -> Page:
         async def work(tx: Transaction, position: Position) -> tuple[Position, int, list[Change], Sequence[Change]]:

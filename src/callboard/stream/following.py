@@ -20,6 +20,7 @@ from callboard.store import changes, epochs
 from callboard.store.changes import Position
 from callboard.store.database import Database, Transaction
 from callboard.store.sources import Source
+from callboard.stream.digests import Digests
 from callboard.stream.readers import Reader, Readers
 from callboard.stream.sight import Parse, Step, facts_in
 from callboard.stream.waiters import Waiters
@@ -63,6 +64,8 @@ class Follower:
     metrics: Metrics = field(default_factory=Metrics)
     readers: Readers = field(default_factory=Readers)
     """Who reads from this process."""
+    digests: Digests = field(init=False)
+    """What recent changes are about."""
     waiters: Waiters = field(init=False)
     """Who waits for changes of some entities."""
     _recent: deque[Step] = field(init=False)
@@ -73,7 +76,8 @@ class Follower:
         self.read_from = self.source or Source(self.database, self.clock)
         self.loop = Loop(name="stream.follow", step=self.follow, clock=self.clock)
         self.parse = functools.lru_cache(maxsize=_PARSED)(facts_in)
-        self.waiters = Waiters(self.parse)
+        self.digests = Digests(self.parse)
+        self.waiters = Waiters(self.digests)
         self._recent = deque(maxlen=self.keep)
 
     async def load(self, needed: int = 0) -> None:
@@ -83,6 +87,7 @@ class Follower:
         self.view.replace(contents, offset=position.head, epoch=position.epoch)
         _give_memory_back()
         self._recent.clear()
+        self.digests.clear()
         self._looked(self.read_from.latest(position, seen=0))
         self.waiters.call_all()
         _log.info(

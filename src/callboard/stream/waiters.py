@@ -1,21 +1,17 @@
 """Waiters: readers at the head who want to hear of some entities only, and are left alone until one of them changes.
 
 A thousand readers with filters of their own would else be woken by each change, to find out one by one that it is not
-theirs. Here each filter is asked once for all changes that come together, as a list of the catalog asks its index.
+theirs.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from callboard.model.facts import Facts
-from callboard.model.predicates import Predicate, matches
+from callboard.model.predicates import Predicate
+from callboard.stream.digests import Digests
 from callboard.stream.readers import Reader
-from callboard.stream.sight import Parse, Step
-from callboard.view.index import Index
-
-_ONE_BY_ONE = 500
-"""Comparisons of an entity with a filter that cost less than making an index for them."""
+from callboard.stream.sight import Step
 
 
 @dataclass(slots=True, eq=False)
@@ -29,7 +25,7 @@ class _Waiter:
 class Waiters:
     """All who wait for something of their own in this process."""
 
-    parse: Parse
+    digests: Digests
     _present: set[_Waiter] = field(default_factory=set)
 
     @property
@@ -59,7 +55,7 @@ class Waiters:
         if not self._present or not steps:
             return
         before, last = steps[0].change.offset - 1, steps[-1].change.offset
-        concerns = self._question(steps)
+        concerns = self.digests.question(steps)
         for waiter in list(self._present):
             # Who is elsewhere in the stream has to look for itself.
             if waiter.reader.offset != before or concerns(waiter.meant):
@@ -76,13 +72,3 @@ class Waiters:
         self._present.discard(waiter)
         if not waiter.called.done():
             waiter.called.set_result(None)
-
-    def _question(self, steps: Sequence[Step]) -> Callable[[Predicate], bool]:
-        bodies = (body for step in steps for body in (step.before, step.change.body))
-        found: list[Facts] = [self.parse(body) for body in bodies if body is not None]
-        if len(found) * len(self._present) <= _ONE_BY_ONE:
-            return lambda meant: any(matches(meant, facts) for facts in found)
-        index = Index()
-        for member, facts in enumerate(found):
-            index.add(member, facts)
-        return lambda meant: bool(index.evaluate(meant))
