@@ -89,7 +89,7 @@ async def test_the_tools_of_backstage_are_there_as_it_describes_them_and_two_mor
 
 
 async def test_the_query_that_backstage_describes_is_what_the_catalog_takes(shop: Catalog) -> None:
-    query = {
+    query: Any = {
         "$all": [
             {"kind": {"$in": ["component", 7]}, "spec.type": {"$exists": True}},
             {"$any": [{"metadata.name": {"$hasPrefix": "ca"}}, {"metadata.tags": {"$contains": "x"}}]},
