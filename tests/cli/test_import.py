@@ -103,7 +103,12 @@ def test_what_several_sources_claim_is_given_to_whom_it_has_there_and_stays_a_co
             shown({**read, "spec": {"type": "url", "target": target}}),
             shown(component("clash", location="ldap://people", owner="directory")),
         ]
-        fake = FakeBackstage(entities=there, locations=[{"id": "1", "type": "url", "target": target}])
+        broken = web.put("broken.yaml", component_yaml("broken-clash", owner=""))
+        fake = FakeBackstage(
+            entities=there,
+            locations=[{"id": "1", "type": "url", "target": target}, {"id": "2", "type": "url", "target": broken}],
+            pending=[{"entity_ref": "component:default/broken-clash", "unprocessed_entity": None, "errors": None}],
+        )
         with fake.served() as url:
             again = ("import", "backstage", url, "--server", writable.url, "--provider", "clashing")
             first = callboard(*again)
@@ -112,8 +117,12 @@ def test_what_several_sources_claim_is_given_to_whom_it_has_there_and_stays_a_co
         [conflict] = catalog.get_conflicts(ref="component:clash").items
         clash = catalog.get_entity_by_ref("component:clash")
         catalog.forget_provider("clashing")
-        catalog.remove_location(location.id)
+        for each in catalog.get_locations():
+            if each.target in (target, broken):
+                catalog.remove_location(each.id)
     told = json.loads(second.stdout)
+    # What fails there as well is no failure of the move.
+    assert "  ! component:default/broken-clash: Processor builtin-kinds threw" in first.stdout
     assert "conflicts: 1 here, 1 handed over to whom it has there\n" in first.stdout
     assert f"  ~ component:default/clash: {origin} → provider:clashing\n" in first.stdout
     assert [(each["outcome"], each["before"]) for each in told["conflicts"]] == [("same", "provider:clashing")]

@@ -17,7 +17,6 @@ import asyncpg
 from benchmarks.launch import free_port
 from callboard.model import json
 from callboard.model.json import JsonObject
-from tests.harness import ALL_KINDS
 from tests.moving.backstages import shown
 
 TOKEN = "a-token-of-a-test"
@@ -43,9 +42,9 @@ def running(folder: Path, postgres: str, *, app: Path, entities: Sequence[JsonOb
     prefix, port = f"backstage_{uuid.uuid4().hex[:8]}_", free_port()
     (folder / "directory.json").write_bytes(json.encode([_placed(entity) for entity in entities]))
     # JSON is YAML as well.
-    (folder / "app-config.yaml").write_bytes(json.encode(_configuration(folder, postgres, prefix, port)))
+    (folder / "own.yaml").write_bytes(json.encode(_configuration(folder, postgres, prefix, port)))
     process = subprocess.Popen(
-        ["node", "index.mjs", "--config", str(folder / "app-config.yaml")],
+        ["node", "index.mjs", "--config", "app-config.yaml", "--config", str(folder / "own.yaml")],
         cwd=app,
         env={**os.environ, "NO_PROXY": "127.0.0.1", "NO_COLOR": "1", "NODE_ENV": "production"},
         stdout=subprocess.PIPE,
@@ -86,22 +85,15 @@ def _placed(entity: JsonObject) -> JsonObject:
 
 
 def _configuration(folder: Path, postgres: str, prefix: str, port: int) -> JsonObject:
+    """What is laid over the configuration that stands beside the app."""
     url = f"http://127.0.0.1:{port}"
     return {
         "app": {"baseUrl": url},
-        "organization": {"name": "Acme"},
         "backend": {
             "baseUrl": url,
-            "listen": {"host": "127.0.0.1", "port": port},
-            "database": {"client": "pg", "prefix": prefix, "connection": _connection(postgres)},
-            "auth": {
-                "dangerouslyDisableDefaultAuthPolicy": True,
-                "externalAccess": [{"type": "static", "options": {"token": TOKEN, "subject": "tests"}}],
-            },
-            "reading": {"allow": [{"host": "127.0.0.1:1-65535"}]},
-            "actions": {"pluginSources": ["catalog"]},
+            "listen": f"127.0.0.1:{port}",
+            "database": {"prefix": prefix, "connection": _connection(postgres)},
         },
-        "catalog": {"rules": [{"allow": [*ALL_KINDS]}]},
         "compat": {"entities": str(folder / "directory.json")},
     }
 

@@ -35,6 +35,8 @@ _PATIENCE = 60.0
 
 pytestmark = pytest.mark.skipif(APP is None, reason="CALLBOARD_BACKSTAGE_APP does not say where a Backstage is")
 
+BROKEN = "component:default/broken"
+
 TREE = """
 apiVersion: backstage.io/v1alpha1
 kind: Location
@@ -85,6 +87,7 @@ def fill(catalog: CatalogClient, web: WebHost) -> None:
     until(lambda: has(catalog, "component:till"))
     catalog.add_location(web.put("second.yaml", files("till", "oven", owner="others")))
     catalog.add_location(web.put("tree.yaml", TREE))
+    catalog.add_location(web.put("broken.yaml", component_yaml("broken", owner="")))
     until(lambda: has(catalog, "component:oven", "component:sieve"))
     web.put("first.yaml", files("till", "scale", "oven"))
     asked = web.requests["first.yaml"]
@@ -154,8 +157,9 @@ def test_all_that_it_shows_is_here_after_an_import_and_conflicts_have_the_winner
     with CatalogClient(backstage.url, token=TOKEN) as there, CatalogClient(callboard.url) as here:
         conflicts = {each.entity_ref: each for each in here.get_conflicts().items}
         winners = {name: (managed(there, name), managed(here, name)) for name in WINNERS}
-    assert (before, tried["written"]["added"], len(tried["locations"]["registered"])) == (0, 2, 3)
-    assert (code, told["differing"], told["compared"]) == (0, [], len(WINNERS) + 5)
+    assert (before, tried["written"]["added"], len(tried["locations"]["registered"])) == (0, 2, 4)
+    assert (code, told["differing"], told["compared"]) == (0, [], len(WINNERS) + 6)
+    assert (told["failed"], [each["entityRef"] for each in told["unprocessed"]]) == ([BROKEN], [BROKEN])
     assert {each["outcome"] for each in told["conflicts"]} == {"same", "handed_over"}
     assert sorted(conflicts) == sorted(f"component:default/{name}" for name in WINNERS)
     for name, file in WINNERS.items():

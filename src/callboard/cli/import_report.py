@@ -60,9 +60,14 @@ class Report:
         """Whether there is anything that should not be so."""
         rejected = self.pushed is not None and (self.pushed.rejected_count or self.pushed.refused)
         refused = any(each.refusal is not None for each in self.registrations)
-        unsettled = any(status.state == "pending" or status.failed for status in self.statuses)
+        unsettled = any(status.state == "pending" or self._failed_here_alone(status) for status in self.statuses)
         lost = self.unsettled_conflicts or any(each.outcome in _LOST for each in self.conflicts)
         return bool(rejected or refused or unsettled or lost or self._differing_count)
+
+    def _failed_here_alone(self, status: Status) -> int:
+        """How many entities have failed here of which the other catalog does not say that it can't process them."""
+        known = {each.ref for each in self.unprocessed or ()}
+        return status.failed - sum(failure.ref in known for failure in status.failures)
 
     def as_text(self) -> Iterator[str]:
         """The lines for people."""

@@ -39,7 +39,7 @@ Example:
 \b
 Exit code:
   0  all is here, or would be; with --compare: and as it is there
-  1  something was refused, has failed or is pending, differs, or could not be read
+  1  something was refused, has failed here alone, is pending, differs, or could not be read
   2  the command line makes no sense
 """
 )
