@@ -198,3 +198,79 @@ async def test_conflicts_are_counted(contested: Api) -> None:
     text = (await contested.client.get("/metrics")).text
 
     assert "catalog_conflicts_count 3.0" in text
+
+
+async def handed_over(api: Api, ref: str, key: str, **parameters: str) -> Any:
+    body = {"entityRef": ref, "locationKey": key}
+    return await api.client.post("/api/catalog/conflicts/hand-over", json=body, params=parameters)
+
+
+async def test_the_loser_has_the_entity_when_somebody_says_so_and_keeps_it(contested: Api) -> None:
+    answer = await handed_over(contested, "component:A", "q")
+    await contested.catalog.settle()
+    owner = contested.catalog.entity(A)["spec"]["owner"]  # type: ignore[index, call-overload]
+    await contested.catalog.provide("p", Full(offered(component("a", type="website"), key="p")))
+    await contested.catalog.settle()
+
+    told = (await listed(contested, entityRef=A))["items"][0]
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["winner"] == {"source": "provider:q", "locationKey": "q"}
+    assert (answer.json()["entityRef"], answer.json()["status"]["state"]) == (A, "pending")
+    assert owner == contested.catalog.entity(A)["spec"]["owner"] == "bank"  # type: ignore[index, call-overload]
+    assert told["winner"]["source"] == "provider:q"
+    assert [rival["source"] for rival in told["rivals"]] == sorted(rival["source"] for rival in told["rivals"])
+    assert "provider:p" in {rival["source"] for rival in told["rivals"]}
+
+
+async def test_what_a_location_brings_hangs_below_it_again_when_it_gets_the_entity(contested: Api) -> None:
+    key = next(rival["locationKey"] for rival in (await listed(contested, entityRef=A))["items"][0]["rivals"][:1])
+
+    await handed_over(contested, A, key)
+    await contested.catalog.settle()
+
+    annotations: Any = contested.catalog.entity(A)["metadata"]["annotations"]  # type: ignore[index, call-overload]
+    assert key == "url:https://host/a.yaml"
+    assert annotations["backstage.io/managed-by-origin-location"] == key
+    history = [change for change in await contested.catalog.history() if change.ref == A]
+    assert json.decode(history[-1].cause or "null")["because"] == "conflict"  # type: ignore[index, call-overload]
+
+
+async def test_who_has_an_entity_already_keeps_it_without_any_work(contested: Api) -> None:
+    before = await contested.catalog.history()
+
+    answer = await handed_over(contested, A, "p", wait="5")
+    await contested.catalog.settle()
+
+    assert answer.json()["status"]["state"] == "settled"
+    assert await contested.catalog.history() == before
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "said"),
+    [
+        (
+            {"entityRef": A, "locationKey": "ghost"},
+            404,
+            "Nobody claims component:default/a under the location key ghost",
+        ),
+        ({"entityRef": "component:ghost", "locationKey": "p"}, 404, "Nobody claims component:default/ghost"),
+        ({"entityRef": ":", "locationKey": "p"}, 400, ""),
+        ({"entityRef": A}, 400, "locationKey"),
+        ({"entityRef": A, "locationKey": ""}, 409, "yields to those that have one"),
+    ],
+)
+async def test_an_entity_is_handed_over_to_nobody_but_who_claims_it(
+    contested: Api, body: dict[str, str], status: int, said: str
+) -> None:
+    answer = await contested.client.post("/api/catalog/conflicts/hand-over", json=body)
+
+    assert answer.status_code == status
+    assert said in answer.text
+
+
+async def test_who_may_not_take_care_of_sources_hands_nothing_over(contested: Api) -> None:
+    async with seeing_only(contested, Equals("kind", "component")) as limited:
+        answer = await handed_over(limited, A, "q")
+
+    assert answer.status_code == 403
+    assert (await listed(contested, entityRef=A))["items"][0]["winner"]["source"] == "provider:p"

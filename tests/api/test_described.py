@@ -145,6 +145,8 @@ GOOD: list[tuple[str, int, dict[str, Any]]] = [
     ),
     ("GET /conflicts", 200, {"query": {"limit": 1}}),
     ("GET /conflicts", 200, {"query": {"entityRef": "component:basket"}}),
+    ("POST /conflicts/hand-over", 200, {"body": {"entityRef": "component:basket", "locationKey": "rival"}}),
+    ("POST /conflicts/hand-over", 404, {"body": {"entityRef": "component:basket", "locationKey": "ghost"}}),
     ("DELETE /entities/by-uid/{uid}", 404, {"path_parameters": {"uid": "none"}, "query": {"dryRun": "true"}}),
     ("GET /entity-facets", 200, {"query": {"facet": ["kind", "spec.owner"]}}),
     ("POST /entity-facets", 200, {"body": {"facets": ["kind"], "limit": 1}}),

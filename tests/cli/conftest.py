@@ -21,6 +21,9 @@ ENTITIES = 91
 CALLBOARD = [sys.executable, "-m", "callboard"]
 
 GUARDS = """\
+backend:
+  reading:
+    allow: [{host: "127.0.0.1:1-65535"}]
 catalog:
   providerOptions:
     guarded: {maxRemovalPercent: 50}

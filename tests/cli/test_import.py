@@ -7,8 +7,10 @@ from click.testing import CliRunner
 
 from callboard.cli import program
 from callboard.client import CatalogClient
+from callboard.model.json import JsonObject
 from tests.cli.conftest import ENTITIES, Run, Server
-from tests.harness import component
+from tests.flows.web import web_host
+from tests.harness import component, component_yaml
 from tests.moving.backstages import FakeBackstage, shown
 
 LOCATIONS = 12
@@ -83,6 +85,50 @@ def test_a_copy_is_handed_over_to_a_source_that_has_begun_to_bring_it(callboard:
     assert told["entities"] == {"there": 1, "copied": 1}
     assert told["written"]["removed"] == 1
     assert (ann["spec"]["title"], left) == ("Ann", ["bob"])
+
+
+def test_what_several_sources_claim_is_given_to_whom_it_has_there_and_stays_a_conflict(
+    callboard: Run, writable: Server
+) -> None:
+    with web_host() as web, CatalogClient(writable.url) as catalog:
+        target = web.put("clash.yaml", component_yaml("clash"))
+        origin = f"url:{target}"
+        location = catalog.add_location(target).location
+        catalog.location_status(location.id, wait=20)
+        read: JsonObject = {
+            **component(str(location.entity_ref).partition("/")[2], location=origin),
+            "kind": "Location",
+        }
+        there = [
+            shown({**read, "spec": {"type": "url", "target": target}}),
+            shown(component("clash", location="ldap://people", owner="directory")),
+        ]
+        broken = web.put("broken.yaml", component_yaml("broken-clash", owner=""))
+        fake = FakeBackstage(
+            entities=there,
+            locations=[{"id": "1", "type": "url", "target": target}, {"id": "2", "type": "url", "target": broken}],
+            pending=[{"entity_ref": "component:default/broken-clash", "unprocessed_entity": None, "errors": None}],
+        )
+        with fake.served() as url:
+            again = ("import", "backstage", url, "--server", writable.url, "--provider", "clashing")
+            first = callboard(*again)
+            second = callboard(*again, "--output", "json")
+
+        [conflict] = catalog.get_conflicts(ref="component:clash").items
+        clash = catalog.get_entity_by_ref("component:clash")
+        catalog.forget_provider("clashing")
+        for each in catalog.get_locations():
+            if each.target in (target, broken):
+                catalog.remove_location(each.id)
+    told = json.loads(second.stdout)
+    # What fails there as well is no failure of the move.
+    assert "  ! component:default/broken-clash: Processor builtin-kinds threw" in first.stdout
+    assert "conflicts: 1 here, 1 handed over to whom it has there\n" in first.stdout
+    assert f"  ~ component:default/clash: {origin} → provider:clashing\n" in first.stdout
+    assert [(each["outcome"], each["before"]) for each in told["conflicts"]] == [("same", "provider:clashing")]
+    assert (told["written"]["unchanged"], first.returncode, second.returncode) == (1, 0, 0)
+    assert (conflict.winner.source, [each.location_key for each in conflict.rivals]) == ("provider:clashing", [origin])
+    assert clash["spec"]["owner"] == "directory"
 
 
 def test_a_password_in_an_address_is_refused_and_not_repeated() -> None:

@@ -306,6 +306,18 @@ async def test_conflicts_are_found(face: Face, catalog: Catalog) -> None:
     assert first.items[0].rivals[0].patch == [{"op": "replace", "path": "/spec/owner", "value": "team"}]
 
 
+async def test_an_entity_is_handed_over_to_another_source(face: Face, catalog: Catalog) -> None:
+    await catalog.provide("q", Full(offered(component("cart", owner="others"), key="q")))
+    await catalog.provide("r", Full(offered(component("cart", owner="third"), key="r")))
+    await catalog.settle()
+
+    handed = await face.ask("hand_over", CART, "r")
+
+    assert (handed.ref, handed.winner.source, handed.winner.location_key) == (CART, "provider:r", "r")
+    assert handed.status.entities == 1
+    assert (await face.ask("get_conflicts", ref=CART)).items[0].winner == handed.winner
+
+
 async def test_an_entity_is_explained(face: Face, catalog: Catalog) -> None:
     await catalog.provide("q", Full(offered(component("broken", lifecycle=None))))
     await catalog.settle()

@@ -14,21 +14,16 @@ from callboard.access import authentication
 from callboard.extend import Full
 from callboard.mcp.routes import PATH, ROUTES
 from callboard.mcp.tools import TOOLS
+from callboard.model import json
+from callboard.model.schemas import Schema
 from mcp import Client
 from tests.api.conftest import app_of, client_of
 from tests.api.test_door import TOKENS, read
 from tests.harness import Catalog, component, component_yaml, offered
 from tests.ui.conftest import with_metadata
 
-OF_BACKSTAGE = (
-    "catalog.get-catalog-model-description",
-    "catalog.get-catalog-entity",
-    "catalog.query-catalog-entities",
-    "catalog.validate-entity",
-    "catalog.register-entity",
-    "catalog.unregister-entity",
-    "catalog.refresh-catalog-entity",
-)
+RECORDED: Any = json.decode((Path(__file__).parent / "backstage-4.0.json").read_bytes())
+"""What a running Backstage says of its tools, without its words."""
 
 
 @contextlib.asynccontextmanager
@@ -60,7 +55,18 @@ async def answered(catalog: Catalog, tool: str, arguments: dict[str, Any]) -> An
 async def call(catalog: Catalog, tool: str, /, **arguments: Any) -> Any:
     answer = await answered(catalog, tool, arguments)
     assert not answer.is_error, answer.content
+    assert json.decode(answer.content[0].text.encode()) == answer.structured_content
+    if schema := RECORDED["answers"].get(f"catalog.{tool}"):
+        assert Schema(schema).violations(answer.structured_content) == []
     return answer.structured_content
+
+
+def without_words(value: Any) -> Any:
+    """A schema without its descriptions."""
+    if isinstance(value, dict):
+        kept = {key: each for key, each in value.items() if key != "description" or not isinstance(each, str)}
+        return {key: without_words(each) for key, each in kept.items()}
+    return [without_words(each) for each in value] if isinstance(value, list) else value
 
 
 async def refusal(catalog: Catalog, tool: str, /, **arguments: Any) -> str:
@@ -69,15 +75,42 @@ async def refusal(catalog: Catalog, tool: str, /, **arguments: Any) -> str:
     return str(answer.content[0].text)
 
 
-async def test_the_tools_of_backstage_are_there_under_their_names_and_two_more(shop: Catalog) -> None:
+async def test_the_tools_of_backstage_are_there_as_it_describes_them_and_two_more(shop: Catalog) -> None:
     async with connected(app_of(shop, pages=ROUTES)) as client:
         listed = (await client.list_tools()).tools
 
-    assert tuple(tool.name for tool in listed[:7]) == OF_BACKSTAGE
+    told = [without_words(tool.model_dump(by_alias=True, exclude_none=True)) for tool in listed]
+    # The title in its new place is ours; Backstage has only that of the annotations.
+    titles = [tool.pop("title") for tool in told]
+    assert titles == [tool["annotations"]["title"] for tool in told]
+    assert told[:7] == RECORDED["tools"]
     assert [tool.name for tool in listed[7:]] == ["catalog.explain-entity", "catalog.follow-changes"]
-    assert [tool.name for tool in listed if tool.annotations and tool.annotations.destructive_hint] == [
-        "catalog.unregister-entity"
-    ]
+    assert all(tool.description for tool in listed)
+
+
+async def test_the_query_that_backstage_describes_is_what_the_catalog_takes(shop: Catalog) -> None:
+    query: Any = {
+        "$all": [
+            {"kind": {"$in": ["component", 7]}, "spec.type": {"$exists": True}},
+            {"$any": [{"metadata.name": {"$hasPrefix": "ca"}}, {"metadata.tags": {"$contains": "x"}}]},
+            {"$not": {"metadata.namespace": "labs"}},
+        ]
+    }
+
+    found = await call(shop, "query-catalog-entities", query=query)
+
+    schema = Schema(RECORDED["tools"][5]["inputSchema"])
+    assert schema.violations({"query": query}) == []
+    assert [each["metadata"]["name"] for each in found["items"]] == ["cart"]
+
+
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+async def test_there_is_no_session_to_listen_to_or_to_end(shop: Catalog, method: str) -> None:
+    async with client_of(app_of(shop, pages=ROUTES)) as http:
+        answer = await http.request(method, PATH)
+
+    assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
+    assert answer.json()["error"]["message"] == "Method not allowed."
 
 
 async def test_the_model_is_told_in_words(shop: Catalog) -> None:
@@ -89,7 +122,7 @@ async def test_the_model_is_told_in_words(shop: Catalog) -> None:
 
 
 async def test_an_entity_is_found_by_its_name_alone_where_that_is_enough(shop: Catalog) -> None:
-    found = (await call(shop, "get-catalog-entity", name="till"))["entity"]
+    found = await call(shop, "get-catalog-entity", name="till")
 
     assert found["metadata"]["name"] == "till"
 
@@ -100,7 +133,7 @@ async def test_several_entities_of_a_name_are_a_conflict_that_names_them(shop: C
 
     assert said.startswith("ConflictError: 2 entities")
     assert "component:default/cart, component:labs/cart" in said or "component:labs/cart" in said
-    assert one["entity"]["metadata"]["namespace"] == "labs"
+    assert one["metadata"]["namespace"] == "labs"
 
 
 async def test_entities_are_queried_page_by_page(shop: Catalog) -> None:
@@ -125,7 +158,9 @@ async def test_entities_are_queried_page_by_page(shop: Catalog) -> None:
     [
         (component_yaml("oven"), True, True, ""),
         ("kind: [", False, False, "line"),
-        ("- 1\n", False, True, "expected one YAML document that is an object"),
+        ("- 1\n", False, True, "expected an object"),
+        ("", False, True, "expected one YAML document that is an object, and found none"),
+        (f"{component_yaml('oven')}---\n{component_yaml('stove')}", False, False, "found 2"),
         (
             "apiVersion: backstage.io/v1alpha1\nkind: Component\nmetadata: {name: x}\nspec: {}\n",
             False,
@@ -141,6 +176,7 @@ async def test_an_entity_is_validated_as_text(
 
     assert (found["isValid"], found["isValidYaml"]) == (valid, yaml_valid)
     assert said in " ".join(found["errors"])
+    assert ("entity" in found) == valid
 
 
 async def test_a_location_is_registered_refreshed_and_unregistered_by_its_url(shop: Catalog) -> None:
@@ -148,7 +184,7 @@ async def test_a_location_is_registered_refreshed_and_unregistered_by_its_url(sh
 
     location = await call(shop, "register-entity", locationUrl="https://host/oven.yaml")
     await shop.settle()
-    refreshed = await call(shop, "refresh-catalog-entity", kind="Component", name="oven")
+    refreshed = await call(shop, "refresh-catalog-entity", name="oven")
     again = await refusal(shop, "register-entity", locationUrl="https://host/oven.yaml")
     gone = await call(shop, "unregister-entity", type={"locationUrl": "https://host/oven.yaml"})
     await shop.settle()
@@ -186,10 +222,18 @@ async def test_changes_are_followed_from_now_on(shop: Catalog) -> None:
     ("name", "arguments", "said"),
     [
         ("get-catalog-entity", {}, "required property 'name'"),
-        ("get-catalog-entity", {"name": "ghost"}, "NotFoundError: there is no entity with metadata.name ghost"),
+        ("get-catalog-entity", {"name": "ghost"}, "InputError: there is no entity with metadata.name ghost"),
+        ("refresh-catalog-entity", {"name": "ghost"}, "InputError: there is no entity with metadata.name ghost"),
+        ("refresh-catalog-entity", {"name": "cart"}, "ConflictError: 2 entities have metadata.name cart"),
+        ("refresh-catalog-entity", {"name": ""}, "InputError: /name must NOT have fewer than 1 characters"),
+        ("register-entity", {"locationUrl": "oven.yaml"}, "InputError: 'oven.yaml' is no URL"),
+        ("validate-entity", {"entity": "", "location": "oven"}, 'InputError: /location must match format "uri"'),
+        ("register-entity", {"locationUrl": "http://["}, "InputError: 'http://[' is no URL"),
         ("get-catalog-entity", {"name": "till", "colour": "red"}, "additional properties"),
         ("query-catalog-entities", {"query": {"$all": 7}}, "InputError"),
-        ("query-catalog-entities", {"limit": "many"}, "InputError"),
+        ("query-catalog-entities", {"query": "cart"}, "InputError"),
+        ("query-catalog-entities", {"limit": "many"}, "InputError: /limit must be integer"),
+        ("query-catalog-entities", {"limit": "0"}, "InputError: /limit must be > 0"),
         ("explain-entity", {"kind": "component", "name": "ghost"}, "NotFoundError"),
         ("follow-changes", {"offset": 99_999}, "Error"),
         ("unregister-entity", {"type": {"locationId": "ghost"}}, "NotFoundError"),

@@ -11,6 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx2
 
 from callboard.model import json
+from callboard.model.entities import entity_ref
 from callboard.model.json import JsonObject, JsonValue
 
 _MOUNT = "/api/catalog"
@@ -31,8 +32,8 @@ class FakeBackstage:
     """So many requests are answered."""
     asked: list[str] = field(default_factory=list)
 
-    def answer(self, target: str, authorization: str | None) -> tuple[int, JsonValue]:
-        """Status and body for a GET."""
+    def answer(self, target: str, authorization: str | None, body: bytes = b"") -> tuple[int, JsonValue]:
+        """Status and body for a GET, or for a POST with a *body*."""
         parts = urlsplit(target)
         self.asked.append(target)
         if self.down_after is not None and len(self.asked) > self.down_after:
@@ -42,6 +43,8 @@ class FakeBackstage:
         match parts.path.removeprefix(_MOUNT):
             case "/entities/by-query":
                 return 200, self._page({key: values[-1] for key, values in parse_qs(parts.query).items()})
+            case "/entities/by-refs":
+                return 200, {"items": [*self._by_refs(json.decode(body))]}
             case "/locations":
                 return 200, [{"data": location} for location in self.locations]
             case "/entities/unprocessed/failed" if self.pending is not None:
@@ -50,6 +53,13 @@ class FakeBackstage:
                 return 200, {"type": "pending", "entities": [*self.pending]}
             case _:
                 return 404, {"error": {"name": "NotFoundError", "message": "Not found"}}
+
+    def _by_refs(self, asked: JsonValue) -> Iterator[JsonValue]:
+        assert isinstance(asked, dict)
+        refs = asked["entityRefs"]
+        assert isinstance(refs, list)
+        found = {str(entity_ref(entity)): entity for entity in self.entities}
+        return (found.get(str(ref)) for ref in refs)
 
     def _page(self, wanted: dict[str, str]) -> JsonValue:
         state = json.decode(base64.b64decode(wanted["cursor"])) if "cursor" in wanted else {"from": 0, **wanted}
@@ -68,7 +78,7 @@ class FakeBackstage:
         """Answers without a network."""
 
         def answer(request: httpx2.Request) -> httpx2.Response:
-            status, body = self.answer(str(request.url), request.headers.get("authorization"))
+            status, body = self.answer(str(request.url), request.headers.get("authorization"), request.content)
             return httpx2.Response(status, content=json.encode(body))
 
         return httpx2.MockTransport(answer)
@@ -80,12 +90,16 @@ class FakeBackstage:
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                status, body = fake.answer(self.path, self.headers.get("authorization"))
+                asked = self.rfile.read(int(self.headers.get("content-length", "0")))
+                status, body = fake.answer(self.path, self.headers.get("authorization"), asked)
                 content = json.encode(body)
                 self.send_response(status)
                 self.send_header("content-length", str(len(content)))
                 self.end_headers()
                 self.wfile.write(content)
+
+            def do_POST(self) -> None:
+                self.do_GET()
 
             def log_message(self, *args: object) -> None:
                 """Nothing: the test says what matters."""

@@ -28,7 +28,11 @@ def location(origin: str, at: str | None = None) -> JsonObject:
 @pytest.fixture
 def plan() -> Plan:
     registered = Location(id="1", type="url", target="https://host/registered.yaml", entity_ref=None)
-    known = Known(refs={"component:default/known"}, origins={CONFIGURED}, registered={("url", "https://host/old.yaml")})
+    known = Known(
+        refs={"component:default/known": "ldap://people", "component:default/file": REGISTERED},
+        origins={CONFIGURED},
+        registered={("url", "https://host/old.yaml")},
+    )
     return Plan(known, [registered])
 
 
@@ -41,6 +45,7 @@ def plan() -> Plan:
         (from_("ldap://people"), Fate.COPIED),
         (from_("file:/srv/all.yaml"), Fate.COPIED),
         (from_(ELSEWHERE, "known"), Fate.THERE),
+        (from_(ELSEWHERE, "file"), Fate.COPIED),
         (from_(ELSEWHERE), Fate.COPIED),
         (location("file:/srv/all.yaml"), Fate.UNREADABLE),
         (location(ELSEWHERE), Fate.COPIED),
@@ -52,6 +57,7 @@ def plan() -> Plan:
         "of-a-provider",
         "of-a-file-there",
         "brought-by-another-source-here",
+        "brought-by-a-location-of-both-that-does-not-have-it-there",
         "of-a-location-that-nobody-names",
         "a-location-of-files",
         "a-location-of-a-provider",
@@ -65,6 +71,24 @@ def test_what_a_copied_location_leads_to_is_left_to_it(plan: Plan) -> None:
     root, nested, child = location(ELSEWHERE), location(ELSEWHERE, at="url:https://host/more.yaml"), from_(ELSEWHERE)
 
     assert [plan.fate_of(each) for each in (root, nested, child)] == [Fate.COPIED, Fate.BROUGHT, Fate.BROUGHT]
+
+
+@pytest.mark.parametrize(
+    ("claimed", "fate"),
+    [
+        (["entity:location:default/generated-1"], Fate.COPIED),
+        (["provider:directory"], Fate.THERE),
+        (["entity:location:default/generated-1", "entity:location:default/of-this-catalog"], Fate.THERE),
+    ],
+    ids=["by-a-location-that-is-there", "by-a-provider", "by-a-location-that-is-only-here-as-well"],
+)
+def test_a_copy_stays_while_nobody_claims_it_who_does_not_lose_it_there_too(
+    plan: Plan, claimed: list[str], fate: Fate
+) -> None:
+    plan.known.contested = {"component:default/cart": claimed}
+    plan.fate_of(location(REGISTERED))
+
+    assert plan.fate_of(from_("ldap://people")) is fate
 
 
 def test_only_locations_that_are_not_registered_yet_are_missing() -> None:

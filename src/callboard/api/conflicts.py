@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from starlette.requests import Request
 from starlette.responses import Response
 
-from callboard.api import answers, context, disclosure
+from callboard.access.permissions import INGESTION_MANAGE
+from callboard.api import answers, context, disclosure, waiting
 from callboard.api.disclosure import Disclosure
-from callboard.api.parameters import Known, Number, Parameters, Text, query_of
+from callboard.api.parameters import Known, Number, Parameters, Text, body_of, query_of
 from callboard.errors import InvalidInput
+from callboard.ingestion import handing
 from callboard.model import json, patches
 from callboard.model.facts import facts_of
 from callboard.model.json import JsonObject, JsonValue
@@ -20,6 +22,7 @@ from callboard.model.predicates import matches
 from callboard.model.refs import EntityRef
 from callboard.store import conflicts
 from callboard.store.conflicts import Conflict, Contender
+from callboard.store.progress import Part
 
 _DEFAULT_LIMIT = 50
 _MOST = 500
@@ -53,6 +56,22 @@ async def listing(request: Request) -> Response:
     # Comparing takes a while; others want an answer meanwhile.
     items = await asyncio.to_thread(_items, found, told)
     return answers.value({"items": items, "totalItems": len(refs), "pageInfo": more})
+
+
+async def hand_over(request: Request) -> Response:
+    """`POST /conflicts/hand-over`: one of those who claim an entity is to have it."""
+    patience = waiting.seconds(query_of(request, waiting.WAIT))
+    await context.permit(request, INGESTION_MANAGE)
+    body = await body_of(request)
+    ref, key = EntityRef.parse(body.required_text("entityRef")), body.required_text("locationKey")
+    winner = await handing.hand_over(context.of(request).database, ref, key, by=context.asked_by(request))
+    status = await waiting.wait(request, Part(refs=[str(ref)]), patience)
+    told: JsonObject = {
+        "entityRef": str(ref),
+        "winner": {"source": winner.source, "locationKey": winner.location_key},
+        "status": waiting.described(status),
+    }
+    return answers.value(told, headers={"callboard-offset": str(status.offset)})
 
 
 def _items(found: Sequence[Conflict], told: Disclosure) -> list[JsonObject]:

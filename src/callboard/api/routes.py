@@ -74,6 +74,7 @@ CATALOG = [
     Route("/subscriptions/{name}/ack", subscriptions.acknowledge, methods=["POST"]),
     Route("/processing/status", processing_status.status),
     Route("/conflicts", conflicts.listing),
+    Route("/conflicts/hand-over", conflicts.hand_over, methods=["POST"]),
     Route("/locations", locations.listing),
     Route("/locations", locations.register, methods=["POST"]),
     Route("/locations/by-query", location_queries.by_query, methods=["POST"]),

@@ -11,8 +11,12 @@ from callboard.client import Pushed, Status
 from callboard.model.json import JsonObject, JsonValue
 from callboard.moving.backstage import Unprocessed
 from callboard.moving.comparing import Differing
+from callboard.moving.conflicts import Outcome, Settled
 from callboard.moving.copying import Registration
 from callboard.moving.plans import Fate
+
+_LOST = (Outcome.UNKNOWN, Outcome.REFUSED)
+"""Conflicts that come out otherwise here than there."""
 
 _LISTED = 100
 """So many of a sort are shown to people."""
@@ -34,6 +38,12 @@ class Report:
     registrations: list[Registration] = field(default_factory=list)
     pushed: Pushed | None = None
     statuses: list[Status] = field(default_factory=list)
+    conflicts: list[Settled] = field(default_factory=list)
+    """Entities that several sources claim here."""
+    conflicts_told: bool = True
+    """Whether this catalog tells of them."""
+    unsettled_conflicts: int = 0
+    """How many were handed over and are not seen so yet."""
     compared: int | None = None
     """How many entities were compared; None when that was not asked for."""
     _differing: list[Differing] = field(default_factory=list)
@@ -50,8 +60,14 @@ class Report:
         """Whether there is anything that should not be so."""
         rejected = self.pushed is not None and (self.pushed.rejected_count or self.pushed.refused)
         refused = any(each.refusal is not None for each in self.registrations)
-        unsettled = any(status.state == "pending" or status.failed for status in self.statuses)
-        return bool(rejected or refused or unsettled or self._differing_count)
+        unsettled = any(status.state == "pending" or self._failed_here_alone(status) for status in self.statuses)
+        lost = self.unsettled_conflicts or any(each.outcome in _LOST for each in self.conflicts)
+        return bool(rejected or refused or unsettled or lost or self._differing_count)
+
+    def _failed_here_alone(self, status: Status) -> int:
+        """How many entities have failed here of which the other catalog does not say that it can't process them."""
+        known = {each.ref for each in self.unprocessed or ()}
+        return status.failed - sum(failure.ref in known for failure in status.failures)
 
     def as_text(self) -> Iterator[str]:
         """The lines for people."""
@@ -59,6 +75,7 @@ class Report:
         yield from self._entity_lines()
         yield from self._unprocessed_lines()
         yield from self._status_lines()
+        yield from self._conflict_lines()
         yield from self._difference_lines()
 
     def _location_lines(self) -> Iterator[str]:
@@ -93,8 +110,31 @@ class Report:
             yield click.style(f"  ! {row.ref or f'row {row.row}'}: {row.reason}", fg="red")
         if self.pushed.refused:
             yield click.style(f"  ! {self.pushed.refused}", fg="red")
-        for ref in self.pushed.conflicts:
-            yield click.style(f"  conflict: {ref} stays what another source says", fg="yellow")
+
+    def _conflict_lines(self) -> Iterator[str]:
+        if not self.conflicts_told:
+            yield click.style("conflicts: not told to whoever has the token", fg="yellow")
+        if not self.conflicts:
+            return
+        words = {outcome: outcome.value for outcome in Outcome}
+        if self.dry_run:
+            words[Outcome.HANDED_OVER] = "to be handed over to whom it has there"
+        counts = Counter(each.outcome for each in self.conflicts)
+        yield (
+            f"conflicts: {len(self.conflicts):,} here, "
+            + ", ".join(f"{count:,} {words[outcome]}" for outcome, count in counts.items())
+        )
+        notable = [each for each in self.conflicts if each.outcome in (Outcome.HANDED_OVER, *_LOST)]
+        for each in notable[:_LISTED]:
+            if each.outcome is Outcome.HANDED_OVER:
+                yield click.style(f"  ~ {each.ref}: {each.before} → {each.location_key}", fg="green")
+            else:
+                why = each.refusal or f"{each.there} has it there, and {each.before} here"
+                yield click.style(f"  ! {each.ref}: {why}", fg="red")
+        yield from _more(len(notable))
+        if self.unsettled_conflicts:
+            waiting = f"{self.unsettled_conflicts:,} of them are not seen so yet; --timeout waits longer"
+            yield click.style(waiting, fg="yellow")
 
     def _unprocessed_lines(self) -> Iterator[str]:
         if self.unprocessed is None:
@@ -145,6 +185,7 @@ class Report:
             else [{"entityRef": each.ref, "reason": each.reason} for each in self.unprocessed],
             "pending": sum(status.pending for status in self.statuses),
             "failed": [failure.ref for status in self.statuses for failure in status.failures],
+            "conflicts": [_conflict(each) for each in self.conflicts] if self.conflicts_told else None,
             "compared": self.compared,
             "differing": [_differing(each) for each in self._differing],
             "differingCount": self._differing_count,
@@ -168,6 +209,17 @@ def _written(pushed: Pushed) -> JsonObject:
         "rejectedCount": pushed.rejected_count,
         "conflicts": [*pushed.conflicts],
     }
+
+
+def _conflict(each: Settled) -> JsonObject:
+    told: JsonObject = {
+        "entityRef": each.ref,
+        "outcome": each.outcome.name.lower(),
+        "before": each.before,
+        "there": each.there,
+        "locationKey": each.location_key,
+    }
+    return told if each.refusal is None else {**told, "reason": each.refusal}
 
 
 def _differing(found: Differing) -> JsonObject:

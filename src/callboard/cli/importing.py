@@ -11,7 +11,7 @@ import click
 from callboard.cli import options
 from callboard.cli.progress import Bar
 from callboard.clock import SystemClock
-from callboard.errors import InvalidInput, RemovalRefused
+from callboard.errors import InvalidInput, NotAllowed, RemovalRefused
 from callboard.model import json
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ Example:
 \b
 Exit code:
   0  all is here, or would be; with --compare: and as it is there
-  1  something was refused, has failed or is pending, differs, or could not be read
+  1  something was refused, has failed here alone, is pending, differs, or could not be read
   2  the command line makes no sense
 """
 )
@@ -81,7 +81,8 @@ def command(
     """Copy what the Backstage catalog at URL has, and nothing would bring: locations, and entities without a source.
 
     Its registered locations are registered here. Entities that these, or sources of this catalog, bring are left to
-    them; all others are written for one provider. It may be run again at any time, also after it was interrupted: what
+    them; all others are written for one provider. Of several sources that claim an entity here, the one that has it
+    there gets it. It may be run again at any time, also after it was interrupted: what
     is here already is not copied again.
     """
     from callboard.client import CatalogClient
@@ -104,6 +105,7 @@ def command(
         report = moving.copied()
         if not dry_run:
             moving.wait(report, timeout)
+        moving.settle(report, timeout)
         if compare:
             moving.compare(report)
     click.echo(json.encode(report.as_json()) if output == "json" else "\n".join(report.as_text()))
@@ -178,6 +180,27 @@ class _Moving:
                 if status.state == "settled" or until <= clock.monotonic():
                     break
             report.statuses.append(status)
+
+    def settle(self, report: "Report", patience: float) -> None:
+        """Let those have what several sources claim who have it there, and wait until readers see it."""
+        from callboard.moving import conflicts
+        from callboard.moving.conflicts import Outcome
+
+        self.bar.begin("looking at conflicts")
+        clock = SystemClock()
+        until = clock.monotonic() + patience
+        try:
+            for settled in conflicts.settle(self.catalog, self.backstage, self.provider, dry_run=self.dry_run):
+                report.conflicts.append(settled)
+                self.bar.advance()
+        except NotAllowed:
+            report.conflicts_told = False
+        if self.dry_run:
+            return
+        for settled in report.conflicts:
+            if settled.outcome is Outcome.HANDED_OVER:
+                left = max(0.0, min(until - clock.monotonic(), _LOOK))
+                report.unsettled_conflicts += not conflicts.await_settled(self.catalog, settled, left)
 
     def compare(self, report: "Report") -> None:
         """Hold each entity there against the one here."""

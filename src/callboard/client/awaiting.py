@@ -15,7 +15,7 @@ from callboard.client.filters import Filters, Query
 from callboard.client.following import Following, FollowOptions, News
 from callboard.client.lines import Splitter
 from callboard.client.locations import OnConflict
-from callboard.client.provider_results import Provider, Pushed, Refreshed, Status, WrittenEntity
+from callboard.client.provider_results import HandedOver, Provider, Pushed, Refreshed, Status, WrittenEntity
 from callboard.client.results import (
     AddedLocation,
     Ancestry,
@@ -288,6 +288,14 @@ class AsyncCatalogClient:
         With *ref*, the conflict of one entity, if it has one.
         """
         return await self.send(claims.conflicts(ref=ref, limit=limit, cursor=cursor))
+
+    async def hand_over(self, ref: str | EntityRef, location_key: str, *, wait: float = 0.0) -> HandedOver:
+        """Let the claim under *location_key* have an entity that several sources claim, until that one lets go.
+
+        The answer comes when readers see it so, or when *wait* seconds have passed. Raises NotFound when nobody claims
+        it under this key. Only Callboard knows it.
+        """
+        return await self.send(claims.hand_over(ref, location_key, wait=wait))
 
     async def explain_entity(self, ref: str | EntityRef) -> Explanation:
         """Where an entity comes from, what became of it, and what it waits for, visible or not. Raises NotFound."""

@@ -2,9 +2,11 @@
 
 import msgspec
 
+from callboard.client import provider_answers
 from callboard.client.answers import Answer, Cursors
 from callboard.client.claim_results import ConflictPage, EntityConflict, Explanation, Removal
 from callboard.client.core import Call, by_name, canonical, optional, quoted
+from callboard.client.provider_results import HandedOver
 from callboard.model.refs import EntityRef
 
 
@@ -20,6 +22,18 @@ def conflicts(
     """A page of the conflicts, or that of one entity."""
     params = optional(entityRef=None if ref is None else str(canonical(ref)), limit=limit, cursor=cursor)
     return Call(path="/conflicts", params=params, read=_page)
+
+
+def hand_over(ref: str | EntityRef, location_key: str, *, wait: float) -> Call[HandedOver]:
+    """Let the claim under a location key have an entity, and wait for what comes of it."""
+    return Call(
+        method="POST",
+        path="/conflicts/hand-over",
+        params=optional(wait=float(wait)),
+        body={"entityRef": str(canonical(ref)), "locationKey": location_key},
+        wait=wait,
+        read=provider_answers.handed_over,
+    )
 
 
 def explanation(ref: str | EntityRef) -> Call[Explanation]:

@@ -6,10 +6,12 @@ from typing import Any, Literal, TypeAlias, cast
 import msgspec
 
 from callboard.client.answers import Answer
+from callboard.client.claim_results import Holder
 from callboard.client.provider_results import (
     Difference,
     Failure,
     FailureReason,
+    HandedOver,
     Ingestion,
     Mutation,
     Provider,
@@ -127,6 +129,12 @@ class _Refreshed(msgspec.Struct, rename="camel"):
     status: _Status
 
 
+class _HandedOver(msgspec.Struct, rename="camel"):
+    entity_ref: str
+    winner: Holder
+    status: _Status
+
+
 def providers(answer: Answer) -> list[Provider]:
     """All providers."""
     return [_provider(item) for item in msgspec.json.decode(answer.content, type=_Providers).items]
@@ -208,3 +216,9 @@ def refreshed(answer: Answer) -> Refreshed:
     """What a refresh has led to."""
     told = msgspec.json.decode(answer.content, type=_Refreshed)
     return Refreshed(told.entity_ref, told.refreshed, _status(told.status))
+
+
+def handed_over(answer: Answer) -> HandedOver:
+    """Who has an entity now."""
+    told = msgspec.json.decode(answer.content, type=_HandedOver)
+    return HandedOver(told.entity_ref, told.winner, _status(told.status))

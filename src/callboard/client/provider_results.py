@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from callboard.client.claim_results import Holder
 from callboard.client.results import Entity
 from callboard.model.json import JsonObject
 
@@ -174,4 +175,13 @@ class Refreshed:
     ref: str
     refreshed: Sequence[str]
     """The entity and all Locations above it."""
+    status: Status
+
+
+@dataclass(frozen=True, slots=True)
+class HandedOver:
+    """Who has an entity now, and how far it has come with that."""
+
+    ref: str
+    winner: Holder
     status: Status

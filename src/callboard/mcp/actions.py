@@ -1,10 +1,10 @@
 """Actions: what the tools do, in calls of the API."""
 
 from collections.abc import Iterable, Iterator
-
-import yaml
+from urllib.parse import urlsplit
 
 from callboard.errors import InvalidDocument
+from callboard.model import json
 from callboard.model.documents import parse_documents
 from callboard.model.json import JsonObject, JsonValue
 from callboard.ui.asking import Asking, Refused, path_of
@@ -29,32 +29,34 @@ async def describe_model(catalog: Asking, _arguments: JsonObject) -> JsonObject:
 
 
 async def get_entity(catalog: Asking, arguments: JsonObject) -> JsonObject:
-    """The one entity that a name means, with as much of kind and namespace as it takes."""
+    """The one entity that a name means."""
+    return await _meant(catalog, arguments)
+
+
+async def _meant(catalog: Asking, arguments: JsonObject) -> JsonObject:
+    """The one entity with this name, and with this kind and namespace as far as they are told."""
     wanted = {
         f"metadata.{key}" if key != "kind" else key: arguments[key]
         for key in ("kind", "namespace", "name")
-        if key in arguments
+        # One that is empty is one that is not known.
+        if arguments.get(key) or key == "name"
     }
     found = await catalog.post_object("/entities/by-query", {"query": {**wanted}, "limit": _MOST_NAMED + 1})
     items = mappings(found["items"])
     if not items:
-        raise Mistaken(f"NotFoundError: there is no entity with {_listed(wanted)}")
+        raise Mistaken(f"InputError: there is no entity with {_listed(wanted)}")
     if len(items) > 1:
         refs = ", ".join(ref_of(item) for item in items[:_MOST_NAMED])
         raise Mistaken(
             f"ConflictError: {found['totalItems']} entities have {_listed(wanted)}; say which is meant: {refs}"
         )
-    return {"entity": items[0]}
+    return items[0]
 
 
 async def query_entities(catalog: Asking, arguments: JsonObject) -> JsonObject:
     """One page of what a predicate finds."""
-    body: JsonObject = {
-        key: arguments[key] for key in ("query", "fields", "cursor", "fullTextFilter") if key in arguments
-    }
-    for key in ("limit", "offset"):
-        if key in arguments:
-            body[key] = _whole(key, arguments[key])
+    asked = ("query", "fields", "limit", "offset", "cursor", "fullTextFilter")
+    body: JsonObject = {key: arguments[key] for key in asked if key in arguments}
     if "cursor" not in body:
         body.setdefault("limit", _USUAL_LIMIT)
     order = arguments.get("orderFields")
@@ -73,6 +75,9 @@ async def query_entities(catalog: Asking, arguments: JsonObject) -> JsonObject:
 
 async def validate_entity(catalog: Asking, arguments: JsonObject) -> JsonObject:
     """What the catalog would say about an entity that is written in YAML."""
+    place = _NOWHERE
+    if "location" in arguments:
+        place = f"url:{str(arguments['location']).removeprefix('url:')}"
     try:
         documents = [
             each.value for each in parse_documents(str(arguments["entity"]).encode()) if each.value is not None
@@ -80,24 +85,24 @@ async def validate_entity(catalog: Asking, arguments: JsonObject) -> JsonObject:
     except InvalidDocument as error:
         return {"isValid": False, "isValidYaml": False, "errors": [str(error)]}
     if len(documents) != 1 or not isinstance(documents[0], dict):
-        said = "expected one YAML document that is an object"
-        return {"isValid": False, "isValidYaml": True, "errors": [f"{said}, and found {len(documents)} documents"]}
+        said = f"expected one YAML document that is an object, and found {len(documents) or 'none'}"
+        found = said if len(documents) != 1 else "expected an object"
+        return {"isValid": False, "isValidYaml": len(documents) < 2, "errors": [found]}
     entity = documents[0]
-    location = arguments.get("location")
-    place = _NOWHERE if location is None else str(location) if str(location).startswith("url:") else f"url:{location}"
     try:
         await catalog.post("/validate-entity", {"entity": entity, "location": place})
     except Refused as refused:
         if refused.status != 400 or not isinstance(refused.body, dict):
             raise
         errors = [str(each.get("message", "")) for each in mappings(refused.body.get("errors"))]
-        return {"isValid": False, "isValidYaml": True, "errors": [*errors], "entity": entity}
+        return {"isValid": False, "isValidYaml": True, "errors": [*errors]}
     return {"isValid": True, "isValidYaml": True, "errors": [], "entity": entity}
 
 
 async def register(catalog: Asking, arguments: JsonObject) -> JsonObject:
     """Register a URL."""
-    answer = await catalog.post_object("/locations", {"type": "url", "target": arguments["locationUrl"]})
+    target = _url(str(arguments["locationUrl"]))
+    answer = await catalog.post_object("/locations", {"type": "url", "target": target})
     location = answer["location"]
     assert isinstance(location, dict)
     return {"locationId": location["id"]}
@@ -122,7 +127,7 @@ async def unregister(catalog: Asking, arguments: JsonObject) -> JsonObject:
 
 async def refresh(catalog: Asking, arguments: JsonObject) -> JsonObject:
     """Have an entity read again."""
-    ref = "{kind}:{namespace}/{name}".format(**{"namespace": "default", **arguments}).lower()
+    ref = ref_of(await _meant(catalog, arguments))
     await catalog.post("/refresh", {"entityRef": ref})
     return {"entityRef": ref}
 
@@ -146,6 +151,16 @@ async def follow(catalog: Asking, arguments: JsonObject) -> JsonObject:
     numbers = {key: _whole(key, arguments[key]) for key in ("offset", "limit", "wait") if key in arguments}
     found = await catalog.get_object("/events", **asked, **{"limit": 50, **numbers})
     return {key: found[key] for key in ("events", "nextOffset", "epoch", "caughtUp", "lastEventOffset")}
+
+
+def _url(text: str) -> str:
+    try:
+        is_url = bool(urlsplit(text).scheme)
+    except ValueError:
+        is_url = False
+    if not is_url:
+        raise Mistaken(f"InputError: {text!r} is no URL")
+    return text
 
 
 def _whole(key: str, value: JsonValue) -> int:
@@ -184,5 +199,5 @@ def _fields(schemas: Iterable[JsonObject]) -> Iterator[str]:
 
 
 def as_text(value: JsonObject) -> str:
-    """An answer for whoever reads texts only."""
-    return yaml.safe_dump(value, sort_keys=False, allow_unicode=True)
+    """An answer for whoever reads texts only, as Backstage gives it."""
+    return json.encode(value).decode()

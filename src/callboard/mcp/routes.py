@@ -10,7 +10,7 @@ from mcp.server.lowlevel import Server
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp.server.transport_security import TransportSecuritySettings
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute
 from starlette.types import Receive, Scope, Send
 
@@ -24,6 +24,8 @@ from callboard.ui.asking import Asking, Refused
 
 PATH = "/api/mcp/catalog"
 
+_NOT_ALLOWED = {"jsonrpc": "2.0", "error": {"code": -32000, "message": "Method not allowed."}, "id": None}
+
 _log = structlog.get_logger(__name__)
 
 _INSTRUCTIONS = (
@@ -33,7 +35,9 @@ _INSTRUCTIONS = (
 
 
 async def tools(request: Request) -> Response:
-    """`POST /api/mcp/catalog`."""
+    """`POST /api/mcp/catalog`. There are no sessions that could be listened to or ended."""
+    if request.method != "POST":
+        return JSONResponse(_NOT_ALLOWED, status_code=405, headers={"allow": "POST"})
     here = context.of(request).read_side
     if here.authenticator is not None:
         try:
@@ -96,7 +100,7 @@ async def _call(asked: "ServerRequestContext[Any, Any]", params: types.CallToolR
     tool = next((each for each in TOOLS if each.name == params.name), None)
     if tool is None:
         return _failed(f"NotFoundError: there is no tool {params.name}; there are: {', '.join(t.name for t in TOOLS)}")
-    arguments = params.arguments or {}
+    arguments = tool.read(params.arguments or {})
     if wrong := tool.wrong(arguments):
         return _failed(f"InputError: {'; '.join(wrong)}")
     request = asked.request
@@ -118,4 +122,4 @@ def _failed(text: str) -> types.CallToolResult:
     return types.CallToolResult(content=[types.TextContent(type="text", text=text)], is_error=True)
 
 
-ROUTES: Sequence[BaseRoute] = [Route(PATH, tools, methods=["POST"])]
+ROUTES: Sequence[BaseRoute] = [Route(PATH, tools, methods=["GET", "POST", "DELETE"])]

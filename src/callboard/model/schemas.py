@@ -101,6 +101,7 @@ _TEXTS: dict[str, Callable[[Any], tuple[str, str]]] = {
     ),
     "const": lambda value: ("must be equal to constant", f"allowedValue: {value}"),
     "pattern": lambda pattern: (f'must match pattern "{pattern}"', f"pattern: {pattern}"),
+    "format": lambda name: (f'must match format "{name}"', f"format: {name}"),
     "minLength": _limit("must NOT have fewer than {} characters"),
     "maxLength": _limit("must NOT have more than {} characters"),
     "minItems": _limit("must NOT have fewer than {} items"),

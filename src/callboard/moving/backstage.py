@@ -25,6 +25,7 @@ from callboard.model.entities import check_envelope, entity_ref
 from callboard.model.json import JsonObject
 
 _PAGE = 500
+_ORIGIN = ("apiVersion", "kind", "metadata.namespace", "metadata.name", "metadata.annotations")
 _UNPROCESSED = ("failed", "pending")
 
 Row: TypeAlias = dict[str, Any]
@@ -74,6 +75,12 @@ class Backstage:
         with self._told():
             for page in self.client.stream_entities(page_size=_PAGE, filters=filters):
                 yield [self._checked(cast("JsonObject", entity)) for entity in page.items]
+
+    def entities(self, refs: Sequence[str]) -> list[JsonObject | None]:
+        """Its entities of these refs, as far as that tells where they come from; None for each that it lacks."""
+        with self._told():
+            found = self.client.get_entities_by_refs(refs, fields=_ORIGIN)
+            return [None if entity is None else self._checked(cast("JsonObject", entity)) for entity in found]
 
     def unprocessed(self) -> list[Unprocessed] | None:
         """What it could not process, or has not yet; None when the module that tells is not installed there."""

@@ -2,6 +2,7 @@
 
 import copy
 import enum
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import cast
@@ -30,8 +31,10 @@ class Fate(enum.Enum):
 class Known:
     """What the new catalog has, apart from what was copied into it before."""
 
-    refs: set[str] = field(default_factory=set)
-    """What its own sources bring."""
+    refs: dict[str, str] = field(default_factory=dict)
+    """What its own sources bring, and the location at the root of each chain, as far as one is told."""
+    contested: dict[str, Sequence[str]] = field(default_factory=dict)
+    """What was copied before and others claim as well, with these."""
     origins: set[str] = field(default_factory=set)
     """The locations that it reads: `url:https://…`."""
     registered: set[tuple[str, str]] = field(default_factory=set)
@@ -45,13 +48,14 @@ class Known:
         known = cls()
         copied = set(_copied(catalog, provider))
         known.copied = len(copied)
-        copied -= set(_contested(catalog, provider))
+        known.contested = dict(_contested(catalog, provider))
         for entity in catalog.iterate_entities(fields=_ORIGIN_FIELDS):
             told = cast("JsonObject", entity)
             ref = str(entity_ref(told))
             if ref not in copied:
-                known.refs.add(ref)
-                if told["kind"] == "Location" and (origin := annotation(told, MANAGED_BY_ORIGIN_LOCATION)):
+                origin = annotation(told, MANAGED_BY_ORIGIN_LOCATION) or ""
+                known.refs[ref] = sys.intern(origin)
+                if told["kind"] == "Location" and origin:
                     known.origins.add(origin)
         for location in catalog.get_locations():
             known.registered.add((location.type, location.target))
@@ -68,8 +72,8 @@ def _copied(catalog: CatalogClient, provider: str) -> Iterator[str]:
         return
 
 
-def _contested(catalog: CatalogClient, provider: str) -> Iterator[str]:
-    """What was copied, and is brought by another source by now: it gets the entity when the copy goes."""
+def _contested(catalog: CatalogClient, provider: str) -> Iterator[tuple[str, Sequence[str]]]:
+    """What was copied, and who else claims it by now: they have the entity when the copy goes."""
     cursor: str | None = None
     while True:
         try:
@@ -77,7 +81,10 @@ def _contested(catalog: CatalogClient, provider: str) -> Iterator[str]:
         except (NotAllowed, NotFound):
             # Whoever may not see conflicts keeps the copies.
             return
-        yield from (each.entity_ref for each in page.items if each.winner.source == f"provider:{provider}")
+        for each in page.items:
+            sources = [source for source in (each.winner.source, *(rival.source for rival in each.rivals)) if source]
+            if (copies := f"provider:{provider}") in sources:
+                yield each.entity_ref, [source for source in sources if source != copies]
         if page.next_cursor is None:
             return
         cursor = page.next_cursor
@@ -93,6 +100,10 @@ class Plan:
     _roots: set[str] = field(default_factory=set, init=False)
     """Locations that are copied as entities: they bring what they lead to."""
     _registered: set[str] = field(init=False)
+    _origins: set[str] = field(default_factory=set, init=False)
+    """The locations at the roots of all that the other catalog has Locations for."""
+    _parents: set[str] = field(default_factory=set, init=False)
+    """The Locations there, as sources of what they lead to."""
 
     def __post_init__(self) -> None:
         self._registered = {f"{location.type}:{location.target}" for location in self.locations}
@@ -103,10 +114,13 @@ class Plan:
 
     def fate_of(self, entity: JsonObject) -> Fate:
         """What becomes of *entity*."""
-        origin = annotation(entity, MANAGED_BY_ORIGIN_LOCATION) or ""
+        origin, ref = annotation(entity, MANAGED_BY_ORIGIN_LOCATION) or "", str(entity_ref(entity))
+        if entity["kind"] == "Location":
+            self._origins.add(origin)
+            self._parents.add(f"entity:{ref}")
         if origin in self._registered or origin in self.known.origins:
             return Fate.BROUGHT
-        if str(entity_ref(entity)) in self.known.refs:
+        if self._is_there(ref):
             return Fate.THERE
         if entity["kind"] != "Location":
             return Fate.BROUGHT if origin in self._roots else Fate.COPIED
@@ -117,6 +131,17 @@ class Plan:
             return Fate.BROUGHT if origin in self._roots else Fate.COPIED
         self._roots.add(origin)
         return Fate.COPIED
+
+    def _is_there(self, ref: str) -> bool:
+        """Whether a source that only this catalog has brings the entity.
+
+        Where a location of both catalogs claims it, and does not have it there, the other catalog knows a conflict: it
+        is copied, so that the one who has it there can have it here.
+        """
+        if (rivals := self.known.contested.get(ref)) is not None:
+            return not self._parents.issuperset(rivals)
+        origin = self.known.refs.get(ref)
+        return origin is not None and origin not in self._registered and origin not in self._origins
 
 
 def is_root(location: JsonObject) -> bool:

@@ -292,6 +292,11 @@ async def children(tx: Transaction, ref: str) -> list[str]:
     return await tx.refs(_SQL["children"], source=of_entity(ref))
 
 
+async def hold(tx: Transaction, ref: str, location_key: str) -> bool:
+    """Let *location_key* hold the entity, which must be locked, once it is decided again. False if nobody claims so."""
+    return bool(await tx.refs(_SQL["hold"], ref=ref, key=location_key))
+
+
 async def decide(tx: Transaction, refs: Sequence[str]) -> Decision:
     """Let the right claim win for each of these entities, which must be locked."""
     if not refs:

@@ -139,6 +139,12 @@ returning e.ref, before.unprocessed_hash is null as created,
     e.source is null as orphaned, before.source is null as reclaimed,
     before.rivals is distinct from e.rivals as contested, before.source as source_before;
 
+-- name: hold
+-- The key under which an entity is held, which goes before all others when it is decided next.
+update entities set location_key = :key
+where ref = :ref and exists (select from claims where target_ref = :ref and location_key = :key)
+returning ref;
+
 -- name: find
 select content, content_hash from claims where source = :source and target_ref = :ref and location_key = :key;
 
