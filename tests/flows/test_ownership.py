@@ -25,7 +25,7 @@ from tests.flows.stories import Story
 
 pytestmark = pytest.mark.slow
 
-STEPS = int(os.environ.get("CALLBOARD_TEST_STEPS", "18"))
+STEPS = int(os.environ.get("CALLBOARD_TEST_STEPS", "12"))
 SEED = int(os.environ.get("CALLBOARD_TEST_SEED", "1"))
 
 _FILES = [f"file{number}.yaml" for number in range(6)]

@@ -26,7 +26,7 @@ from tests.harness import component, component_yaml, location_yaml, offered
 pytestmark = pytest.mark.slow
 
 _FILES = [f"file{number}.yaml" for number in range(6)]
-_ROUNDS = 8
+_ROUNDS = 5
 
 # Two trees with the same leaves: whoever is removed last has to take these along.
 _TREES = {

@@ -17,7 +17,7 @@ from tests.history.processes import Actor, Stage, api_process
 
 pytestmark = pytest.mark.slow
 
-SECONDS = float(os.environ.get("CALLBOARD_SOAK_SECONDS", "3"))
+SECONDS = float(os.environ.get("CALLBOARD_SOAK_SECONDS", "2"))
 
 WRITERS = [
     *(Actor("writers", "write", f"w{number}") for number in range(4)),

@@ -33,7 +33,7 @@ from tests.stream.publishing import forget, make_partitions, publish, ref_of, re
 
 pytestmark = pytest.mark.slow
 
-EXAMPLES = int(os.environ.get("CALLBOARD_TEST_EXAMPLES", "30"))
+EXAMPLES = int(os.environ.get("CALLBOARD_TEST_EXAMPLES", "20"))
 
 T = TypeVar("T")
 Spec = dict[str, str]

@@ -1,6 +1,6 @@
 """Callboard beside a real, running Backstage catalog 4.0: what it holds moves in, and its tools for agents are ours.
 
-Needs Node 20 or newer, and takes about a minute. It is skipped unless CALLBOARD_BACKSTAGE_APP names the folder where
+Needs Node 20 or newer, and takes about a minute. It is left out unless CALLBOARD_BACKSTAGE_APP names the folder where
 the backend is installed:
 
     cd tests/compat/backend && npm install --ignore-scripts --omit=optional
@@ -30,10 +30,8 @@ from tests.flows.web import WebHost, web_host
 from tests.harness import component, component_yaml
 from tests.mcp.test_tools import RECORDED, without_words
 
-APP = os.environ.get("CALLBOARD_BACKSTAGE_APP")
+APP = os.environ["CALLBOARD_BACKSTAGE_APP"]
 _PATIENCE = 60.0
-
-pytestmark = pytest.mark.skipif(APP is None, reason="CALLBOARD_BACKSTAGE_APP does not say where a Backstage is")
 
 BROKEN = "component:default/broken"
 
@@ -66,7 +64,6 @@ def web() -> Iterator[WebHost]:
 @pytest.fixture(scope="module")
 def backstage(postgres: str, tmp_path_factory: pytest.TempPathFactory, web: WebHost) -> Iterator[Running]:
     """A Backstage whose provider has a component that a file claims as well, and files that claim the same."""
-    assert APP is not None
     staff: Any = component("staff")
     group = {**staff, "kind": "Group", "spec": {"type": "team", "children": []}}
     people = [group, component("scale", owner="people")]

@@ -18,7 +18,7 @@ SECONDS = os.environ.get("CALLBOARD_SOAK_SECONDS")
 SEED = int(os.environ.get("CALLBOARD_TEST_SEED", "1"))
 
 SHORT = Plan(
-    seconds=9,
+    seconds=7,
     seed=SEED,
     engines=2,
     apis=2,

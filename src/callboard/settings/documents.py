@@ -12,7 +12,7 @@ import yaml
 from callboard.errors import InvalidDocument
 from callboard.settings.values import Content, Position, Value
 
-_MOST_VALUES = 200_000
+_MOST_VALUES = 50_000
 """Far above any real configuration; stops a file whose aliases multiply."""
 
 _DEEPEST = 100
