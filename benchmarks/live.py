@@ -19,6 +19,8 @@ from benchmarks.wire import Ask, Wire
 from callboard.store import claims, publication
 
 _SECONDS = 10
+_WARM_UP = 1.0
+"""Seconds at the beginning, in which nothing is warm, whose events do not count."""
 _STEP = 0.02
 """Seconds between two transactions."""
 
@@ -46,11 +48,15 @@ class Live:
 class _Ages:
     committed: dict[int, float] = field(default_factory=dict)
     seconds: list[float] = field(default_factory=list)
+    since: float = 0.0
+    """From which commit on they count."""
 
     def arrived(self, offset: int) -> None:
         """Who had waited may have it before the benchmark knows that it is committed."""
         now = time.perf_counter()
-        self.seconds.append(now - self.committed.get(offset, now))
+        committed = self.committed.get(offset, now)
+        if committed >= self.since:
+            self.seconds.append(now - committed)
 
 
 class _Wire(Wire):
@@ -85,6 +91,7 @@ async def run(server: Server, waiters: int, rate: int, progress: Progress, form:
         ]
         await CLOCK.sleep(2)
         used, started = server.api_seconds(), time.perf_counter()
+        ages.since = started + _WARM_UP
         events = await _published(server, uids, rate, ages)
         seconds = time.perf_counter() - started
         cpu = server.api_seconds() - used
@@ -96,7 +103,7 @@ async def run(server: Server, waiters: int, rate: int, progress: Progress, form:
         form=f"{form}, own filters" if own else form,
         waiters=waiters,
         rate=events / seconds,
-        answers=len(ages.seconds) / seconds,
+        answers=len(ages.seconds) / (seconds - _WARM_UP),
         p50_ms=tables.quantile(ages.seconds, 0.5) * 1000,
         p99_ms=tables.quantile(ages.seconds, 0.99) * 1000,
         api_cpu=cpu / seconds,
