@@ -30,7 +30,8 @@ _LATER = 0.03
 _PATIENCE = 300.0
 _CALM = 0.05
 _CALM_LOOKS = 3
-_CALM_PATIENCE = 120.0
+_CALM_PATIENCE = 120
+"""Looks until it is given up."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,7 +160,7 @@ async def _calm(side: Side, look_seconds: float) -> float | None:
     """Wait until the side has next to nothing to do, and return how long that took."""
     started = time.perf_counter()
     calm = 0
-    while time.perf_counter() - started < _CALM_PATIENCE:
+    while time.perf_counter() - started < _CALM_PATIENCE * look_seconds:
         before = side.cpu_seconds()
         await CLOCK.sleep(look_seconds)
         after = side.cpu_seconds()

@@ -88,6 +88,15 @@ async def blank_database_url(postgres: str) -> AsyncIterator[str]:
 
 
 @pytest.fixture
+async def untouched_database_url(postgres: str, template: str) -> AsyncIterator[str]:
+    """The URL of a new database with the tables of the release, in which no test before has left anything."""
+    name = f"callboard_new_{uuid.uuid4().hex[:8]}"
+    await execute(postgres, f'create database "{name}" template "{template}"')
+    yield with_database(postgres, name)
+    await execute(postgres, f'drop database "{name}" with (force)')
+
+
+@pytest.fixture
 async def second_database_url(postgres: str, template: str, spare_databases: list[str]) -> AsyncIterator[str]:
     """The URL of another one, to compare with."""
     async with _borrowed(postgres, template, spare_databases) as url:

@@ -100,9 +100,9 @@ def test_a_migration_that_was_written_anew_knows_the_text_that_databases_were_ma
 @pytest.mark.slow
 @pytest.mark.parametrize("since", range(1, len(RELEASE)))
 async def test_an_earlier_schema_that_holds_something_becomes_what_a_new_database_has(
-    since: int, blank_database_url: str, database_url: str
+    since: int, blank_database_url: str, untouched_database_url: str
 ) -> None:
-    fresh = await asyncpg.connect(database_url)
+    fresh = await asyncpg.connect(untouched_database_url)
     await fresh.execute("select extend_history(5, 65536)")
 
     connection = await migrated(blank_database_url, since=since)
@@ -122,7 +122,7 @@ async def test_an_earlier_schema_that_holds_something_becomes_what_a_new_databas
 @pytest.mark.slow
 @pytest.mark.parametrize("version", [ORIGINS, NEW_CAUSES, PARTITIONED])
 async def test_a_migration_that_is_killed_after_any_step_goes_on_there(
-    version: int, blank_database_url: str, database_url: str
+    version: int, blank_database_url: str, untouched_database_url: str
 ) -> None:
     class Killed(Exception):
         pass
@@ -135,7 +135,7 @@ async def test_a_migration_that_is_killed_after_any_step_goes_on_there(
 
     steps: list[int] = []
     await migrate_as_before(blank_database_url, version - 1)
-    connection, fresh = await asyncpg.connect(blank_database_url), await asyncpg.connect(database_url)
+    connection, fresh = await asyncpg.connect(blank_database_url), await asyncpg.connect(untouched_database_url)
     await fill(connection)
 
     release = RELEASE[:version]
