@@ -155,6 +155,6 @@ def test_equal_parts_are_written_out_each_time() -> None:
     {"spec": ["yes", "1e3", "0o17", "012", "2024-01-02", ".inf", "<<", "=", "~", "", " a", "a: b", "# a", "1_000"]}
 )
 @example({"spec": {"1e3": "a\n\n b \n", "null": "\n", "on": "x" * 300}})
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_the_yaml_of_an_entity_means_that_entity(entity: JsonObject) -> None:
     assert parse_documents(as_yaml(entity))[0].value == entity

@@ -60,7 +60,7 @@ def settings() -> Settings:
 
 
 @hypothesis.settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 @given(
     said=st.tuples(*map(of_source, _OWN_NAMES)),

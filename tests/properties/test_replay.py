@@ -28,7 +28,7 @@ _URL = "https://host/file.yaml"
 
 # A fixture that lives as long as all examples is fine: each begins by taking back everything that was said before.
 on_a_real_database = hypothesis.settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 
 Offer = dict[str, str]

@@ -23,7 +23,7 @@ from tests.stream.publishing import forget, publish, ref_of, retract
 pytestmark = pytest.mark.slow
 
 on_a_real_database = hypothesis.settings(
-    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 
 NAMES, TYPES, TIERS = "abc", "xy", "12"

@@ -43,7 +43,7 @@ operations = st.fixed_dictionaries(
     optional={"path": st.one_of(paths, leaves), "value": values},
 )
 texts = st.lists(st.sampled_from(_TOKENS), max_size=12).map(" ".join) | st.text(max_size=20)
-quickly = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+quickly = settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @quickly
