@@ -15,8 +15,8 @@ where c.relnamespace = current_schema()::regnamespace and c.reltuples >= 0 and c
     and c.reltuples / c.relpages * (pg_relation_size(c.oid) / current_setting('block_size')::integer) < s.n_live_tup / 10;
 
 -- name: grown
--- The tables, of these, that have grown by a fifth since PostgreSQL came by last, as by its own rule; it looks once a
+-- The tables, of these, of which a fifth is new or obsolete since PostgreSQL came by last; it looks itself once a
 -- minute. Whoever does not own a table may not tidy it up.
 select c.relname as name from pg_class c join pg_stat_user_tables s on s.relid = c.oid
 where c.oid = any(cast(:tables::text[] as regclass[])) and pg_has_role(c.relowner, 'usage')
-    and s.n_ins_since_vacuum > 1000 + s.n_live_tup / 5;
+    and s.n_ins_since_vacuum + s.n_dead_tup > 1000 + s.n_live_tup / 5;
