@@ -81,19 +81,15 @@ def pooled_url(bouncer: Bouncer, database_url: str) -> str:
 @pytest.fixture
 async def blank_database_url(postgres: str) -> AsyncIterator[str]:
     """The URL of a database without a schema, which is gone afterwards."""
-    name = f"callboard_blank_{uuid.uuid4().hex[:8]}"
-    await execute(postgres, f'create database "{name}"')
-    yield with_database(postgres, name)
-    await execute(postgres, f'drop database "{name}" with (force)')
+    async with _made(postgres) as url:
+        yield url
 
 
 @pytest.fixture
 async def untouched_database_url(postgres: str, template: str) -> AsyncIterator[str]:
     """The URL of a new database with the tables of the release, in which no test before has left anything."""
-    name = f"callboard_new_{uuid.uuid4().hex[:8]}"
-    await execute(postgres, f'create database "{name}" template "{template}"')
-    yield with_database(postgres, name)
-    await execute(postgres, f'drop database "{name}" with (force)')
+    async with _made(postgres, f'template "{template}"') as url:
+        yield url
 
 
 @pytest.fixture
@@ -101,6 +97,14 @@ async def second_database_url(postgres: str, template: str, spare_databases: lis
     """The URL of another one, to compare with."""
     async with _borrowed(postgres, template, spare_databases) as url:
         yield url
+
+
+@contextlib.asynccontextmanager
+async def _made(postgres: str, how: str = "") -> AsyncIterator[str]:
+    name = f"callboard_made_{uuid.uuid4().hex[:8]}"
+    await execute(postgres, f'create database "{name}" {how}')
+    yield with_database(postgres, name)
+    await execute(postgres, f'drop database "{name}" with (force)')
 
 
 @contextlib.asynccontextmanager

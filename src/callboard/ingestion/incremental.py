@@ -16,6 +16,7 @@ import structlog
 from callboard.clock import Clock
 from callboard.errors import Conflict, DatabaseUnavailable, InvalidInput, RemovalRefused, Unreadable
 from callboard.extend import Delta, IncrementalEntityProvider
+from callboard.failures import described, pause_after
 from callboard.ingestion import connections, guards, mutations
 from callboard.ingestion.guards import OPEN, Guard
 from callboard.ingestion.mutations import Carried, Prepared, Written
@@ -30,8 +31,6 @@ from callboard.store.providers import ProviderKind
 
 _log = structlog.get_logger(__name__)
 
-_LONGEST_PAUSE = 300.0
-_LONGEST_ERROR = 2_000
 _NAME_TAKEN_PAUSE = 30.0
 _LONGEST_REST = 300.0
 """After so many seconds an engine looks again, in case that it has not heard of somebody who wants a round."""
@@ -196,22 +195,22 @@ class Rounds:
         try:
             await surroundings.aclose()
         except Exception as error:  # noqa: BLE001 - nothing depends on it any more
-            _log.warning("ingestion.not_left", provider=self.provider.name, error=_described(error))
+            _log.warning("ingestion.not_left", provider=self.provider.name, error=described(error))
 
     async def _fail(self, stand: Ingestion, error: Exception) -> float:
         """Write the failure down. Returns the pause, which grows from one second to five minutes."""
         failures = stand.failures + 1
-        pause = max(min(_LONGEST_PAUSE, 2.0 ** min(failures - 1, 10)), self._patience_of(error))
-        described = _described(error)
+        pause = max(pause_after(failures), self._patience_of(error))
+        told = described(error)
 
         async def work(tx: Transaction) -> None:
             if await leases.keep(tx, self.job, self.owner, self.lease):
                 next_at = tx.now + dt.timedelta(seconds=pause)
-                await ingestions.fail(tx, self.provider.name, described, failures, next_at)
+                await ingestions.fail(tx, self.provider.name, told, failures, next_at)
 
         await self._leave()
         await self.database.run(work)
-        _log.warning("ingestion.failed", provider=self.provider.name, error=described, failures=failures, pause=pause)
+        _log.warning("ingestion.failed", provider=self.provider.name, error=told, failures=failures, pause=pause)
         return pause
 
     def _patience_of(self, error: Exception) -> float:
@@ -275,9 +274,3 @@ class Rounds:
         count = await ingestions.count_seen(tx, self.provider.name)
         offer = RestOfRound(page=turned.page, provider=self.provider.name, count=count)
         return replace(turned.prepared, full=True, offer=offer, guard=self.guard, page=False)
-
-
-def _described(error: Exception) -> str:
-    """The error as it is kept in the database, which can't hold every character."""
-    text = f"{type(error).__name__}: {error}".encode("utf-8", "replace").decode().replace("\0", "\ufffd")
-    return text[:_LONGEST_ERROR]

@@ -11,15 +11,13 @@ import structlog
 from callboard.clock import Clock
 from callboard.errors import DatabaseUnavailable
 from callboard.extend import ProviderConnection, ReadsQueue
+from callboard.failures import described, kept, pause_after
 from callboard.loop import Loop
 from callboard.metrics import Metrics
 from callboard.store import leases
 from callboard.store.database import Database
 
 _log = structlog.get_logger(__name__)
-
-_LONGEST_PAUSE = 300.0
-_LONGEST_ERROR = 2_000
 
 
 @dataclass(slots=True, kw_only=True)
@@ -79,7 +77,7 @@ class QueueReading:
             if count:
                 counts.labels(system, outcome).inc(count)
         for reason in heard.refused:
-            _log.warning("queue.message_refused", provider=self.provider.name, reason=reason[:_LONGEST_ERROR])
+            _log.warning("queue.message_refused", provider=self.provider.name, reason=kept(reason))
         return heard.pause
 
     @property
@@ -101,7 +99,6 @@ class QueueReading:
     def _fail(self, error: Exception) -> float:
         """Tell of the failure. Returns the pause, which grows from one second to five minutes."""
         self._failures += 1
-        pause = min(_LONGEST_PAUSE, 2.0 ** min(self._failures - 1, 10))
-        told = f"{type(error).__name__}: {error}"[:_LONGEST_ERROR]
-        _log.warning("queue.failed", provider=self.provider.name, error=told, failures=self._failures, pause=pause)
+        name, pause = self.provider.name, pause_after(self._failures)
+        _log.warning("queue.failed", provider=name, error=described(error), failures=self._failures, pause=pause)
         return pause

@@ -6,7 +6,7 @@ them stands here as well. What is left is to let the same one win.
 """
 
 import enum
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -15,9 +15,7 @@ from callboard.errors import NotAllowed, NotFound
 from callboard.model.annotations import MANAGED_BY_LOCATION, ORPHAN
 from callboard.model.json import JsonObject
 from callboard.moving.backstage import Backstage
-from callboard.moving.plans import annotation
-
-_PAGE = 500
+from callboard.moving.plans import annotation, conflict_pages
 
 
 class Outcome(enum.Enum):
@@ -51,7 +49,7 @@ def settle(catalog: CatalogClient, backstage: Backstage, provider: str, *, dry_r
 
     *provider* is the one that has what was copied. Raises NotAllowed for who may not see conflicts.
     """
-    for page in _pages(catalog):
+    for page in conflict_pages(catalog):
         theirs = backstage.entities([each.entity_ref for each in page])
         for conflict, entity in zip(page, theirs, strict=True):
             found = _compared(conflict, entity, f"provider:{provider}")
@@ -66,17 +64,6 @@ def await_settled(catalog: CatalogClient, settled: Settled, wait: float) -> bool
     except NotFound:
         # Its source has let go meanwhile.
         return True
-
-
-def _pages(catalog: CatalogClient) -> Iterator[Sequence[EntityConflict]]:
-    cursor: str | None = None
-    while True:
-        page = catalog.get_conflicts(limit=_PAGE, cursor=cursor)
-        if page.items:
-            yield page.items
-        if page.next_cursor is None:
-            return
-        cursor = page.next_cursor
 
 
 def _compared(conflict: EntityConflict, entity: JsonObject | None, copies: str) -> Settled:

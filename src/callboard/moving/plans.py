@@ -2,12 +2,13 @@
 
 import copy
 import enum
+import itertools
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
-from callboard.client import CatalogClient, Location
+from callboard.client import CatalogClient, EntityConflict, Location
 from callboard.errors import NotAllowed, NotFound
 from callboard.model.annotations import MANAGED_BY_LOCATION, MANAGED_BY_ORIGIN_LOCATION, ORPHAN
 from callboard.model.entities import entity_ref
@@ -15,6 +16,7 @@ from callboard.model.json import JsonObject
 
 _ORIGIN_FIELDS = ("kind", "metadata.namespace", "metadata.name", "metadata.annotations")
 _URL = "url:"
+_CONFLICTS = 500
 
 
 class Fate(enum.Enum):
@@ -74,17 +76,24 @@ def _copied(catalog: CatalogClient, provider: str) -> Iterator[str]:
 
 def _contested(catalog: CatalogClient, provider: str) -> Iterator[tuple[str, Sequence[str]]]:
     """What was copied, and who else claims it by now: they have the entity when the copy goes."""
+    copies = f"provider:{provider}"
+    try:
+        for each in itertools.chain.from_iterable(conflict_pages(catalog)):
+            sources = [source for source in (each.winner.source, *(rival.source for rival in each.rivals)) if source]
+            if copies in sources:
+                yield each.entity_ref, [source for source in sources if source != copies]
+    except (NotAllowed, NotFound):
+        # Whoever may not see conflicts keeps the copies.
+        return
+
+
+def conflict_pages(catalog: CatalogClient) -> Iterator[Sequence[EntityConflict]]:
+    """All entities that several sources claim here. Raises NotAllowed for who may not see them."""
     cursor: str | None = None
     while True:
-        try:
-            page = catalog.get_conflicts(limit=500, cursor=cursor)
-        except (NotAllowed, NotFound):
-            # Whoever may not see conflicts keeps the copies.
-            return
-        for each in page.items:
-            sources = [source for source in (each.winner.source, *(rival.source for rival in each.rivals)) if source]
-            if (copies := f"provider:{provider}") in sources:
-                yield each.entity_ref, [source for source in sources if source != copies]
+        page = catalog.get_conflicts(limit=_CONFLICTS, cursor=cursor)
+        if page.items:
+            yield page.items
         if page.next_cursor is None:
             return
         cursor = page.next_cursor

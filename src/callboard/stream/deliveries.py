@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from callboard import failures
 from callboard.clock import Clock
 from callboard.errors import CallboardError, DatabaseUnavailable, Gone, InvalidInput, OffsetInTheFuture, Unavailable
 from callboard.extend import Event, EventSink, SinkKind, SinkTarget, SmallSteps
@@ -36,7 +37,6 @@ _log = structlog.get_logger(__name__)
 
 _LONGEST_PAUSE = 3_600.0
 _LONGEST_WISH = 86_400.0
-_LONGEST_ERROR = 2_000
 _FORM = "delivery"
 """As what an engine counts among the readers of the stream while it delivers for a subscription."""
 
@@ -307,7 +307,5 @@ def _events(page: Page, projection: Projection | None) -> Sequence[Event]:
 
 
 def _described(error: Exception) -> str:
-    """The error as it is kept in the database, which can't hold every character."""
-    name = "" if isinstance(error, CallboardError) else f"{type(error).__name__}: "
-    text = f"{name}{error}".encode("utf-8", "replace").decode().replace("\0", "\ufffd")
-    return text[:_LONGEST_ERROR]
+    """The error as it is kept: ours say by themselves what they are."""
+    return failures.kept(str(error)) if isinstance(error, CallboardError) else failures.described(error)

@@ -407,10 +407,11 @@ async def test_an_organization_that_is_not_there_is_an_error_and_no_empty_list(c
 
 
 @pytest.fixture
-def many(host: FakeGitea) -> list[str]:
-    """The files of two hundred repositories more."""
+def many(host: FakeGitea, clock: FakeClock) -> list[str]:
+    """The files of two hundred repositories more, which have been there for ten minutes."""
     for number in range(200):
         host.add("acme", f"r{number}", {"a.yaml": f"{number}"})
+    clock.advance(600)
     return [f"{ROOT}/r{number}/src/branch/main/a.yaml" for number in range(200)]
 
 
@@ -438,7 +439,6 @@ async def moved(reader: Gitea, versions: Mapping[str, str]) -> list[str]:
 async def test_branches_of_which_the_list_of_updates_says_nothing_are_not_asked_for(
     host: FakeGitea, clock: FakeClock, reader: Gitea, many: list[str]
 ) -> None:
-    clock.advance(600)
     versions = await versions_of(reader, many)
     clock.advance(125)
     host.forget()
@@ -458,7 +458,6 @@ async def test_branches_of_which_the_list_of_updates_says_nothing_are_not_asked_
 async def test_what_happens_between_lists_is_seen_however_much_it_is(
     host: FakeGitea, clock: FakeClock, reader: Gitea, many: list[str], most: int
 ) -> None:
-    clock.advance(600)
     versions = await versions_of(reader, many)
     clock.advance(90)
     for number in range(min(most, 200)):
@@ -472,7 +471,6 @@ async def test_a_mirror_is_always_asked_since_its_time_is_that_of_a_commit(
     host: FakeGitea, clock: FakeClock, reader: Gitea, many: list[str]
 ) -> None:
     host.mirrors.add("acme/r7")
-    clock.advance(600)
     versions = await versions_of(reader, many)
     clock.advance(125)
     host.repositories["acme/r7"].commit({"a.yaml": "made a year ago, and fetched just now"})
@@ -483,7 +481,6 @@ async def test_a_mirror_is_always_asked_since_its_time_is_that_of_a_commit(
 async def test_a_repository_that_is_gone_is_missed_in_the_number_of_them(
     host: FakeGitea, clock: FakeClock, reader: Gitea, many: list[str]
 ) -> None:
-    clock.advance(600)
     versions = await versions_of(reader, many)
     clock.advance(125)
     host.add("acme", "new", {"a.yaml": ""})
@@ -495,7 +492,6 @@ async def test_a_repository_that_is_gone_is_missed_in_the_number_of_them(
 async def test_a_new_repository_is_no_reason_to_ask_for_all(
     host: FakeGitea, clock: FakeClock, reader: Gitea, many: list[str]
 ) -> None:
-    clock.advance(600)
     versions = await versions_of(reader, many)
     clock.advance(125)
     host.add("acme", "new", {"a.yaml": ""})
@@ -508,7 +504,6 @@ async def test_a_new_repository_is_no_reason_to_ask_for_all(
 async def test_within_an_hour_each_branch_is_asked_for_itself(
     host: FakeGitea, clock: FakeClock, reader: Gitea, many: list[str]
 ) -> None:
-    clock.advance(600)
     versions = await versions_of(reader, many)
     host.repositories["acme/r7"].commit({"a.yaml": "put there by hand"})
     clock.advance(125)
@@ -522,7 +517,6 @@ async def test_within_an_hour_each_branch_is_asked_for_itself(
 async def test_a_branch_alone_is_asked_for_itself_since_gitea_tells_of_a_push_before_it_notes_it(
     host: FakeGitea, clock: FakeClock, reader: Gitea, many: list[str]
 ) -> None:
-    clock.advance(600)
     versions = await versions_of(reader, many)
     clock.advance(125)
     host.repositories["acme/r7"].commit({"a.yaml": "new"})
@@ -544,7 +538,6 @@ async def test_a_branch_alone_is_asked_for_itself_since_gitea_tells_of_a_push_be
 async def test_without_a_list_of_updates_all_are_asked(
     host: FakeGitea, clock: FakeClock, reader: Gitea, many: list[str], failure: Failure
 ) -> None:
-    clock.advance(600)
     versions = await versions_of(reader, many[:50])
     clock.advance(125)
     host.repositories["acme/r7"].commit({"a.yaml": "new"})

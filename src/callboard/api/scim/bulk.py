@@ -29,7 +29,6 @@ _Call = Callable[[Request], Awaitable[Response]]
 class _Operation:
     """One of the operations, as it was said."""
 
-    at: int
     method: str
     path: str
     bulk_id: str | None
@@ -73,7 +72,7 @@ class _Work:
             for each in ready:
                 if not self.is_stopped:
                     await self._do(each)
-            left = [each for each in left if each not in ready]
+            left = [each for each in left if each.told is None]
             if not ready:
                 for each in left:
                     names = ", ".join(sorted(each.references - self.ids.keys()))
@@ -166,7 +165,7 @@ def _read(value: JsonValue, at: int) -> _Operation:
     for name, text in (("bulkId", bulk_id), ("version", version)):
         if text is not None and not isinstance(text, str):
             raise Refused("invalidSyntax", f"{where}.{name} must be a text")
-    return _Operation(at, method.upper(), path, _text(bulk_id), _text(version), said.get("data"))
+    return _Operation(method.upper(), path, _text(bulk_id), _text(version), said.get("data"))
 
 
 def _endpoint(operation: _Operation, path: str, request: Request) -> tuple[_Call, Mapping[str, str]]:

@@ -4,6 +4,7 @@ They are code of somebody else, so they run outside of transactions. Inside, wha
 have not been asked yet ends the transaction, they are asked, and it begins again.
 """
 
+import copy
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
@@ -51,7 +52,8 @@ class Transforming:
                 return await work(self.forms)
             except NotYet as error:
                 for question in error.questions:
-                    made = await self.by_type[question.type].apply(_copy(question.entity), _copy(question.document))
+                    # The function may change what it is given.
+                    made = await self.by_type[question.type].apply(*copy.deepcopy((question.entity, question.document)))
                     self.known[_key(question)] = made
         raise Conflict("the resources have changed again and again while they were transformed; try again")
 
@@ -116,10 +118,3 @@ def _with_memberships(made: JsonObject, whole: JsonObject) -> JsonObject:
 
 def _key(question: Question) -> bytes:
     return json.encode_sorted([question.type, question.document, question.entity])
-
-
-def _copy(value: JsonObject) -> JsonObject:
-    """For a function that may change what it is given."""
-    copied = json.decode(json.encode(value))
-    assert isinstance(copied, dict)
-    return copied
