@@ -13,6 +13,7 @@ from callboard.store.database import Database
 from tests.waiting import until_blocked
 
 X = "component:default/x"
+Y = "component:default/y"
 
 
 def claim(source: str, key: str = "", content: str = "{}", ref: str = X, line: int | None = None) -> Claim:
@@ -256,6 +257,39 @@ async def test_an_entity_that_is_removed_while_somebody_waits_to_claim_it_is_cre
 
     assert await attempt == {X}
     assert await winner(database) is None
+
+
+async def test_what_is_created_and_removed_while_a_list_is_waited_for_is_no_reason_to_begin_again(
+    database: Database,
+) -> None:
+    await offer(database, claim("one"))
+
+    async def lock_once() -> set[str]:
+        async with database.transaction() as tx:
+            return await claims.lock_targets(tx, [], create=[X, Y])
+
+    async with database.transaction() as other:
+        await claims.lock_targets(other, [X])
+        attempt = asyncio.create_task(lock_once())
+        await until_blocked(database)
+        async with database.transaction() as third:
+            await claims.lock_targets(third, [], create=[Y])
+        await removal.remove(other, [X])
+
+    assert await attempt == {X, Y}
+
+
+async def test_an_entity_that_goes_while_it_is_waited_for_is_not_created(database: Database) -> None:
+    await offer(database, claim("one"))
+    async with database.transaction() as other:
+        await claims.lock_targets(other, [X])
+        attempt = asyncio.create_task(database.run(lambda tx: claims.lock_targets(tx, [X], create=[Y])))
+        await until_blocked(database)
+        await removal.remove(other, [X])
+
+    assert await attempt == {Y}
+    async with database.transaction() as tx:
+        assert await claims.lock_targets(tx, [X, Y]) == {Y}
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from callboard.errors import InvalidInput
 from callboard.model.causes import Because, Reason
 from callboard.store import queries
-from callboard.store.database import Overtaken, Transaction
+from callboard.store.database import Transaction
 
 _SQL = queries.load("claims")
 
@@ -133,14 +133,17 @@ def check_names(ref: str, location_key: str = "") -> None:
 async def lock_targets(tx: Transaction, refs: Sequence[str], *, create: Sequence[str] = ()) -> set[str]:
     """Lock the entities, creating those of *create* that don't exist. Returns the refs that exist.
 
-    A transaction does this once, before it locks anything else; may raise Overtaken.
+    A transaction does this once, before it locks anything else.
     """
-    locked = set(await tx.refs(_SQL["lock_targets"], refs=list({*refs, *create})))
-    if missing := set(create) - locked:
-        created = await tx.refs(_SQL["create_targets"], refs=list(missing), now=tx.now)
-        if len(created) < len(missing):
-            raise Overtaken("somebody else created an entity")
-    return locked | missing
+    if not create:
+        return set(await tx.refs(_SQL["lock_targets"], refs=list(set(refs))))
+    others = set(refs).difference(create)
+    created = await tx.refs(_SQL["create_targets"], create=list(set(create)), refs=list(others), now=tx.now)
+    if not others:
+        return set(create)
+    if unwanted := others.intersection(created):
+        await tx.run(_SQL["uncreate_targets"], refs=list(unwanted))
+    return {*create, *await tx.refs(_SQL["existing"], refs=list(others))}
 
 
 async def compare(tx: Transaction, offered: Sequence[Claim]) -> Differences:

@@ -3,12 +3,25 @@
 select ref from entities where ref = any(:refs::text[]) order by ref for update;
 
 -- name: create_targets
--- A claim may be the first sign of an entity. Made after those that exist are locked: whoever waits here for somebody
--- else's new row waits for nobody who could still wait for a lock of ours.
+-- A claim may be the first sign of an entity, so what is missing is made. One statement makes and locks, ref by ref:
+-- whoever waits here, for a row or for somebody else's new one, holds only what comes before it, and meets what was
+-- committed meanwhile. Looked up first and made afterwards, a long list would be overtaken again and again by others that
+-- make and remove what is on it. Nothing is written to a row that is there, but it is locked.
 insert into entities (ref, uid, discovered_at)
-select ref, gen_random_uuid(), :now from unnest(:refs::text[]) as target (ref) order by ref collate "C"
-on conflict (ref) do nothing
+select ref, gen_random_uuid(), :now from (
+    select unnest(:create::text[])
+    union
+    select ref from entities where ref = any(:refs::text[])
+) as target (ref) order by ref collate "C"
+on conflict (ref) do update set ref = excluded.ref where false
 returning ref;
+
+-- name: uncreate_targets
+-- Those that went while they were waited for, and that nobody wanted to be made.
+delete from entities where ref = any(:refs::text[]);
+
+-- name: existing
+select ref from entities where ref = any(:refs::text[]);
 
 -- name: differing
 -- Which of these offers are not yet stored like this: only their content has to travel. Where just the line is another
