@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from starlette.types import ASGIApp, Message, Scope
 
 from callboard.api.context import MOUNT
-from callboard.api.event_streams import ABORT
+from callboard.api.event_streams import CONNECTION
 
 SSE, LINES, BATCH = "text/event-stream", "application/x-ndjson", "application/cloudevents-batch+json"
 
@@ -71,6 +71,10 @@ class Open:
     def leave(self) -> None:
         """Close the connection, as a reader does."""
         self._gone.set()
+
+    def is_full(self) -> bool:
+        """Whether the reader takes nothing."""
+        return self.blocked
 
     def abort(self) -> None:
         """Close the connection, as the server does."""
@@ -141,7 +145,7 @@ async def opened(
     """A stream of events, which the reader leaves at the end."""
     stream = Open()
     scope = scope_of("/events", {"accept": accept, **(headers or {})}, parameters)
-    scope["state"] = {ABORT: stream.abort}
+    scope["state"] = {CONNECTION: stream}
     stream.task = asyncio.create_task(app(scope, stream.receive, stream.send))  # type: ignore[arg-type]
     begun = asyncio.create_task(stream._begun.wait())
     await asyncio.wait({begun, stream.task}, timeout=10, return_when=asyncio.FIRST_COMPLETED)

@@ -93,7 +93,7 @@ async def test_a_removal_has_a_cause_and_no_entity(shop: Api) -> None:
 
 async def test_a_held_request_is_answered_by_the_next_change(shop: Api) -> None:
     held = asyncio.create_task(shop.get("/events", offset=3, wait=60))
-    while not shop.catalog.follower._moved._waiters:
+    while not shop.catalog.follower.crowd.count:
         assert not held.done()
         await shop.catalog.clock.sleep(0)
 

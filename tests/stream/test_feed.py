@@ -251,7 +251,7 @@ async def test_a_page_that_passes_over_changes_waits_until_memory_has_them(fille
     await publish(filled.database, "a", tier="2")
 
     page = asyncio.create_task(read(follower, 0, limit=1))
-    while not page.done() and not follower._moved._waiters:
+    while not page.done() and not follower.crowd.count:
         await filled.clock.sleep(0)
 
     assert not page.done()
@@ -487,5 +487,5 @@ async def test_when_the_wait_is_over_the_bookmark_has_moved(database: Database) 
 
 
 async def until_somebody_waits(follower: Follower) -> None:
-    while not follower._moved._waiters and not follower.waiters.count:
+    while not follower.crowd.count and not follower.waiters.count:
         await follower.clock.sleep(0)

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass
+from unittest.mock import Mock, patch
 
 import pytest
 
@@ -11,6 +12,7 @@ from callboard.stream import feed
 from callboard.stream.feed import Page
 from callboard.stream.following import Follower
 from callboard.stream.readers import Reader
+from callboard.stream.waiters import Crowd
 from callboard.testing import FakeClock
 from tests.stream.publishing import publish, retract
 
@@ -110,3 +112,28 @@ async def test_a_process_that_ends_lets_go_of_everybody(database: Database) -> N
     here.follower.close()
 
     assert (await here.waiting).caught_up
+
+
+async def test_a_look_that_finds_nothing_wakes_nobody(database: Database) -> None:
+    follower = Follower(database, FakeClock())
+    await follower.load()
+    waiting = asyncio.create_task(follower.wait_beyond(follower.view.offset, _FAR))
+    while not follower.crowd.count:
+        await follower.clock.sleep(0)
+    called = Mock(wraps=follower.crowd.call)
+
+    with patch.object(Crowd, "call", called):
+        await follower.follow()
+        idle = called.call_count
+        await publish(database, "a")
+        await follower.follow()
+
+    assert (idle, called.call_count, await waiting) == (0, 1, True)
+
+
+async def test_a_wait_is_over_when_nothing_comes(database: Database) -> None:
+    follower = Follower(database, FakeClock())
+    await follower.load()
+
+    assert not await follower.wait_beyond(follower.view.offset, 0.01)
+    assert not follower.crowd.count

@@ -24,8 +24,8 @@ from callboard.view.views import View
 
 EVENTS = "text/event-stream"
 
-ABORT = "callboard.abort"
-"""Where the state of a request has what closes its connection at once, whatever is still to be sent."""
+CONNECTION = "callboard.connection"
+"""Where the state of a request has its connection, if the server hands that out."""
 
 _HEADERS = [
     # A proxy or a browser that keeps, compresses or collects the events would deliver none for a long time.
@@ -38,6 +38,18 @@ def advice(error: OffsetExpired | OffsetInTheFuture, view: View) -> dict[str, ob
     """What a program whose position can't be served needs to begin again."""
     resync: JsonObject = {"offset": 0, "mode": "compacted"}
     return {"code": error.code, "head": view.offset, "epoch": view.epoch, "resync": resync}
+
+
+class Connection(Protocol):
+    """What an open stream has to know of the connection below it."""
+
+    def is_full(self) -> bool:
+        """Whether it takes nothing now, since the reader has not taken what was sent."""
+        ...
+
+    def abort(self) -> None:
+        """Close it at once, whatever is still to be sent."""
+        ...
 
 
 class EventStream(Response):
@@ -54,19 +66,21 @@ class EventStream(Response):
         self._listener = listener
         self._audience = read_side.audience
         self._patience = read_side.settings.callboard.stream.slow_reader_seconds
+        self._connection: Connection | None = None
         self._words: _Words = (_Frames if form.framed else _Lines)(
             stream, form, read_side.encodings, read_side.follower.view
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Tell everything, until the reader has gone or there is no more to tell."""
+        self._connection = scope.get("state", {}).get(CONNECTION)
         leaving = asyncio.create_task(_left(receive))
         try:
             with self._stream.follower.readers.attending(self._stream.offset) as reader:
                 ending = await _unless(leaving, self._tell(send, reader))
             self._audience.ended(ending)
             if ending is Ending.SLOW:
-                await _abort(scope, leaving)
+                await self._abort(leaving)
         finally:
             self._audience.leave(self._listener)
             leaving.cancel()
@@ -93,8 +107,18 @@ class EventStream(Response):
             await self._within(send({"type": "http.response.body", "body": data, "more_body": more}))
 
     async def _within(self, sending: Awaitable[None]) -> None:
+        if self._connection is not None and not self._connection.is_full():
+            # It takes this at once; to watch it would cost as much.
+            await sending
+            return
         async with asyncio.timeout(self._patience):
             await sending
+
+    async def _abort(self, leaving: "asyncio.Task[None]") -> None:
+        """Close the connection. What the reader has not taken would otherwise keep it open for as long as it likes."""
+        if self._connection is not None:
+            self._connection.abort()
+            await leaving
 
 
 async def _left(receive: Receive) -> None:
@@ -120,14 +144,6 @@ async def _unless(leaving: "asyncio.Task[None]", telling: Awaitable[Ending]) -> 
         return Ending.LEFT
     finally:
         leaving.remove_done_callback(give_up)
-
-
-async def _abort(scope: Scope, leaving: "asyncio.Task[None]") -> None:
-    """Close the connection. What the reader has not taken would otherwise keep it open for as long as it likes."""
-    abort = scope.get("state", {}).get(ABORT)
-    if abort is not None:
-        abort()
-        await leaving
 
 
 class _Words(Protocol):

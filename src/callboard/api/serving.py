@@ -12,7 +12,7 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from callboard.api.event_streams import ABORT
+from callboard.api.event_streams import CONNECTION
 from callboard.api.routes import application
 from callboard.app import ReadSide
 
@@ -28,12 +28,20 @@ class Quiet(uvicorn.Server):
 
 
 class _Connection(HttpToolsProtocol):
-    """A connection that an open stream can close when its reader takes nothing any more."""
+    """A connection that an open stream can look at, and close when its reader takes nothing any more."""
 
     def on_message_begin(self) -> None:
         """A request is about to come."""
         super().on_message_begin()
-        self.scope["state"][ABORT] = self.transport.abort
+        self.scope["state"][CONNECTION] = self
+
+    def is_full(self) -> bool:
+        """Whether it takes nothing now."""
+        return self.flow.write_paused
+
+    def abort(self) -> None:
+        """Close it at once."""
+        self.transport.abort()
 
 
 def configured(app: ASGIApp, *, host: str, port: int) -> uvicorn.Config:

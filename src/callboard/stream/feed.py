@@ -2,7 +2,7 @@
 
 import contextlib
 import enum
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, replace
 
 from callboard.errors import OffsetExpired, OffsetInTheFuture
@@ -105,6 +105,30 @@ async def read(
         return await _read(reading, reader, offset, began, wait)
 
 
+def remembered(follower: Follower, *, offset: int, limit: int, epoch: str | None) -> Page | None:
+    """What `read` gives without waiting to a reader of the log who sees everything; None where memory can't tell.
+
+    Thousands may ask this at once.
+    """
+    if (found := _remembered(follower, offset, limit, epoch)) is None:
+        return None
+    steps, next_offset = found
+    view = follower.view
+    told = [step.change for step in steps]
+    return Page(changes=told, head=view.offset, next_offset=next_offset, epoch=view.epoch)
+
+
+def _remembered(follower: Follower, offset: int, limit: int, epoch: str | None) -> tuple[Sequence[Step], int] | None:
+    view = follower.view
+    if follower.position is None or offset > view.offset:
+        return None
+    steps = follower.steps(offset, limit)
+    if steps is None:
+        return None
+    _check_epoch(epoch, view.epoch)
+    return steps, steps[-1].change.offset if steps else view.offset
+
+
 async def stored(
     follower: Follower,
     *,
@@ -165,11 +189,11 @@ class _Reading:
     epoch: str | None
     sight: Sight
 
-    async def wait(self, reader: Reader, seconds: float) -> bool:
+    def wait(self, reader: Reader, seconds: float) -> Awaitable[bool]:
         """Wait for something that may be in sight, and move *reader* on past what is not. False when there is none."""
         if (meant := self.sight.seen) is not None:
-            return await self.follower.wait_for(meant, reader, seconds)
-        return await self.follower.wait_beyond(reader.offset, seconds)
+            return self.follower.wait_for(meant, reader, seconds)
+        return self.follower.wait_beyond(reader.offset, seconds)
 
     async def page(self, offset: int, began: int | None = None) -> Page:
         """What comes after *offset* and is in sight."""
@@ -190,16 +214,12 @@ class _Reading:
         return await self._from_database(offset, began, size) if recent is None else recent
 
     def _from_memory(self, offset: int, began: int | None, size: int) -> Page | None:
-        view = self.follower.view
-        if not self._tells_each(offset) or self.follower.position is None:
+        if not self._tells_each(offset) or (began is not None and self.sight.limited):
             return None
-        if offset > view.offset or (began is not None and self.sight.limited):
+        found = _remembered(self.follower, offset, size, self.epoch)
+        if found is None:
             return None
-        steps = self.follower.steps(offset, size)
-        if steps is None:
-            return None
-        _check_epoch(self.epoch, view.epoch)
-        next_offset = steps[-1].change.offset if steps else view.offset
+        (steps, next_offset), view = found, self.follower.view
         told = told_of_steps(self._concerning(steps), self.sight, self.follower.parse)
         return Page(changes=told, head=view.offset, next_offset=next_offset, epoch=view.epoch)
 

@@ -23,7 +23,7 @@ from callboard.store.sources import Source
 from callboard.stream.digests import Digests
 from callboard.stream.readers import Reader, Readers
 from callboard.stream.sight import Parse, Step, facts_in
-from callboard.stream.waiters import Waiters
+from callboard.stream.waiters import Crowd, Waiters
 from callboard.view.contents import Contents
 from callboard.view.views import View
 
@@ -68,8 +68,11 @@ class Follower:
     """What recent changes are about."""
     waiters: Waiters = field(init=False)
     """Who waits for changes of some entities."""
+    crowd: Crowd = field(default_factory=Crowd)
+    """Who waits for whatever comes."""
+    _called_at: tuple[str, int] | None = None
+    """The epoch and the offset for which it was called last."""
     _recent: deque[Step] = field(init=False)
-    _moved: asyncio.Event = field(default_factory=asyncio.Event)
     _closed: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
@@ -170,11 +173,10 @@ class Follower:
 
     async def wait_beyond(self, offset: int, seconds: float) -> bool:
         """Wait until the view is beyond *offset*. False when *seconds* went by without that, or the epoch did."""
-        epoch = self.view.epoch
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                while self.view.offset <= offset and self.view.epoch == epoch and not self._closed:
-                    await self._moved.wait()
+        epoch, until = self.view.epoch, self.clock.monotonic() + seconds
+        while self.view.offset <= offset and self.view.epoch == epoch and not self._closed:
+            if not await self.crowd.wait(until - self.clock.monotonic()):
+                break
         return self.view.offset > offset
 
     async def wait_for(self, meant: Predicate, reader: Reader, seconds: float) -> bool:
@@ -194,16 +196,17 @@ class Follower:
     def close(self) -> None:
         """Let go of everybody who waits, now and later: this process is about to end."""
         self._closed = True
-        self._moved.set()
+        self.crowd.call()
         self.waiters.call_all()
 
     def _looked(self, position: Position) -> None:
         if self.position is None or self.read_from.knows_the_head:
             self.seen_at = self.clock.monotonic()
         self.position = position
-        # Everybody who waits now is woken; whoever comes later waits for the next event.
-        self._moved.set()
-        self._moved = asyncio.Event()
+        # Thousands may wait: a look that has found nothing is none of their business.
+        if (at := (self.view.epoch, self.view.offset)) != self._called_at:
+            self._called_at = at
+            self.crowd.call()
 
 
 async def _gathered(tx: Transaction, _position: Position) -> tuple[Contents, Position]:

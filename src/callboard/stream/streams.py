@@ -143,17 +143,22 @@ class Stream:
         self._decided_at = self._now
 
     async def _read(self) -> Page:
-        page = await feed.read(
-            self.follower,
-            offset=self.offset,
-            limit=_PAGE if self.limit is None else min(_PAGE, self.limit),
-            wait=0,
-            mode=self.mode,
-            epoch=self.epoch,
-            began=self.began,
-            predicate=self.predicate,
-            visible=self._visible,
-        )
+        size = _PAGE if self.limit is None else min(_PAGE, self.limit)
+        page = None
+        if self.mode is Mode.LOG and not self.limited:
+            page = feed.remembered(self.follower, offset=self.offset, limit=size, epoch=self.epoch)
+        if page is None:
+            page = await feed.read(
+                self.follower,
+                offset=self.offset,
+                limit=size,
+                wait=0,
+                mode=self.mode,
+                epoch=self.epoch,
+                began=self.began,
+                predicate=self.predicate,
+                visible=self._visible,
+            )
         self.offset, self.epoch, self.began = page.next_offset, page.epoch, page.began
         self.caught_up = page.caught_up
         if page.caught_up:

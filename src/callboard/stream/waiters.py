@@ -1,7 +1,8 @@
-"""Waiters: readers at the head who want to hear of some entities only, and are left alone until one of them changes.
+"""Waiters: readers at the head.
 
-A thousand readers with filters of their own would else be woken by each change, to find out one by one that it is not
-theirs.
+Those who want to hear of everything are a crowd, that is called when something has changed. Those who want to hear of
+some entities only are left alone until one of these changes: a thousand readers with filters of their own would else be
+woken by each change, to find out one by one that it is not theirs.
 """
 
 import asyncio
@@ -14,11 +15,44 @@ from callboard.stream.readers import Reader
 from callboard.stream.sight import Step
 
 
+@dataclass(slots=True)
+class Crowd:
+    """All who wait for the next change in this process, whatever it is about."""
+
+    # In the order in which they came.
+    _present: dict["asyncio.Future[bool]", None] = field(default_factory=dict)
+    _loop: asyncio.AbstractEventLoop | None = None
+    """Where they wait. To find that out asks the kernel which process this is."""
+
+    @property
+    def count(self) -> int:
+        """How many wait."""
+        return len(self._present)
+
+    async def wait(self, seconds: float) -> bool:
+        """Wait up to *seconds* until somebody calls. False when nobody did."""
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()
+        called = self._loop.create_future()
+        self._present[called] = None
+        try:
+            return await _within(called, seconds)
+        finally:
+            self._present.pop(called, None)
+
+    def call(self) -> None:
+        """Wake all who wait now; whoever comes later waits for the next call."""
+        present, self._present = self._present, {}
+        for called in present:
+            if not called.done():
+                called.set_result(True)
+
+
 @dataclass(slots=True, eq=False)
 class _Waiter:
     meant: Predicate
     reader: Reader
-    called: "asyncio.Future[None]"
+    called: "asyncio.Future[bool]"
 
 
 @dataclass(slots=True)
@@ -42,13 +76,9 @@ class Waiters:
         waiter = _Waiter(meant, reader, asyncio.get_running_loop().create_future())
         self._present.add(waiter)
         try:
-            async with asyncio.timeout(seconds):
-                await waiter.called
-        except TimeoutError:
-            return False
+            return await _within(waiter.called, seconds)
         finally:
             self._present.discard(waiter)
-        return True
 
     def tell(self, steps: Sequence[Step]) -> None:
         """Call those whom *steps* concern, which follow each other; for the others they are over."""
@@ -71,4 +101,21 @@ class Waiters:
     def _call(self, waiter: _Waiter) -> None:
         self._present.discard(waiter)
         if not waiter.called.done():
-            waiter.called.set_result(None)
+            waiter.called.set_result(True)
+
+
+async def _within(called: "asyncio.Future[bool]", seconds: float) -> bool:
+    """What *called* says, or False after *seconds*.
+
+    Not `asyncio.timeout`: to cancel a task and to catch that again costs each of thousands more than to wait.
+    """
+    over = called.get_loop().call_later(seconds, _give_up, called)
+    try:
+        return await called
+    finally:
+        over.cancel()
+
+
+def _give_up(called: "asyncio.Future[bool]") -> None:
+    if not called.done():
+        called.set_result(False)
