@@ -94,8 +94,9 @@ async def run(server: Server, waiters: int, progress: Progress, form: Form = For
     entity = next(each for each in generate.entities(100) if each["kind"] == "Component")
     connection = Connection(server.database, "bench-follow")
     # The first one is not measured: it makes the entity, and its owner learns about it.
+    before = await server.offset()
     await connection.apply(Delta([Offered(generate.revised(entity, 0), "bench-follow")]))
-    await server.settled(offset=await server.offset())
+    await server.settled(offset=before + 1)
     rounds: list[list[float]] = []
     cpu, before, waiting_bytes = 0.0, _resident(server), 0
     async with wire.connected(server.url, waiters, _Follower if form is Form.SSE else _Waiter) as wires:
