@@ -56,6 +56,9 @@ def configured(app: ASGIApp, *, host: str, port: int) -> uvicorn.Config:
         server_header=False,
         proxy_headers=False,
         backlog=4096,
+        # Longer than load balancers keep an idle connection, which is a minute as a rule: else one of them sends a
+        # request into a connection that is just being closed, and tells its client of a bad gateway.
+        timeout_keep_alive=75,
         timeout_graceful_shutdown=2,
         lifespan="off",
     )
