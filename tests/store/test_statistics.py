@@ -7,6 +7,7 @@ import pytest
 
 from callboard.extend import Full
 from callboard.model import json
+from callboard.store import claims, removal
 from callboard.store.database import Database
 from callboard.store.statistics import Statistics
 from callboard.testing import FakeClock
@@ -137,3 +138,28 @@ async def vacuumed(database: Database, table: str) -> tuple[int, int]:
     async with database.transaction() as tx:
         count, rows = await tx.connection.fetchrow(look, table) or (0, 0)
     return int(count), int(rows)
+
+
+_CHILDREN = 60_000
+_ONE_LOCATION = """
+insert into claims (source, target_ref, content, content_hash, changed)
+select 'entity:location:default/all', 'component:default/c' || n, '{}', '', 0 from generate_series(1, $1::integer) as n
+"""
+_READ_WHOLE = "select seq_scan from pg_stat_xact_user_tables where relid = 'claims'::regclass"
+
+
+async def test_what_others_have_emitted_is_looked_up_where_one_has_emitted_nearly_all(database: Database) -> None:
+    """PostgreSQL believes then that each entity has as many children."""
+    refs = [f"component:default/c{number}" for number in range(50)]
+    async with database.transaction() as tx:
+        await tx.connection.execute(_ONE_LOCATION, _CHILDREN)
+        await tx.connection.execute("analyze claims")
+
+    async with database.transaction() as tx:
+        assert await claims.uprooted(tx, refs) == []
+        assert sorted(await removal.below(tx, refs)) == sorted(refs)
+        assert await removal.unreachable(tx, refs) == []
+        assert await tx.connection.fetchval(_READ_WHOLE) == 0
+
+    async with database.transaction() as tx:
+        await tx.connection.execute("truncate claims")

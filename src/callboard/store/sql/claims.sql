@@ -182,14 +182,14 @@ order by c.target_ref;
 select target_ref, source, location_key from claims where target_ref = any(:refs::text[]) order by target_ref, claimed;
 
 -- name: uprooted
--- Which of these entities say of a child that it comes from where they don't come from any more. `offset 0` keeps it a
--- look-up for each, as in removal.sql: where one location has emitted nearly all there is, PostgreSQL believes that all
--- have as many children, and would read all claims.
+-- Which of these entities say of a child that it comes from where they don't come from any more. A look-up for each, as
+-- in removal.sql.
 select distinct substr(child.source, 8) as ref
 from (
     select distinct c.source, c.origin from unnest(:refs::text[]) as touched (ref)
     cross join lateral (
-        select source, origin from claims where source = 'entity:' || touched.ref and origin is not null offset 0
+        select source, origin from claims
+        where source between 'entity:' || touched.ref and 'entity:' || touched.ref and origin is not null offset 0
     ) c
 ) child
 where not comes_from(child.source, child.origin)

@@ -25,8 +25,11 @@ join locations l on l.type = :type and l.target >= range.first and l.target < ra
 order by target;
 
 -- name: emitted
+-- A look-up for each, as in removal.sql.
 select emitting.ref, c.target_ref as child from unnest(:refs::text[]) as emitting (ref)
-join claims c on c.source = 'entity:' || emitting.ref;
+cross join lateral (
+    select target_ref from claims where source between 'entity:' || emitting.ref and 'entity:' || emitting.ref offset 0
+) c;
 
 -- name: retarget
 update locations set type = :type, target = :target where id = :id;

@@ -19,7 +19,7 @@ with recursive parents as materialized (
     )
     union
     select tree.part, c.target_ref from tree cross join lateral (
-        select target_ref from claims where source = 'entity:' || tree.ref offset 0
+        select target_ref from claims where source between 'entity:' || tree.ref and 'entity:' || tree.ref offset 0
     ) c
 ), hanging as materialized (
     select part, ref from tree
