@@ -13,7 +13,7 @@ from callboard.store.changes import Position
 from callboard.store.database import Transaction
 from callboard.stream.following import Follower
 from callboard.stream.readers import Reader
-from callboard.stream.sight import Sight, Step, told_of_changes, told_of_steps
+from callboard.stream.sight import Sight, told_of_changes, told_of_steps
 
 _PIECE = 500
 """Changes that are looked through at a time, so that others get their turn."""
@@ -23,6 +23,8 @@ _MOMENT = 1.0
 
 _LOOKED_THROUGH = 10_000
 """Changes after which an answer goes out with what was found in them, be it nothing."""
+
+_EVERYTHING = Sight()
 
 
 class Mode(enum.StrEnum):
@@ -105,20 +107,13 @@ async def read(
         return await _read(reading, reader, offset, began, wait)
 
 
-def remembered(follower: Follower, *, offset: int, limit: int, epoch: str | None) -> Page | None:
-    """What `read` gives without waiting to a reader of the log who sees everything; None where memory can't tell.
+def remembered(
+    follower: Follower, *, offset: int, limit: int, epoch: str | None, sight: Sight = _EVERYTHING
+) -> Page | None:
+    """What `read` gives to a reader of the log without waiting; None where memory can't tell.
 
     Thousands may ask this at once.
     """
-    if (found := _remembered(follower, offset, limit, epoch)) is None:
-        return None
-    steps, next_offset = found
-    view = follower.view
-    told = [step.change for step in steps]
-    return Page(changes=told, head=view.offset, next_offset=next_offset, epoch=view.epoch)
-
-
-def _remembered(follower: Follower, offset: int, limit: int, epoch: str | None) -> tuple[Sequence[Step], int] | None:
     view = follower.view
     if follower.position is None or offset > view.offset:
         return None
@@ -126,7 +121,11 @@ def _remembered(follower: Follower, offset: int, limit: int, epoch: str | None) 
     if steps is None:
         return None
     _check_epoch(epoch, view.epoch)
-    return steps, steps[-1].change.offset if steps else view.offset
+    next_offset = steps[-1].change.offset if steps else view.offset
+    meant = sight.seen
+    concerning = steps if meant is None else list(follower.digests.about(meant, steps))
+    told = told_of_steps(concerning, sight, follower.parse)
+    return Page(changes=told, head=view.offset, next_offset=next_offset, epoch=view.epoch)
 
 
 async def stored(
@@ -216,16 +215,7 @@ class _Reading:
     def _from_memory(self, offset: int, began: int | None, size: int) -> Page | None:
         if not self._tells_each(offset) or (began is not None and self.sight.limited):
             return None
-        found = _remembered(self.follower, offset, size, self.epoch)
-        if found is None:
-            return None
-        (steps, next_offset), view = found, self.follower.view
-        told = told_of_steps(self._concerning(steps), self.sight, self.follower.parse)
-        return Page(changes=told, head=view.offset, next_offset=next_offset, epoch=view.epoch)
-
-    def _concerning(self, steps: Sequence[Step]) -> Sequence[Step]:
-        meant = self.sight.seen
-        return steps if meant is None else list(self.follower.digests.about(meant, steps))
+        return remembered(self.follower, offset=offset, limit=size, epoch=self.epoch, sight=self.sight)
 
     async def _from_database(self, offset: int, began: int | None, size: int) -> Page:
         async def work(tx: Transaction, position: Position) -> tuple[Position, int, list[Change], Sequence[Change]]:

@@ -8,6 +8,7 @@ woken by each change, to find out one by one that it is not theirs.
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from callboard.model.predicates import Predicate
 from callboard.stream.digests import Digests
@@ -44,8 +45,7 @@ class Crowd:
         """Wake all who wait now; whoever comes later waits for the next call."""
         present, self._present = self._present, {}
         for called in present:
-            if not called.done():
-                called.set_result(True)
+            _say(called, heard=True)
 
 
 @dataclass(slots=True, eq=False)
@@ -100,8 +100,7 @@ class Waiters:
 
     def _call(self, waiter: _Waiter) -> None:
         self._present.discard(waiter)
-        if not waiter.called.done():
-            waiter.called.set_result(True)
+        _say(waiter.called, heard=True)
 
 
 async def _within(called: "asyncio.Future[bool]", seconds: float) -> bool:
@@ -109,13 +108,14 @@ async def _within(called: "asyncio.Future[bool]", seconds: float) -> bool:
 
     Not `asyncio.timeout`: to cancel a task and to catch that again costs each of thousands more than to wait.
     """
-    over = called.get_loop().call_later(seconds, _give_up, called)
+    over = called.get_loop().call_later(seconds, partial(_say, called, heard=False))
     try:
         return await called
     finally:
         over.cancel()
 
 
-def _give_up(called: "asyncio.Future[bool]") -> None:
+def _say(called: "asyncio.Future[bool]", *, heard: bool) -> None:
+    # It may have been said already, or nobody may wait any more.
     if not called.done():
-        called.set_result(False)
+        called.set_result(heard)
