@@ -11,8 +11,8 @@ from callboard.model.predicates import Equals
 from callboard.store import changes
 from callboard.store.database import Database
 from callboard.stream import feed
-from callboard.stream.feed import Mode
 from callboard.stream.following import Follower
+from callboard.stream.pages import Mode
 from tests.audit import audit
 from tests.flows.engines import Installation, until
 from tests.flows.test_crashes import kill_an_engine_at

@@ -9,8 +9,8 @@ from callboard.clock import SystemClock
 from callboard.store import changes, claims
 from callboard.store.database import Database, Transaction
 from callboard.stream import feed
-from callboard.stream.feed import Mode
 from callboard.stream.following import Follower
+from callboard.stream.pages import Mode
 from tests.history import readers, writers
 from tests.history.histories import Change, End, Event
 from tests.history.readers import EVEN, Asked, Source, Told, told_of

@@ -25,8 +25,8 @@ from callboard.model.predicates import Equals
 from callboard.store import changes
 from callboard.store.database import Database, Transaction
 from callboard.stream import feed
-from callboard.stream.feed import Mode
 from callboard.stream.following import Follower
+from callboard.stream.pages import Mode
 from tests.history.histories import End, Event, Listing, Notebook, Read, Recorder
 
 EVEN = Equals("spec.parity", "0")

@@ -13,8 +13,8 @@ from callboard.model.changes import ChangeType
 from callboard.model.predicates import Equals
 from callboard.store.database import Database
 from callboard.stream import feed
-from callboard.stream.feed import Mode, Page
 from callboard.stream.following import Follower
+from callboard.stream.pages import Mode, Page
 from callboard.testing import FakeClock
 from tests.stream.publishing import bury, forget, publish, ref_of, retract
 

@@ -16,8 +16,8 @@ from callboard.model.refs import EntityRef
 from callboard.settings import OrphanStrategy, Settings, defaults
 from callboard.store import changes
 from callboard.stream import feed
-from callboard.stream.feed import Mode
 from callboard.stream.following import Follower
+from callboard.stream.pages import Mode
 from callboard.view.views import View
 from tests.audit import audit
 from tests.harness import Catalog, component, component_yaml, offered

@@ -24,8 +24,8 @@ from callboard.model.predicates import AllOf, AnyOf, Equals, Not, Predicate, bot
 from callboard.store import changes, retention
 from callboard.store.database import Database
 from callboard.stream import feed
-from callboard.stream.feed import Mode, Page
 from callboard.stream.following import Follower
+from callboard.stream.pages import Mode, Page
 from callboard.testing import FakeClock
 from tests.audit import audit
 from tests.conftest import Lend

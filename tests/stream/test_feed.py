@@ -10,8 +10,8 @@ from callboard.model.predicates import NOTHING, Equals, HasPrefix, Predicate
 from callboard.model.refs import EntityRef
 from callboard.store.database import Database
 from callboard.stream import feed
-from callboard.stream.feed import Mode, Page
 from callboard.stream.following import Follower
+from callboard.stream.pages import Mode, Page
 from callboard.testing import FakeClock
 from tests.harness import Catalog, component, offered
 from tests.stream.publishing import forget, publish, retract

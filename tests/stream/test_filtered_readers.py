@@ -14,8 +14,8 @@ from callboard.model.predicates import AllOf, AnyOf, Equals, Not, Predicate, bot
 from callboard.store import changes
 from callboard.store.database import Database
 from callboard.stream import feed
-from callboard.stream.feed import Mode
 from callboard.stream.following import Follower
+from callboard.stream.pages import Mode
 from callboard.stream.sight import facts_in
 from callboard.testing import FakeClock
 from tests.stream.publishing import forget, publish, ref_of, retract

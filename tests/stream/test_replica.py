@@ -12,6 +12,7 @@ from callboard.store.database import Database
 from callboard.store.sources import Source
 from callboard.stream import feed
 from callboard.stream.following import Follower
+from callboard.stream.pages import Mode
 from callboard.testing import FakeClock
 from tests.flows import stories
 from tests.flows.engines import until
@@ -141,7 +142,7 @@ async def test_a_replica_that_lacks_what_the_view_has_takes_nothing_back(
 
     await follower.follow()
     trusted = follower.read_from.reads_replica
-    page = await feed.read(follower, offset=seen - 1, limit=10, wait=0, mode=feed.Mode.COMPACTED)
+    page = await feed.read(follower, offset=seen - 1, limit=10, wait=0, mode=Mode.COMPACTED)
 
     # It has what it was to have by now, and lacks what has come since.
     assert trusted

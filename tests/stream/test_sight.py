@@ -8,7 +8,7 @@ from callboard.model import json
 from callboard.model.changes import Change, ChangeType
 from callboard.model.predicates import Equals
 from callboard.store.changes import Earlier, Version
-from callboard.stream.sight import NOTHING, Sight, Step, facts_in, told_of_steps
+from callboard.stream.sight import NOTHING, Sight
 
 FILTER = Sight(wanted=Equals("spec.tier", "1"))
 PERMISSION = Sight(permitted=Equals("spec.tier", "1"))
@@ -113,9 +113,3 @@ def test_a_reader_sees_what_it_wants_and_may_see() -> None:
     assert not sight.shows(body("1"))
     assert not sight.shows(body("2", type="service"))
     assert not sight.shows(None)
-
-
-def test_who_sees_everything_is_told_everything_unread() -> None:
-    told = told_of_steps([Step(HIDDEN, None), Step(REMOVED, b"not JSON")], Sight(), facts_in)
-
-    assert told == [HIDDEN, REMOVED]

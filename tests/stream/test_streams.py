@@ -10,8 +10,8 @@ from callboard.model.predicates import Equals, Predicate
 from callboard.store.database import Database
 from callboard.stream import feed
 from callboard.stream.audience import Ending
-from callboard.stream.feed import Mode
 from callboard.stream.following import Follower
+from callboard.stream.pages import Mode
 from callboard.stream.streams import Stream
 from callboard.testing import FakeClock
 from tests.stream.publishing import publish, retract

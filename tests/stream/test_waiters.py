@@ -9,8 +9,8 @@ import pytest
 from callboard.model.predicates import Equals
 from callboard.store.database import Database
 from callboard.stream import feed
-from callboard.stream.feed import Page
 from callboard.stream.following import Follower
+from callboard.stream.pages import Page
 from callboard.stream.readers import Reader
 from callboard.stream.waiters import Crowd
 from callboard.testing import FakeClock

@@ -16,8 +16,8 @@ from callboard.errors import OffsetExpired, OffsetInTheFuture
 from callboard.model import json
 from callboard.model.json import JsonObject
 from callboard.stream.audience import Ending, Listener, reconnect_after
-from callboard.stream.feed import Page
 from callboard.stream.forms import Encodings, Form, framed, position
+from callboard.stream.pages import Page
 from callboard.stream.readers import Reader
 from callboard.stream.streams import Stream
 from callboard.view.views import View

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from callboard.api import answers, context, errors
-from callboard.api.context import MOUNT
+from callboard.api.context import MOUNT, Context
 from callboard.api.event_streams import EVENTS, EventStream, advice
 from callboard.api.parameters import Known, Number, Parameters, Text, query_of
 from callboard.errors import InvalidInput, OffsetExpired, OffsetInTheFuture
@@ -18,8 +18,8 @@ from callboard.model import json
 from callboard.model.predicates import Predicate, both, parse_filters, parse_query
 from callboard.model.projection import parse_fields
 from callboard.stream import feed
-from callboard.stream.feed import Mode, Page
 from callboard.stream.forms import Form
+from callboard.stream.pages import Mode, Page
 from callboard.stream.streams import Stream
 
 BATCH = cloud_events.BATCH
@@ -63,22 +63,20 @@ class _Asked:
 
 
 async def events(request: Request) -> Response:
-    """`GET /events`: the changes after `offset`, in the form that `Accept` names."""
+    """`GET /events`: the changes after `offset`, in the form that `Accept` names.
+
+    A page is held up to `wait` seconds until there is something in it. That is done here, since a further coroutine
+    would cost each reader who waits half a kilobyte.
+    """
     asked = _parse(request)
-    view = context.of(request).view
-    try:
-        return await (_stream if asked.media_type in (EVENTS, answers.LINES) else _page)(request, asked)
-    except (OffsetExpired, OffsetInTheFuture) as error:
-        return errors.answer(request, error, mount=MOUNT, extra=advice(error, view))
-
-
-async def _page(request: Request, asked: _Asked) -> Response:
-    """One page, held up to `wait` seconds until there is something in it."""
     here = context.of(request)
-    audience = here.read_side.audience
-    wait = min(asked.wait or 0.0, _LONGEST_WAIT)
-    listener = audience.admit("long-poll") if wait else None
+    view = here.view
+    listener = None
     try:
+        if asked.media_type in (EVENTS, answers.LINES):
+            return await _stream(request, asked)
+        if wait := min(asked.wait or 0.0, _LONGEST_WAIT):
+            listener = here.read_side.audience.admit("long-poll")
         visible = await context.visible(request)
         page = await feed.read(
             here.follower,
@@ -91,23 +89,18 @@ async def _page(request: Request, asked: _Asked) -> Response:
             predicate=asked.predicate,
             visible=visible,
         )
+        return _answer(here, asked, page, whole=asked.predicate is None and visible is None)
+    except (OffsetExpired, OffsetInTheFuture) as error:
+        return errors.answer(request, error, mount=MOUNT, extra=advice(error, view))
     finally:
         if listener is not None:
-            audience.leave(listener)
-    whole = asked.predicate is None and visible is None
-    encodings = here.read_side.encodings
-    found = b"".join(encodings.pieces(page.changes, asked.form, page.epoch, between=b",", whole=whole))
-    if asked.media_type == BATCH:
-        return answers.raw(b"[%b]" % found, {**_bookmark(page), **_NOT_KEPT}, BATCH)
-    body = b'{"events":[%b],"lastEventOffset":%d,"nextOffset":%d,"epoch":%b,"caughtUp":%b%b}' % (
-        found,
-        page.head,
-        page.next_offset,
-        json.encode(page.epoch),
-        b"true" if page.caught_up else b"false",
-        b"" if page.began is None else b',"began":%d' % page.began,
-    )
-    return answers.raw(body, _NOT_KEPT)
+            here.read_side.audience.leave(listener)
+
+
+def _answer(here: Context, asked: _Asked, page: Page, *, whole: bool) -> Response:
+    batch = asked.media_type == BATCH
+    body = here.read_side.encodings.page(page, asked.form, listed=batch, whole=whole)
+    return answers.raw(body, {**_bookmark(page), **_NOT_KEPT}, BATCH) if batch else answers.raw(body, _NOT_KEPT)
 
 
 def _bookmark(page: Page) -> dict[str, str]:

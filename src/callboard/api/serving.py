@@ -61,6 +61,8 @@ def configured(app: ASGIApp, *, host: str, port: int) -> uvicorn.Config:
         timeout_keep_alive=75,
         timeout_graceful_shutdown=2,
         lifespan="off",
+        # It would be taken for an application of the second version, since what it calls first is no coroutine.
+        interface="asgi3",
     )
 
 

@@ -28,9 +28,9 @@ from callboard.store import subscriptions
 from callboard.store.database import Database, Transaction
 from callboard.store.subscriptions import Hold, Subscription
 from callboard.stream import feed
-from callboard.stream.feed import Mode, Page
 from callboard.stream.following import Follower
 from callboard.stream.forms import event_of
+from callboard.stream.pages import Mode, Page
 from callboard.stream.subscriptions import Wanted
 
 _log = structlog.get_logger(__name__)

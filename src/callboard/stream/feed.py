@@ -1,7 +1,6 @@
 """The feed: pages of the stream, for any reader at any offset."""
 
 import contextlib
-import enum
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, replace
 
@@ -12,6 +11,7 @@ from callboard.store import changes
 from callboard.store.changes import Position
 from callboard.store.database import Transaction
 from callboard.stream.following import Follower
+from callboard.stream.pages import Mode, Page, Way
 from callboard.stream.readers import Reader
 from callboard.stream.sight import Sight, told_of_changes, told_of_steps
 
@@ -25,55 +25,6 @@ _LOOKED_THROUGH = 10_000
 """Changes after which an answer goes out with what was found in them, be it nothing."""
 
 _EVERYTHING = Sight()
-
-
-class Mode(enum.StrEnum):
-    """How the past is told."""
-
-    LOG = "log"
-    """Every change above the history floor; below it each entity once."""
-    COMPACTED = "compacted"
-    """Each entity once, at its last offset, whatever the age."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
-    """A piece of the stream."""
-
-    changes: Sequence[Change]
-    head: int
-    next_offset: int
-    """Where to go on: it moves even when nothing is delivered."""
-    epoch: str
-    way: "Way | None" = None
-    """How the reader has come here; None when it holds exactly what was there at its offset."""
-
-    @property
-    def caught_up(self) -> bool:
-        """Whether the reader has everything up to the head."""
-        return self.next_offset >= self.head
-
-    @property
-    def began(self) -> int | None:
-        """The second half of the bookmark, for who is not there yet: nothing that it holds was obsolete here."""
-        return None if self.way is None or self.caught_up else self.way.at(self.next_offset)
-
-
-@dataclass(frozen=True, slots=True)
-class Way:
-    """Through the compacted stream, where versions are passed over."""
-
-    began: int
-    """What the reader holds was there at this offset, or came later: the head, when it read from 0, or where it was."""
-    compact_until: int
-    """From here on each single change is told."""
-    is_long: bool
-    """The history has forgotten where it began. So versions of the way are forgotten as well, of which it may hold one
-    until it has caught up."""
-
-    def at(self, offset: int) -> int | None:
-        """The second half of the bookmark at an offset on the way."""
-        return self.began if offset < self.compact_until or self.is_long else None
 
 
 async def read(
@@ -101,10 +52,25 @@ async def read(
     """
     view = follower.view
     _check_epoch(epoch, view.epoch)
-    reading = _Reading(follower, limit, mode, epoch, Sight(predicate, visible, view.shows(visible)))
-    counted = follower.readers.attending(offset) if attending is None else contextlib.nullcontext(attending)
-    with counted as reader:
-        return await _read(reading, reader, offset, began, wait)
+    limited = predicate is not None or visible is not None
+    sight = Sight(predicate, visible, view.shows(visible)) if limited else _EVERYTHING
+    reading = _Reading(follower, limit, mode, epoch, sight)
+    with follower.readers.attending(offset) if attending is None else contextlib.nullcontext(attending) as reader:
+        until = follower.clock.monotonic() + wait
+        if offset > view.offset:
+            await _wait_for_this_process(follower, offset, wait)
+        elif wait and offset < view.offset:
+            await follower.turns.take()
+        page = await reading.page(offset, began if offset else None)
+        while not page.changes and page.caught_up and (left := until - follower.clock.monotonic()) > 0:
+            reader.offset, reader.waiting = page.next_offset, True
+            moved = await reading.wait(reader, left)
+            reader.waiting = False
+            _check_epoch(page.epoch, view.epoch)
+            if not moved:
+                return replace(page, head=reader.offset, next_offset=reader.offset)
+            page = await reading.page(reader.offset)
+        return page
 
 
 def remembered(
@@ -117,15 +83,16 @@ def remembered(
     view = follower.view
     if follower.position is None or offset > view.offset:
         return None
-    steps = follower.steps(offset, limit)
-    if steps is None:
+    page = follower.page(offset, limit)
+    if page is None:
         return None
     _check_epoch(epoch, view.epoch)
-    next_offset = steps[-1].change.offset if steps else view.offset
     meant = sight.seen
-    concerning = steps if meant is None else list(follower.digests.about(meant, steps))
-    told = told_of_steps(concerning, sight, follower.parse)
-    return Page(changes=told, head=view.offset, next_offset=next_offset, epoch=view.epoch)
+    if meant is None or not page.changes:
+        return page
+    steps = follower.steps(offset, limit)
+    assert steps is not None
+    return replace(page, changes=told_of_steps(list(follower.digests.about(meant, steps)), sight, follower.parse))
 
 
 async def stored(
@@ -147,35 +114,20 @@ async def stored(
     return await reading.page(offset, began if offset else None)
 
 
-async def _read(reading: "_Reading", reader: Reader, offset: int, began: int | None, wait: float) -> Page:
-    follower = reading.follower
-    until = follower.clock.monotonic() + wait
-    await _wait_for_this_process(follower, offset, wait)
-    page = await reading.page(offset, began if offset else None)
-    while not page.changes and page.caught_up and (left := until - follower.clock.monotonic()) > 0:
-        reader.offset, reader.waiting = page.next_offset, True
-        moved = await reading.wait(reader, left)
-        reader.waiting = False
-        _check_epoch(page.epoch, follower.view.epoch)
-        if not moved:
-            return replace(page, head=reader.offset, next_offset=reader.offset)
-        page = await reading.page(reader.offset)
-    return page
-
-
 def _check_epoch(asked: str | None, current: str) -> None:
     if asked is not None and asked != current:
         raise OffsetExpired(f"The stream has begun a new epoch, {current}; offsets of epoch {asked} mean nothing now")
 
 
 async def _wait_for_this_process(follower: Follower, offset: int, wait: float) -> None:
-    """Wait for *offset* if there is such an offset. Raises OffsetInTheFuture."""
-    if offset > follower.view.offset:
-        # Another process, a moment ahead of this one, may have handed it out.
-        head = (await changes.now(follower.database)).head
-        if offset > head:
-            raise OffsetInTheFuture(f"Offset {offset} is beyond the head of the stream, {head}")
-        await follower.wait_beyond(offset - 1, wait)
+    """Wait for *offset*, which another process, a moment ahead of this one, may have handed out.
+
+    Raises OffsetInTheFuture if there is no such offset.
+    """
+    head = (await changes.now(follower.database)).head
+    if offset > head:
+        raise OffsetInTheFuture(f"Offset {offset} is beyond the head of the stream, {head}")
+    await follower.wait_beyond(offset - 1, wait)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,8 +21,10 @@ from callboard.store.changes import Position
 from callboard.store.database import Database, Transaction
 from callboard.store.sources import Source
 from callboard.stream.digests import Digests
+from callboard.stream.pages import Page
 from callboard.stream.readers import Reader, Readers
 from callboard.stream.sight import Parse, Step, facts_in
+from callboard.stream.turns import Turns
 from callboard.stream.waiters import Crowd, Waiters
 from callboard.view.contents import Contents
 from callboard.view.views import View
@@ -36,6 +38,8 @@ _MOMENT = 0.02
 _PAGE = 1_000
 # Bodies whose facts are remembered for all readers with a filter. Those who follow closely need the latest few.
 _PARSED = 1_000
+# Pages that are there for all who ask for the same. Those who follow closely are at a few offsets.
+_SAME = 64
 # Readers far behind that are served at once. There are connections left for the follower itself, and for writes.
 _BEHIND = 3
 
@@ -68,11 +72,15 @@ class Follower:
     """What recent changes are about."""
     waiters: Waiters = field(init=False)
     """Who waits for changes of some entities."""
-    crowd: Crowd = field(default_factory=Crowd)
+    crowd: Crowd = field(init=False)
     """Who waits for whatever comes."""
+    turns: Turns = field(default_factory=Turns)
+    """Who goes on next, when many have been called."""
     _called_at: tuple[str, int] | None = None
     """The epoch and the offset for which it was called last."""
     _recent: deque[Step] = field(init=False)
+    _pages: dict[tuple[int, int], Page] = field(default_factory=dict, init=False)
+    """What those who see everything are told at this moment, by offset and limit."""
     _closed: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
@@ -80,7 +88,8 @@ class Follower:
         self.loop = Loop(name="stream.follow", step=self.follow, clock=self.clock)
         self.parse = functools.lru_cache(maxsize=_PARSED)(facts_in)
         self.digests = Digests(self.parse)
-        self.waiters = Waiters(self.digests)
+        self.waiters = Waiters(self.turns, self.digests)
+        self.crowd = Crowd(self.turns)
         self._recent = deque(maxlen=self.keep)
 
     async def load(self, needed: int = 0) -> None:
@@ -90,6 +99,7 @@ class Follower:
         self.view.replace(contents, offset=position.head, epoch=position.epoch)
         _give_memory_back()
         self._recent.clear()
+        self._pages.clear()
         self.digests.clear()
         self._looked(self.read_from.latest(position, seen=0))
         self.waiters.call_all()
@@ -121,6 +131,7 @@ class Follower:
             await self.load(needed=offset if position.epoch == epoch and position.head >= offset else 0)
             return 0
         if found:
+            self._pages.clear()
             with self.metrics.stage(Stage.FOLLOW, len(found)):
                 steps = list(self._steps(found))
                 self.view.apply(found)
@@ -170,6 +181,22 @@ class Follower:
             found.reverse()
             return found[:limit]
         return list(islice(self._recent, start, start + limit))
+
+    def page(self, after: int, limit: int) -> Page | None:
+        """Up to *limit* changes after *after* for who sees everything, from memory; None when they don't all lie there.
+
+        Whoever asks for the same before there is more gets the same page.
+        """
+        if (page := self._pages.get((after, limit))) is None and (steps := self.steps(after, limit)) is not None:
+            if len(self._pages) == _SAME:
+                self._pages.clear()
+            page = self._pages[after, limit] = Page(
+                changes=[step.change for step in steps],
+                head=self.view.offset,
+                next_offset=steps[-1].change.offset if steps else self.view.offset,
+                epoch=self.view.epoch,
+            )
+        return page
 
     async def wait_beyond(self, offset: int, seconds: float) -> bool:
         """Wait until the view is beyond *offset*. False when *seconds* went by without that, or the epoch did."""

@@ -1,14 +1,13 @@
 """Forms: changes as bytes, made once for all who read them in the same form."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TypeAlias
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field
 
 from callboard.extend import Event, cloud_events
 from callboard.model import json
 from callboard.model.changes import Change
 from callboard.model.projection import Projection, reduced
-from callboard.stream.feed import Way
+from callboard.stream.pages import Page, Way
 
 _KEPT = 4_000
 """Events that are kept as bytes in each form. Who follows closely needs the latest few."""
@@ -16,8 +15,8 @@ _KEPT = 4_000
 _LARGEST_KEPT = 64 * 1024
 """Bytes of an entity whose events are kept: a copy of a large one is cheap beside sending it, and takes much room."""
 
-_RUNS = 16 * 1024 * 1024
-"""Bytes of runs of events that are kept, all that a reader is told at once. Those who follow closely need the last."""
+_TOGETHER = 16 * 1024 * 1024
+"""Bytes that are kept of what readers are told at once. Those who follow closely need the last."""
 
 PIECE = 64 * 1024
 """Bytes, or an event more, that are sent at a time: the most that is kept for a slow reader, with the same again that
@@ -37,9 +36,6 @@ class Form:
     """How a reader comes here who has not caught up: it is a part of its position."""
 
 
-_Run: TypeAlias = tuple[int, int, int, Form, str, bytes]
-
-
 def written(change: Change, form: Form, epoch: str) -> bytes:
     """*change* in one form; an entity that isn't reduced is passed through as it is stored."""
     if form.source is None:
@@ -52,14 +48,34 @@ def written(change: Change, form: Form, epoch: str) -> bytes:
     return framed(data, event=change.type, at=position(epoch, change.offset, began))
 
 
+@dataclass(slots=True)
+class _Together:
+    """What several readers are told at once: bytes, by the objects that they were made of."""
+
+    _kept: dict[Hashable, tuple[object, Sequence[bytes]]] = field(default_factory=dict)
+    _bytes: int = 0
+
+    def find(self, key: Hashable) -> Sequence[bytes] | None:
+        """What is kept under *key*."""
+        found = self._kept.get(key)
+        return None if found is None else found[1]
+
+    def keep(self, key: Hashable, origin: object, pieces: Sequence[bytes]) -> None:
+        """Keep *pieces* for a while, and *origin*, so that no other object comes to have an id that is in the key."""
+        self._kept[key] = origin, pieces
+        self._bytes += sum(map(len, pieces))
+        while self._bytes > _TOGETHER:
+            _, oldest = self._kept.pop(next(iter(self._kept)))
+            self._bytes -= sum(map(len, oldest))
+
+
 class Encodings:
     """The latest events in every form in which somebody reads them."""
 
     def __init__(self) -> None:
         self._kept: dict[tuple[Form, str], dict[int, tuple[Change, bytes]]] = {}
         """By form and epoch, and then by offset."""
-        self._runs: dict[_Run, tuple[Change, Change, Sequence[bytes]]] = {}
-        self._run_bytes = 0
+        self._together = _Together()
 
     def pieces(
         self, changes: Sequence[Change], form: Form, epoch: str, *, between: bytes = b"", whole: bool
@@ -75,16 +91,23 @@ class Encodings:
             return _pieces(self._written(changes, form, epoch), between)
         # The changes of the ring are there once; what the database has told somebody else is another object.
         run = id(changes[0]), id(changes[-1]), len(changes), form, epoch, between
-        if (kept := self._runs.get(run)) is not None:
-            return kept[2]
-        pieces = _pieces(self._written(changes, form, epoch), between)
-        # They are kept as well, so that no other objects come to have their ids.
-        self._runs[run] = changes[0], changes[-1], pieces
-        self._run_bytes += sum(map(len, pieces))
-        while self._run_bytes > _RUNS:
-            _, _, oldest = self._runs.pop(next(iter(self._runs)))
-            self._run_bytes -= sum(map(len, oldest))
+        pieces = self._together.find(run)
+        if pieces is None:
+            pieces = _pieces(self._written(changes, form, epoch), between)
+            self._together.keep(run, (changes[0], changes[-1]), pieces)
         return pieces
+
+    def page(self, page: Page, form: Form, *, listed: bool, whole: bool) -> bytes:
+        """*page* as one answer, as in `paged`. Who is told the same page, which is *whole*, gets the same bytes."""
+        # What was read for one reader is told to no other.
+        is_shared = whole and page.way is None and _is_shared(form)
+        key = id(page), form, listed
+        if is_shared and (kept := self._together.find(key)):
+            return kept[0]
+        answer = paged(page, self._written(page.changes, form, page.epoch), listed=listed)
+        if is_shared:
+            self._together.keep(key, page, [answer])
+        return answer
 
     def _written(self, changes: Sequence[Change], form: Form, epoch: str) -> list[bytes]:
         """Each of *changes* in one form: the same bytes for all who ask."""
@@ -138,6 +161,21 @@ def plain(change: Change, projection: Projection | None = None) -> bytes:
         b',"reason":"left-filter"' if change.left_filter else b"",
         b',"cause":' + change.cause.encode() if change.cause else b"",
         b"" if change.body is None else b',"entity":' + reduced(change.body, projection),
+    )
+
+
+def paged(page: Page, events: Sequence[bytes], *, listed: bool) -> bytes:
+    """*events* as the answer to who has asked for *page*: merely *listed*, or with a bookmark."""
+    found = b",".join(events)
+    if listed:
+        return b"[%b]" % found
+    return b'{"events":[%b],"lastEventOffset":%d,"nextOffset":%d,"epoch":%b,"caughtUp":%b%b}' % (
+        found,
+        page.head,
+        page.next_offset,
+        json.encode(page.epoch),
+        b"true" if page.caught_up else b"false",
+        b"" if page.began is None else b',"began":%d' % page.began,
     )
 
 

@@ -1,8 +1,8 @@
 """Readers: who reads the stream from this process just now, and how far they have come."""
 
-import contextlib
-from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from types import TracebackType
 
 
 @dataclass(slots=True, eq=False)
@@ -16,20 +16,31 @@ class Reader:
 
 
 @dataclass(slots=True)
+class _Attendance:
+    """A reader who is counted for a while. There are thousands, and a generator would be five times as large."""
+
+    _present: set[Reader]
+    _reader: Reader
+
+    def __enter__(self) -> Reader:
+        self._present.add(self._reader)
+        return self._reader
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        self._present.discard(self._reader)
+
+
+@dataclass(slots=True)
 class Readers:
     """All readers of one process."""
 
     _present: set[Reader] = field(default_factory=set)
 
-    @contextlib.contextmanager
-    def attending(self, offset: int) -> Iterator[Reader]:
+    def attending(self, offset: int) -> AbstractContextManager[Reader]:
         """Count somebody until the end of the block, who keeps its offset up to date."""
-        reader = Reader(offset)
-        self._present.add(reader)
-        try:
-            yield reader
-        finally:
-            self._present.discard(reader)
+        return _Attendance(self._present, Reader(offset))
 
     @property
     def count(self) -> int:

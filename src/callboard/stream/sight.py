@@ -94,8 +94,6 @@ class Step:
 
 def told_of_steps(steps: Sequence[Step], sight: Sight, parse: Parse) -> list[Change]:
     """What a reader of each single change is told of *steps*."""
-    if not sight.limited:
-        return [step.change for step in steps]
     told: list[Change] = []
     for step in steps:
         held = NOTHING if step.before is None else Earlier((Version(step.change.uid, step.before),))

@@ -8,8 +8,8 @@ from callboard.errors import OffsetExpired, OffsetInTheFuture, Unauthenticated, 
 from callboard.model.predicates import Predicate
 from callboard.stream import feed
 from callboard.stream.audience import Ending
-from callboard.stream.feed import Mode, Page
 from callboard.stream.following import Follower
+from callboard.stream.pages import Mode, Page
 from callboard.stream.readers import Reader
 
 _PAGE = 200

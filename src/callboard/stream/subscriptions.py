@@ -28,8 +28,8 @@ from callboard.store import changes, subscriptions
 from callboard.store.database import Database, Transaction
 from callboard.store.subscriptions import Hold, Place, State, Subscription, Wish
 from callboard.stream import feed
-from callboard.stream.feed import Mode, Page
 from callboard.stream.following import Follower
+from callboard.stream.pages import Mode, Page
 from callboard.stream.readers import Reader
 
 _POLL = 1.0

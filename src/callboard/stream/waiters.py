@@ -8,22 +8,27 @@ woken by each change, to find out one by one that it is not theirs.
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import partial
 
 from callboard.model.predicates import Predicate
 from callboard.stream.digests import Digests
 from callboard.stream.readers import Reader
 from callboard.stream.sight import Step
+from callboard.stream.turns import Turns
+
+
+def _is_over(called: "asyncio.Future[bool]") -> None:
+    # Not `asyncio.timeout`: to cancel a task and to catch that again costs each of thousands more than to wait.
+    if not called.done():
+        called.set_result(False)
 
 
 @dataclass(slots=True)
 class Crowd:
     """All who wait for the next change in this process, whatever it is about."""
 
+    turns: Turns
     # In the order in which they came.
     _present: dict["asyncio.Future[bool]", None] = field(default_factory=dict)
-    _loop: asyncio.AbstractEventLoop | None = None
-    """Where they wait. To find that out asks the kernel which process this is."""
 
     @property
     def count(self) -> int:
@@ -31,21 +36,22 @@ class Crowd:
         return len(self._present)
 
     async def wait(self, seconds: float) -> bool:
-        """Wait up to *seconds* until somebody calls. False when nobody did."""
-        if self._loop is None:
-            self._loop = asyncio.get_running_loop()
-        called = self._loop.create_future()
+        """Wait up to *seconds* until somebody calls, and then for one's turn. False when nobody did."""
+        loop = self.turns.loop
+        called: asyncio.Future[bool] = loop.create_future()
+        over = loop.call_later(seconds, _is_over, called)
         self._present[called] = None
         try:
-            return await _within(called, seconds)
+            return await called
         finally:
+            over.cancel()
             self._present.pop(called, None)
 
     def call(self) -> None:
         """Wake all who wait now; whoever comes later waits for the next call."""
         present, self._present = self._present, {}
         for called in present:
-            _say(called, heard=True)
+            self.turns.give(called)
 
 
 @dataclass(slots=True, eq=False)
@@ -59,6 +65,7 @@ class _Waiter:
 class Waiters:
     """All who wait for something of their own in this process."""
 
+    turns: Turns
     digests: Digests
     _present: set[_Waiter] = field(default_factory=set)
 
@@ -68,16 +75,19 @@ class Waiters:
         return len(self._present)
 
     async def wait(self, meant: Predicate, reader: Reader, seconds: float) -> bool:
-        """Wait up to *seconds* for a change of an entity that is *meant*, or was until then; the *reader* is moved on
-        past all others.
+        """Wait up to *seconds* for a change of an entity that is *meant*, or was until then, and for one's turn; the
+        *reader* is moved on past all others.
 
         False when there was none. Who is called may still find that it is not told anything.
         """
-        waiter = _Waiter(meant, reader, asyncio.get_running_loop().create_future())
+        loop = self.turns.loop
+        waiter = _Waiter(meant, reader, loop.create_future())
+        over = loop.call_later(seconds, _is_over, waiter.called)
         self._present.add(waiter)
         try:
-            return await _within(waiter.called, seconds)
+            return await waiter.called
         finally:
+            over.cancel()
             self._present.discard(waiter)
 
     def tell(self, steps: Sequence[Step]) -> None:
@@ -100,22 +110,4 @@ class Waiters:
 
     def _call(self, waiter: _Waiter) -> None:
         self._present.discard(waiter)
-        _say(waiter.called, heard=True)
-
-
-async def _within(called: "asyncio.Future[bool]", seconds: float) -> bool:
-    """What *called* says, or False after *seconds*.
-
-    Not `asyncio.timeout`: to cancel a task and to catch that again costs each of thousands more than to wait.
-    """
-    over = called.get_loop().call_later(seconds, partial(_say, called, heard=False))
-    try:
-        return await called
-    finally:
-        over.cancel()
-
-
-def _say(called: "asyncio.Future[bool]", *, heard: bool) -> None:
-    # It may have been said already, or nobody may wait any more.
-    if not called.done():
-        called.set_result(heard)
+        self.turns.give(waiter.called)
