@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -11,7 +12,7 @@ from starlette.responses import Response
 from callboard.api import answers, context, errors
 from callboard.api.context import MOUNT, Context
 from callboard.api.event_streams import EVENTS, EventStream, advice
-from callboard.api.parameters import Known, Number, Parameters, Text, query_of
+from callboard.api.parameters import Known, Number, Parameters, Text, parsed
 from callboard.errors import InvalidInput, OffsetExpired, OffsetInTheFuture
 from callboard.extend import cloud_events
 from callboard.model import json
@@ -155,10 +156,19 @@ def _seconds(asked: _Asked) -> float:
 
 
 def _parse(request: Request) -> _Asked:
-    asked = query_of(request, _KNOWN)
+    headers, query = request.headers, request.scope["query_string"]
+    return _asked(
+        query, headers.get("accept", ""), headers.get("last-event-id"), context.of(request).settings.backend.url
+    )
+
+
+# Thousands may ask for what comes after the same change, and each of them would hold its own.
+@lru_cache(maxsize=128)
+def _asked(query: bytes, accepted: str, last: str | None, url: str) -> _Asked:
+    asked = parsed(query, _KNOWN)
     here = asked.text("epoch"), asked.integer("offset") or 0, asked.integer("began")
-    epoch, offset, began = _resumed(request) or here
-    media_type = _media_type(request, asked)
+    epoch, offset, began = _resumed(last) or here
+    media_type = _media_type(accepted, asked)
     streamed = media_type in (EVENTS, answers.LINES)
     follow = asked.flag("follow") if asked.text("follow") else media_type == EVENTS
     if follow and not streamed:
@@ -166,7 +176,7 @@ def _parse(request: Request) -> _Asked:
     return _Asked(
         media_type=media_type,
         form=Form(
-            source=_source(request) if media_type == BATCH or asked.text("format") == "cloudevents" else None,
+            source=f"{url}{MOUNT}" if media_type == BATCH or asked.text("format") == "cloudevents" else None,
             framed=media_type == EVENTS,
             projection=parse_fields(asked.texts("fields")),
         ),
@@ -181,28 +191,21 @@ def _parse(request: Request) -> _Asked:
     )
 
 
-def _media_type(request: Request, asked: Parameters) -> str:
-    accepted = request.headers.get("accept", "")
+def _media_type(accepted: str, asked: Parameters) -> str:
     for media_type in (EVENTS, answers.LINES, BATCH):
         if media_type in accepted:
             return media_type
     return BATCH if asked.text("format") == "cloudevents" else answers.JSON
 
 
-def _resumed(request: Request) -> tuple[str, int, int | None] | None:
-    """The bookmark in the header that an EventSource sends when it comes back; it goes before the query."""
-    last = request.headers.get("last-event-id")
+def _resumed(last: str | None) -> tuple[str, int, int | None] | None:
+    """The bookmark that an EventSource sends as a header when it comes back; it goes before the query."""
     if not last:
         return None
     found = _POSITION.fullmatch(last)
     if found is None:
         raise InvalidInput("request/headers/last-event-id must be the id of an event")
     return found[1], int(found[2]), None if found[3] is None else int(found[3])
-
-
-def _source(request: Request) -> str:
-    """What CloudEvents come from."""
-    return f"{context.of(request).settings.backend.url}{MOUNT}"
 
 
 def _query(texts: Sequence[str]) -> Predicate | None:

@@ -79,7 +79,11 @@ class Parameters:
 
 def query_of(request: Request, known: Known) -> Parameters:
     """The query string of *request*. Raises InvalidInput for what is not known or has another type."""
-    raw = request.scope["query_string"]
+    return parsed(request.scope["query_string"], known)
+
+
+def parsed(raw: bytes, known: Known) -> Parameters:
+    """As `query_of`, for a query string."""
     if not raw:
         return Parameters({})
     values: dict[str, list[str]] = {}

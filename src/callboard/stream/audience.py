@@ -4,6 +4,8 @@ import enum
 import random
 from dataclasses import dataclass, field
 
+from prometheus_client import Gauge
+
 from callboard.errors import Unavailable
 from callboard.metrics import Metrics
 
@@ -37,7 +39,8 @@ class Ending(enum.StrEnum):
 class Listener:
     """Somebody who waits for the next change, or has a stream open."""
 
-    form: str
+    shown: Gauge
+    """Where it counts."""
 
 
 @dataclass(slots=True)
@@ -47,6 +50,8 @@ class Audience:
     most: int
     metrics: Metrics
     _present: set[Listener] = field(default_factory=set)
+    # Kept here, since looking for one among the labels takes longer than counting.
+    _gauges: dict[str, Gauge] = field(default_factory=dict)
 
     def admit(self, form: str) -> Listener:
         """A reader among the others, until it leaves. Raises Unavailable when there are as many as there may be."""
@@ -54,15 +59,18 @@ class Audience:
             error = Unavailable(f"This process has {self.most} readers of the stream, and takes no more")
             error.retry_after = _chance.uniform(*_COME_BACK)
             raise error
-        reader = Listener(form)
+        shown = self._gauges.get(form)
+        if shown is None:
+            shown = self._gauges[form] = self.metrics.stream_readers.labels(form)
+        shown.inc()
+        reader = Listener(shown)
         self._present.add(reader)
-        self.metrics.stream_readers.labels(form).inc()
         return reader
 
     def leave(self, reader: Listener) -> None:
         """Forget a reader who has gone."""
         self._present.remove(reader)
-        self.metrics.stream_readers.labels(reader.form).dec()
+        reader.shown.dec()
 
     def ended(self, ending: Ending) -> None:
         """Count a stream that has ended."""
