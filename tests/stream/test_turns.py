@@ -9,6 +9,7 @@ from callboard.stream.turns import Turns
 from callboard.testing import FakeClock
 from tests.stream.publishing import publish
 
+CLOCK = FakeClock()
 _MANY = 500
 
 
@@ -23,7 +24,7 @@ async def test_others_have_their_turn_among_many_who_were_called() -> None:
     readers = [asyncio.create_task(reader(number)) for number in range(_MANY)]
     seen = []
     while len(went_on) < _MANY:
-        await asyncio.sleep(0)
+        await CLOCK.sleep(0)
         seen.append(len(went_on))
 
     assert went_on == list(range(_MANY))
@@ -34,7 +35,7 @@ async def test_others_have_their_turn_among_many_who_were_called() -> None:
 async def test_who_has_gone_takes_no_turn() -> None:
     turns = Turns()
     readers = [asyncio.create_task(turns.take()) for _ in range(_MANY)]
-    await asyncio.sleep(0)
+    await CLOCK.sleep(0)
     for reader in readers[:-1]:
         reader.cancel()
 
@@ -44,7 +45,7 @@ async def test_who_has_gone_takes_no_turn() -> None:
 
 
 async def test_who_asks_for_the_same_gets_the_same_page_until_there_is_more(database: Database) -> None:
-    follower = Follower(database, FakeClock())
+    follower = Follower(database, CLOCK)
     await follower.load()
     await publish(database, "a")
     await follower.follow()
