@@ -55,9 +55,12 @@ def _asked(function: Callable[..., Any], module: dict[str, Any]) -> Iterator[Kno
     for node in ast.walk(tree):
         if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
             continue
-        if node.func.id == "query_of":
+        if node.func.id in ("query_of", "parsed"):
             yield eval(compile(ast.Expression(node.args[1]), "known", "eval"), module)
-        elif inspect.isfunction(own := module.get(node.func.id)) and own.__module__ == function.__module__:
+            continue
+        # What remembers its answers has the function below.
+        own = inspect.unwrap(found) if callable(found := module.get(node.func.id)) else None
+        if inspect.isfunction(own) and own.__module__ == function.__module__:
             yield from _asked(own, module)
 
 
