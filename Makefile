@@ -35,7 +35,7 @@ test: setup ## Run the tests
 
 soak: setup ## Run what takes long: kill everything at random for minutes, and try thousands of histories
 	CALLBOARD_TEST_EXAMPLES=$(EXAMPLES) CALLBOARD_SOAK_SECONDS=$(SECONDS) \
-		CALLBOARD_FAULT_SECONDS=$(FAULT_SECONDS) $(PYTHON_HERE) -m pytest -s \
+		CALLBOARD_FAULT_SECONDS=$(FAULT_SECONDS) $(PYTHON_HERE) -m pytest -s -o faulthandler_timeout=0 \
 		tests/properties/test_stream_machine.py $(wildcard tests/history) tests/faults tests/soak $(ARGS)
 
 bench: setup ## Measure: ingest, process, query, follow

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
+import pytest
 import structlog
 
 from callboard.errors import DatabaseUnavailable
@@ -96,6 +97,19 @@ async def test_a_wake_up_during_a_step_is_not_lost(clock: FakeClock) -> None:
 
     assert len(taken) == 2
     await stop(loop, task)
+
+
+@pytest.mark.parametrize("rounds", range(8))
+async def test_who_is_cancelled_while_it_is_woken_ends(clock: FakeClock, rounds: int) -> None:
+    loop, task = await running(clock, Steps(1000))
+
+    loop.wake()
+    for _ in range(rounds):
+        await clock.sleep(0)
+    task.cancel()
+    await idle()
+
+    assert task.cancelled()
 
 
 async def test_a_step_that_fails_is_told_to_the_log_and_tried_again_later_and_later(clock: FakeClock) -> None:

@@ -70,8 +70,8 @@ class QueueReading:
             return self._fail(error)
         finally:
             holding.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await holding
+            # Waiting for it raises what happens to us, and not what happened to it.
+            await asyncio.wait({holding})
         self._failures = 0
         for outcome, count in (("applied", heard.applied), ("ignored", heard.ignored), ("invalid", len(heard.refused))):
             if count:
