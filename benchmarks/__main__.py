@@ -237,6 +237,9 @@ def _pages(count: int, share: float, server: str | None, pid: int | None, worst:
 )
 @click.option("--rate", type=click.IntRange(min=1), help="Publish so many changes a second, instead of one at a time.")
 @click.option("--own", is_flag=True, help="With --rate: let each reader want to hear of one entity, instead of all.")
+@click.option(
+    "--apis", type=click.IntRange(min=1), default=1, show_default=True, help="API processes, of a new server."
+)
 @_count
 @_server
 @click.option("--database-url", help="The database of that server, through which a provider makes the change.")
@@ -246,6 +249,7 @@ def _follow(
     form: str,
     rate: int | None,
     own: bool,
+    apis: int,
     count: int,
     server: str | None,
     database_url: str | None,
@@ -262,7 +266,7 @@ def _follow(
         if server is not None and database_url is not None:
             async with servers.existing(server, database_url) as found:
                 return [await follow.run(found, waiters, progress, wanted)]
-        async with servers.filled(count) as fresh:
+        async with servers.filled(count, apis) as fresh:
             if rate is not None:
                 return [await live.run(fresh, waiters, rate, progress, wanted, own=own)]
             return [await follow.run(fresh, waiters, progress, wanted)]

@@ -95,7 +95,10 @@ async def run(server: Server, waiters: int, rate: int, progress: Progress, form:
         events = await _published(server, uids, rate, ages)
         seconds = time.perf_counter() - started
         cpu = server.api_seconds() - used
+        # A reader that has gone would make the others faster.
         for each in following:
+            if each.done():
+                each.result()
             each.cancel()
         await asyncio.gather(*following, return_exceptions=True)
     progress.remove_task(task)

@@ -181,6 +181,7 @@ _QUIETLY = "callboard:\n  logging:\n    level: warning\n"
 async def fresh(
     *,
     engines: int = 1,
+    apis: int = 1,
     database_url: str | None = None,
     through: str | None = None,
     reads: Sequence[str] = (),
@@ -198,18 +199,18 @@ async def fresh(
         said = configuration_for(through or database_url, reads) if more is None else more + _QUIETLY
         configuration.write_text(said, encoding="utf-8")
         flags = ["--config", str(configuration), "--data-dir", str(Path(folder) / "data")]
-        serve = ["callboard", "serve", *flags, "--engines", str(engines)]
+        serve = ["callboard", "serve", *flags, "--engines", str(engines), "--apis", str(apis)]
         async with launched(serve, log=Path(folder) / "serve.log", ready=_READY) as process:
             where = database_url or _embedded_url(Path(folder) / "data")
             async with _connected(process.url, where, process.pid, flags) as server:
-                await _engines_run(server, 0 if through else engines + 1)
+                await _engines_run(server, 0 if through else engines + apis)
                 yield server
 
 
 @contextlib.asynccontextmanager
-async def filled(count: int) -> AsyncIterator[Server]:
+async def filled(count: int, apis: int = 1) -> AsyncIterator[Server]:
     """A new server that holds *count* generated entities."""
-    async with fresh() as server:
+    async with fresh(apis=apis) as server:
         await fill(server, count)
         yield server
 

@@ -571,14 +571,15 @@ class ReadSide:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Follow the stream until *stop* is set. Raises WrongSchema when a newer release has left this one behind."""
+        showing = Loop(name="stream.audience", step=self.audience.show, clock=self.clock)
         async with asyncio.TaskGroup() as group:
             group.create_task(self.wakeups.run())
             group.create_task(self.follower.loop.run())
             group.create_task(self.schema.run(stop))
+            group.create_task(showing.run())
             await stop.wait()
-            self.wakeups.loop.stop()
-            self.follower.loop.stop()
-            self.schema.loop.stop()
+            for loop in (self.wakeups.loop, self.follower.loop, self.schema.loop, showing):
+                loop.stop()
             self.follower.close()
         self.schema.told()
 

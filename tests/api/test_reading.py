@@ -4,6 +4,7 @@ import asyncio
 import gzip
 import json
 
+import httpx2
 import pytest
 
 from callboard.api import context, parameters
@@ -103,6 +104,22 @@ async def test_answers_are_compressed_for_who_can_read_that(long: Api, path: str
     assert answer.headers["etag"] == plain.headers["etag"]
     assert plain.headers["vary"] == "Accept-Encoding"
     assert "content-encoding" not in plain.headers
+
+
+@pytest.mark.parametrize("accepted", ["application/json", "application/cloudevents-batch+json"])
+@pytest.mark.parametrize("wanted", ["", "&filter=kind=component", "&fields=metadata.name", "&mode=compacted"])
+async def test_pages_of_the_stream_are_compressed_for_who_can_read_that(long: Api, wanted: str, accepted: str) -> None:
+    async def page(encoding: str) -> httpx2.Response:
+        headers = {"accept-encoding": encoding, "accept": accepted}
+        return await long.client.get(f"/api/catalog/events?offset=600{wanted}", headers=headers)
+
+    plain, compressed, again = await page("identity"), await page("gzip"), await page("gzip")
+
+    assert [each.headers.get("content-encoding") for each in (plain, compressed, again)] == [None, "gzip", "gzip"]
+    assert plain.content == compressed.content == again.content
+    assert len(plain.json() if isinstance(plain.json(), list) else plain.json()["events"]) == 100
+    assert {each.headers.get_list("vary")[0] for each in (plain, compressed, again)} == {"Accept-Encoding"}
+    assert plain.headers["content-type"] == compressed.headers["content-type"] == accepted
 
 
 async def test_a_short_answer_is_not_compressed(shop: Api) -> None:

@@ -45,6 +45,18 @@ async def test_history_tells_every_change_after_an_offset(database: Database) ->
     assert told(found) == [(3, "added", C, b"3"), (4, "updated", A, b"4")]
 
 
+async def test_who_follows_is_told_what_comes_next_with_where_the_stream_stands(database: Database) -> None:
+    await prepare(database)
+    now = await changes.now(database)
+
+    next_ones = await changes.following(database, 2, epoch=now.epoch, limit=2)
+    at_the_head = await changes.following(database, 5, epoch=now.epoch, limit=2)
+    elsewhere = await changes.following(database, 2, epoch="another", limit=2)
+
+    assert (next_ones[0], told(next_ones[1])) == (now, [(3, "added", C, b"3"), (4, "updated", A, b"4")])
+    assert at_the_head == elsewhere == (now, [])
+
+
 async def test_compacted_tells_every_entity_once_at_its_last_offset(database: Database) -> None:
     await prepare(database)
 

@@ -12,6 +12,7 @@ import pytest
 from callboard.clock import CommonClock, SystemClock
 from callboard.errors import DatabaseUnavailable, InvalidInput
 from callboard.store.database import Database
+from callboard.store.queries import Query
 
 _GOODBYE = b"57P01"
 """The code of what the server says before it closes a connection that somebody has ended."""
@@ -93,13 +94,17 @@ async def test_a_server_that_has_said_goodbye_is_away_though_the_connection_has_
     assert isinstance(caught.value.__cause__, asyncpg.InternalClientError)
 
 
+@pytest.mark.parametrize("in_one_trip", [False, True])
 async def test_a_server_that_does_not_answer_is_given_up_and_so_is_the_wait_for_a_free_connection(
-    relay: Relay,
+    relay: Relay, *, in_one_trip: bool
 ) -> None:
     database = await Database.open(relay.url, clock=SystemClock(), connections=1, patience=0.3)
     relay.passing.clear()
 
     async def ask() -> None:
+        if in_one_trip:
+            await database.ask(Query("select", ()))
+            return
         async with database.transaction() as tx:
             await tx.connection.execute("select")
 

@@ -1,13 +1,17 @@
 """Changes as bytes."""
 
 import datetime as dt
+import gzip
 from dataclasses import replace
+
+import pytest
 
 from callboard.model import json
 from callboard.model.changes import Change, ChangeType
 from callboard.model.projection import parse_fields
 from callboard.stream import forms
 from callboard.stream.forms import Encodings, Form
+from callboard.stream.pages import Page, Way
 
 CHANGE = Change(
     offset=7,
@@ -89,6 +93,44 @@ def test_what_is_told_at_once_is_put_together_once() -> None:
     assert again is first
     assert other == first
     assert other is not first
+
+
+def page_of(count: int, way: Way | None = None) -> Page:
+    changes = [replace(CHANGE, offset=number, body=b'{"kind":"%b"}' % (b"x" * 1000)) for number in range(count)]
+    return Page(changes=changes, head=count, next_offset=count, epoch="e", way=way)
+
+
+def test_a_page_is_compressed_once_for_all_who_get_it() -> None:
+    encodings, page = Encodings(), page_of(5)
+
+    plain, as_it_is = encodings.page(page, Form(), listed=False, whole=True)
+    first, compressed = encodings.page(page, Form(), listed=False, whole=True, gzip=True)
+    again, _ = encodings.page(page, Form(), listed=False, whole=True, gzip=True)
+
+    assert (as_it_is, compressed) == (False, True)
+    assert gzip.decompress(first) == plain
+    assert again is first
+    assert encodings.page(page, Form(), listed=False, whole=True)[0] is plain
+
+
+@pytest.mark.parametrize(
+    ("page", "form", "whole"),
+    [
+        (page_of(5), Form(), False),
+        (page_of(5, Way(1, 2, is_long=False)), Form(), True),
+        (page_of(5), Form(projection=parse_fields(["kind"])), True),
+        (page_of(0), Form(), True),
+    ],
+)
+def test_what_others_do_not_get_or_is_short_is_left_to_the_server_to_compress(
+    page: Page, form: Form, *, whole: bool
+) -> None:
+    encodings = Encodings()
+
+    body, compressed = encodings.page(page, form, listed=False, whole=whole, gzip=True)
+
+    assert not compressed
+    assert body == forms.paged(page, [forms.written(each, form, "e") for each in page.changes], listed=False)
 
 
 def test_who_sees_less_is_told_less() -> None:

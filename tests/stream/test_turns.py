@@ -2,12 +2,14 @@
 
 import asyncio
 
+import pytest
+
 from callboard.store.database import Database
 from callboard.stream import feed
 from callboard.stream.following import Follower
 from callboard.stream.turns import Turns
 from callboard.testing import FakeClock
-from tests.stream.publishing import publish
+from tests.stream.publishing import publish, ref_of
 
 CLOCK = FakeClock()
 _MANY = 500
@@ -52,10 +54,12 @@ async def test_who_asks_for_the_same_gets_the_same_page_until_there_is_more(data
     await follower.load()
     await publish(database, "a")
     await follower.follow()
+    follower.parse = lambda _: pytest.fail("nobody wants to know what is in it")
     first, same = [await feed.read(follower, offset=0, limit=10, wait=0) for _ in range(2)]
     await publish(database, "b")
     await follower.follow()
     later = await feed.read(follower, offset=0, limit=10, wait=0)
 
     assert first is same
+    assert [(change.offset, change.type, change.ref) for change in first.changes] == [(1, "added", ref_of("a"))]
     assert [change.offset for change in later.changes] == [1, 2]

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from anyio.lowlevel import checkpoint
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
+from starlette.types import Scope
 
 from callboard.api import conditional
 from callboard.model import json
@@ -39,6 +40,15 @@ class _Ready(Response):
         self.raw_headers = [(b"content-type", media_type.encode()), (b"content-length", b"%d" % len(body))]
         if headers:
             self.raw_headers += [(name.encode("latin-1"), text.encode("latin-1")) for name, text in headers.items()]
+
+
+def header(scope: Scope, name: bytes) -> bytes | None:
+    """The header of a request that is called *name*, as it was sent. Starlette's way takes ten times as long."""
+    for known, value in scope["headers"]:
+        if known == name:
+            found: bytes = value
+            return found
+    return None
 
 
 def raw(body: bytes, headers: Mapping[str, str] | None = None, media_type: str = JSON) -> Response:

@@ -44,6 +44,8 @@ class Context:
     """What the metrics look up in the database."""
     write_side: Sparing[JsonObject]
     """What waits to be done, and what is wrong."""
+    url: str
+    """The address of the installation, as its events tell it."""
 
     @property
     def settings(self) -> Settings:

@@ -15,7 +15,7 @@ from callboard.app import ReadSide
 from callboard.errors import OffsetExpired, OffsetInTheFuture
 from callboard.model import json
 from callboard.model.json import JsonObject
-from callboard.stream.audience import Ending, Listener, reconnect_after
+from callboard.stream.audience import Ending, reconnect_after
 from callboard.stream.forms import Encodings, Form, framed, position
 from callboard.stream.pages import Page
 from callboard.stream.readers import Reader
@@ -53,17 +53,17 @@ class Connection(Protocol):
 
 
 class EventStream(Response):
-    """An answer that goes on for as long as *stream* does, for a *reader* who has been admitted."""
+    """An answer that goes on for as long as *stream* does, for a reader who has been admitted as one of a *kind*."""
 
     def __init__(
-        self, *, stream: Stream, first: Page, listener: Listener, form: Form, media_type: str, read_side: ReadSide
+        self, *, stream: Stream, first: Page, kind: str, form: Form, media_type: str, read_side: ReadSide
     ) -> None:
         self.status_code = 200
         self.background = None
         self.raw_headers = [(b"content-type", media_type.encode()), *_HEADERS]
         self._stream = stream
         self._first = first
-        self._listener = listener
+        self._kind = kind
         self._audience = read_side.audience
         self._patience = read_side.settings.callboard.stream.slow_reader_seconds
         self._connection: Connection | None = None
@@ -82,7 +82,7 @@ class EventStream(Response):
             if ending is Ending.SLOW:
                 await self._abort(leaving)
         finally:
-            self._audience.leave(self._listener)
+            self._audience.leave(self._kind)
             leaving.cancel()
 
     async def _tell(self, send: Send, reader: Reader) -> Ending:

@@ -10,9 +10,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from callboard.api import answers, context, errors
-from callboard.api.context import MOUNT, Context
+from callboard.api.context import MOUNT
 from callboard.api.event_streams import EVENTS, EventStream, advice
 from callboard.api.parameters import Known, Number, Parameters, Text, parsed
+from callboard.api.surroundings import COMPRESSING
 from callboard.errors import InvalidInput, OffsetExpired, OffsetInTheFuture
 from callboard.extend import cloud_events
 from callboard.model import json
@@ -30,6 +31,9 @@ _LARGEST_LIMIT = 10_000
 _LONGEST_WAIT = 60.0
 _NOT_KEPT = {"cache-control": "no-store"}
 """Nobody asks for the same page twice; to look for its tag would be a quarter of what it costs."""
+_COMPRESSED = {**_NOT_KEPT, "content-encoding": "gzip", "vary": "Accept-Encoding"}
+_LONG_POLL = "long-poll"
+"""As what readers count who are held."""
 _POSITION = re.compile(r"([^.]{1,255})\.([0-9]{1,18})(?:\.([0-9]{1,18}))?")
 
 _KNOWN: Known = {
@@ -72,12 +76,14 @@ async def events(request: Request) -> Response:
     asked = _parse(request)
     here = context.of(request)
     view = here.view
-    listener = None
+    wait = 0.0
     try:
         if asked.media_type in (EVENTS, answers.LINES):
             return await _stream(request, asked)
-        if wait := min(asked.wait or 0.0, _LONGEST_WAIT):
-            listener = here.read_side.audience.admit("long-poll")
+        longest = min(asked.wait or 0.0, _LONGEST_WAIT)
+        if longest:
+            here.read_side.audience.admit(_LONG_POLL)
+            wait = longest
         visible = await context.visible(request)
         page = await feed.read(
             here.follower,
@@ -90,18 +96,20 @@ async def events(request: Request) -> Response:
             predicate=asked.predicate,
             visible=visible,
         )
-        return _answer(here, asked, page, whole=asked.predicate is None and visible is None)
+        return _answer(request, asked, page, whole=asked.predicate is None and visible is None)
     except (OffsetExpired, OffsetInTheFuture) as error:
         return errors.answer(request, error, mount=MOUNT, extra=advice(error, view))
     finally:
-        if listener is not None:
-            here.read_side.audience.leave(listener)
+        if wait:
+            here.read_side.audience.leave(_LONG_POLL)
 
 
-def _answer(here: Context, asked: _Asked, page: Page, *, whole: bool) -> Response:
-    batch = asked.media_type == BATCH
-    body = here.read_side.encodings.page(page, asked.form, listed=batch, whole=whole)
-    return answers.raw(body, {**_bookmark(page), **_NOT_KEPT}, BATCH) if batch else answers.raw(body, _NOT_KEPT)
+def _answer(request: Request, asked: _Asked, page: Page, *, whole: bool) -> Response:
+    batch, encodings = asked.media_type == BATCH, context.of(request).read_side.encodings
+    gzip = COMPRESSING in request.scope
+    body, is_gzip = encodings.page(page, asked.form, listed=batch, whole=whole, gzip=gzip)
+    headers = _COMPRESSED if is_gzip else _NOT_KEPT
+    return answers.raw(body, {**_bookmark(page), **headers}, BATCH) if batch else answers.raw(body, headers)
 
 
 def _bookmark(page: Page) -> dict[str, str]:
@@ -133,16 +141,17 @@ async def _stream(request: Request, asked: _Asked) -> Response:
     if request.method == "HEAD":
         return answers.raw(b"", media_type=asked.media_type)
     audience = here.read_side.audience
-    listener = audience.admit("sse" if asked.form.framed else "ndjson")
+    kind = "sse" if asked.form.framed else "ndjson"
+    audience.admit(kind)
     try:
         first = await stream.begin()
     except BaseException:
-        audience.leave(listener)
+        audience.leave(kind)
         raise
     return EventStream(
         stream=stream,
         first=first,
-        listener=listener,
+        kind=kind,
         form=asked.form,
         media_type=asked.media_type,
         read_side=here.read_side,
@@ -156,19 +165,18 @@ def _seconds(asked: _Asked) -> float:
 
 
 def _parse(request: Request) -> _Asked:
-    headers, query = request.headers, request.scope["query_string"]
-    return _asked(
-        query, headers.get("accept", ""), headers.get("last-event-id"), context.of(request).settings.backend.url
-    )
+    scope = request.scope
+    accepted, last = answers.header(scope, b"accept"), answers.header(scope, b"last-event-id")
+    return _asked(scope["query_string"], accepted, last, context.of(request).url)
 
 
 # Thousands may ask for what comes after the same change, and each of them would hold its own.
 @lru_cache(maxsize=128)
-def _asked(query: bytes, accepted: str, last: str | None, url: str) -> _Asked:
+def _asked(query: bytes, accepted: bytes | None, last: bytes | None, url: str) -> _Asked:
     asked = parsed(query, _KNOWN)
     here = asked.text("epoch"), asked.integer("offset") or 0, asked.integer("began")
-    epoch, offset, began = _resumed(last) or here
-    media_type = _media_type(accepted, asked)
+    epoch, offset, began = _resumed((last or b"").decode("latin-1")) or here
+    media_type = _media_type((accepted or b"").decode("latin-1"), asked)
     streamed = media_type in (EVENTS, answers.LINES)
     follow = asked.flag("follow") if asked.text("follow") else media_type == EVENTS
     if follow and not streamed:
@@ -198,7 +206,7 @@ def _media_type(accepted: str, asked: Parameters) -> str:
     return BATCH if asked.text("format") == "cloudevents" else answers.JSON
 
 
-def _resumed(last: str | None) -> tuple[str, int, int | None] | None:
+def _resumed(last: str) -> tuple[str, int, int | None] | None:
     """The bookmark that an EventSource sends as a header when it comes back; it goes before the query."""
     if not last:
         return None

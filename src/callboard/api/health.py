@@ -53,6 +53,7 @@ def _source_of(follower: Follower) -> dict[str, str]:
 async def metrics(request: Request) -> Response:
     """All metrics in Prometheus' text form."""
     here = context.of(request)
+    await here.read_side.audience.show()
     return told(here.read_side.metrics, [*await _of_the_view(here), *await here.gauges.gauges()])
 
 

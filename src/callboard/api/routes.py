@@ -132,7 +132,8 @@ def application(read_side: ReadSide, pages: Sequence[BaseRoute] = ()) -> ASGIApp
         inner = Door(inner, read_side.authenticator)
     app.state.api = inner
     write_side = Sparing(lambda: processing_status.look(read_side.database), read_side.clock)
-    context = Context(read_side, Gauges(read_side.database, read_side.clock), write_side)
+    gauges = Gauges(read_side.database, read_side.clock)
+    context = Context(read_side, gauges, write_side, read_side.settings.backend.url)
     return shared_with_pages(Surroundings(inner, context), read_side.settings.backend.cors)
 
 

@@ -30,6 +30,8 @@ _LARGEST_LIMIT = 10_000
 _LONGEST_WAIT = 60.0
 _USUAL_LEASE = 30.0
 _LONGEST_LEASE = 3_600.0
+_FORM = "subscription"
+"""As what readers count who are held."""
 
 
 async def listing(request: Request) -> Response:
@@ -129,15 +131,16 @@ async def read(request: Request) -> Response:
         holder=body.text("lease"),
     )
     audience = here.read_side.audience
-    listener = audience.admit("subscription") if wait else None
+    if wait:
+        audience.admit(_FORM)
     try:
         handed = await consumer.read()
         known = await subscriptions.get(here.database, name, caller)
     except (OffsetExpired, OffsetInTheFuture) as error:
         return _start_again(request, error)
     finally:
-        if listener is not None:
-            audience.leave(listener)
+        if wait:
+            audience.leave(_FORM)
     return answers.raw(_handed(handed, known.subscription, here.view.offset))
 
 

@@ -9,19 +9,16 @@ from prometheus_client import Histogram
 from starlette.middleware.gzip import GZipResponder
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from callboard.api import conditional
+from callboard import compression
+from callboard.api import answers, conditional, whole
 from callboard.api.context import IN_SCOPE, Context
 from callboard.clock import Clock
 from callboard.stream.following import Follower
 
-_WORTH_COMPRESSING = 1024
-# JSON of a catalog shrinks to a sixth at the lowest level, which costs a third of the usual one.
-_COMPRESSION = 1
-
 _OLD = 2.0
 """Seconds. The follower looks twice in each of them as long as the database can be asked."""
 
-_COMPRESSING = "callboard.compressing"
+COMPRESSING = "callboard.compressing"
 """Where a request says that its answer will be compressed if that is worth it."""
 
 _LEFT_OUT_OF_304 = frozenset((b"content-type", b"content-length", b"content-encoding"))
@@ -45,8 +42,8 @@ class Surroundings:
             return self._app(scope, receive, send)
         for name, value in scope["headers"]:
             if name == b"accept-encoding" and b"gzip" in value:
-                scope[_COMPRESSING] = True
-                return _Compressed(self._answer, _WORTH_COMPRESSING, _COMPRESSION)(scope, receive, send)
+                scope[COMPRESSING] = True
+                return _Compressed(self._answer, compression.LEAST, compression.LEVEL)(scope, receive, send)
         return self._answer(scope, receive, send)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -93,43 +90,43 @@ class _Compressed(GZipResponder):
 
 
 class _Answer:
-    """One answer on its way out. Its beginning is held back until the tag is known."""
+    """One answer on its way out. Its beginning is held back until its tag is known, or its body can go along."""
 
     __slots__ = (
         "_clock",
         "_compressing",
         "_follower",
         "_held",
-        "_if_none_match",
-        "_known",
+        "_may_be_held",
+        "_present",
+        "_scope",
         "_send",
         "_start",
-        "_tagged",
         "status",
     )
 
     def __init__(self, scope: Scope, send: Send, follower: Follower, clock: Clock) -> None:
         self._clock = clock
+        self._scope = scope
         self._send = send
         self._follower = follower
-        self._compressing = _COMPRESSING in scope
-        self._tagged = scope["method"] in ("GET", "HEAD")
-        self._if_none_match = next((value for name, value in scope["headers"] if name == b"if-none-match"), None)
+        self._compressing = COMPRESSING in scope
         self._start: Message | None = None
-        self._known: bytes | None = None
+        self._present: dict[bytes, bytes] = {}
+        """The headers that the answer came with."""
+        self._may_be_held = False
         self._held = False
         self.status = 0
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            await self._begin(message)
+            self._begin(message)
+            if not self._may_be_held and b"content-length" not in self._present:
+                await self._send_start()
         elif not self._held:
-            if self._start is not None:
-                await self._tag(message)
-            if not self._held:
-                await self._send(message)
+            await self._go_on(message)
 
-    async def _begin(self, message: Message) -> None:
+    def _begin(self, message: Message) -> None:
         self.status = message["status"]
         headers = message["headers"]
         present = dict(headers)
@@ -139,26 +136,51 @@ class _Answer:
         if age >= _OLD and self._follower.position is not None:
             headers.append((b"callboard-view-age", b"%d" % age))
         # Where the answer is compressed, who does that says so itself.
-        if not self._compressing or int(present.get(b"content-length", _WORTH_COMPRESSING)) < _WORTH_COMPRESSING:
+        if not self._compressing or int(present.get(b"content-length", compression.LEAST)) < compression.LEAST:
             headers.append((b"vary", b"Accept-Encoding"))
-        if self._tagged and self.status == 200 and b"no-store" not in present.get(b"cache-control", b""):
-            self._start, self._known = message, present.get(b"etag")
-        else:
-            await self._send(message)
+        self._start, self._present = message, present
+        self._may_be_held = (
+            self.status == 200
+            and self._scope["method"] in ("GET", "HEAD")
+            and b"no-store" not in present.get(b"cache-control", b"")
+        )
 
-    async def _tag(self, body: Message) -> None:
+    async def _go_on(self, message: Message) -> None:
+        start = self._start
+        if start is not None:
+            body, is_all = message.get("body", b""), not message.get("more_body", False)
+            if self._may_be_held:
+                self._tag(start, body if is_all else None)
+            if self._held:
+                await self._say_so(start)
+                return
+            if is_all and whole.sent(self._send, start, self._present, body):
+                self._start = None
+                return
+            await self._send_start()
+        await self._send(message)
+
+    async def _send_start(self) -> None:
         start, self._start = self._start, None
         assert start is not None
-        tag = None if self._known is None else self._known.decode("latin-1")
-        if tag is None and not body.get("more_body", False):
-            tag = conditional.tag_of(body.get("body", b""))
+        await self._send(start)
+
+    def _tag(self, start: Message, body: bytes | None) -> None:
+        """Give an answer its tag, if it has none and all of its *body* is known, and look whether it is held."""
+        known = self._present.get(b"etag")
+        if known is not None:
+            tag = known.decode("latin-1")
+        elif body is not None:
+            tag = conditional.tag_of(body)
             start["headers"].append((b"etag", tag.encode("latin-1")))
-        asked = self._if_none_match
-        if tag is not None and asked is not None and conditional.is_held(tag, asked.decode("latin-1")):
-            self._held = True
-            self.status = 304
-            kept = [(name, value) for name, value in start["headers"] if name not in _LEFT_OUT_OF_304]
-            await self._send({"type": "http.response.start", "status": 304, "headers": kept})
-            await self._send({"type": "http.response.body", "body": b""})
         else:
-            await self._send(start)
+            return
+        asked = answers.header(self._scope, b"if-none-match")
+        self._held = asked is not None and conditional.is_held(tag, asked.decode("latin-1"))
+
+    async def _say_so(self, start: Message) -> None:
+        """Send no body to who holds it already."""
+        self.status = 304
+        kept = [(name, value) for name, value in start["headers"] if name not in _LEFT_OUT_OF_304]
+        await self._send({"type": "http.response.start", "status": 304, "headers": kept})
+        await self._send({"type": "http.response.body", "body": b""})

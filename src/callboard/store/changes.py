@@ -40,6 +40,14 @@ async def history(tx: Transaction, after: int, *, limit: int) -> list[Change]:
     return [_change(row) for row in await tx.rows(_SQL["history"], after=after, limit=limit)]
 
 
+async def following(database: Database, after: int, *, epoch: str, limit: int) -> tuple[Position, list[Change]]:
+    """Where the stream stands, and as `history` at that moment, if it is at this *epoch*. Takes one round trip."""
+    rows = await database.ask(_SQL["following"], after=after, epoch=epoch, limit=limit)
+    first = rows[0]
+    position = Position(**{name: first[name] for name in Position.__slots__})
+    return position, [_change(row) for row in rows if row["offset"] is not None]
+
+
 async def compacted(tx: Transaction, after: int, *, until: int, limit: int) -> list[Change]:
     """Up to *limit* entities whose last change has an offset in (*after*, *until*], in the order of these offsets."""
     return [_change(row) for row in await tx.rows(_SQL["compacted"], after=after, until=until, limit=limit)]

@@ -267,6 +267,22 @@ class Database:
             raise
         await connection.execute("commit")
 
+    async def ask(self, query: Query, **values: object) -> list[asyncpg.Record]:
+        """The rows of a statement that only reads, which sees one state of the database.
+
+        In one round trip instead of four, where that is possible. Raises as `transaction` does.
+        """
+        if self.pooled or (self._common is not None and self._common.is_due()):
+            async with self.transaction(snapshot=True) as tx:
+                return await tx.rows(query, **values)
+        async with self._connection() as connection:
+            try:
+                return await connection.fetch(query.text, *query.arguments(values))
+            except TimeoutError:
+                # To cancel it could take as long again.
+                connection.terminate()
+                raise
+
     async def run(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
         """Do *work* in a transaction and return its result; once more when PostgreSQL, or an Overtaken, asks for that.
 

@@ -13,6 +13,7 @@ import structlog
 
 from callboard.clock import Clock
 from callboard.errors import DatabaseUnavailable
+from callboard.model.changes import Change
 from callboard.store import changes
 from callboard.store.changes import Position
 from callboard.store.database import CUT_SHORT, Database, Transaction
@@ -87,6 +88,20 @@ class Source:
             result = await work(tx, await changes.position(tx))
         self._reads_replica = False
         return result
+
+    async def following(self, offset: int, *, epoch: str, limit: int) -> tuple[Position, list[Change]]:
+        """Where the stream stands, and up to *limit* changes that come after *offset* there if it is at this *epoch*.
+
+        Raises DatabaseUnavailable.
+        """
+        if self.connect is None:
+            return await changes.following(self.primary, offset, epoch=epoch, limit=limit)
+
+        async def work(tx: Transaction, position: Position) -> tuple[Position, list[Change]]:
+            behind = position.epoch == epoch and position.head > offset
+            return position, await changes.history(tx, offset, limit=limit) if behind else []
+
+        return await self.read(work, epoch=epoch)
 
     async def close(self) -> None:
         """Close the connections to the replica."""

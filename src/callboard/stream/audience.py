@@ -2,11 +2,11 @@
 
 import enum
 import random
+from collections import Counter
 from dataclasses import dataclass, field
 
-from prometheus_client import Gauge
-
 from callboard.errors import Unavailable
+from callboard.loop import TICK
 from callboard.metrics import Metrics
 
 _chance = random.SystemRandom()
@@ -35,42 +35,38 @@ class Ending(enum.StrEnum):
     """The process ends."""
 
 
-@dataclass(slots=True, eq=False)
-class Listener:
-    """Somebody who waits for the next change, or has a stream open."""
-
-    shown: Gauge
-    """Where it counts."""
-
-
 @dataclass(slots=True)
 class Audience:
-    """All who listen to a process."""
+    """All who listen to a process: who wait for the next change, or have a stream open."""
 
     most: int
     metrics: Metrics
-    _present: set[Listener] = field(default_factory=set)
-    # Kept here, since looking for one among the labels takes longer than counting.
-    _gauges: dict[str, Gauge] = field(default_factory=dict)
+    _present: Counter[str] = field(default_factory=Counter)
+    """How many there are, by form."""
+    _count: int = 0
 
-    def admit(self, form: str) -> Listener:
-        """A reader among the others, until it leaves. Raises Unavailable when there are as many as there may be."""
-        if len(self._present) >= self.most:
+    def admit(self, form: str) -> None:
+        """Count one reader more, until it leaves. Raises Unavailable when there are as many as there may be."""
+        if self._count >= self.most:
             error = Unavailable(f"This process has {self.most} readers of the stream, and takes no more")
             error.retry_after = _chance.uniform(*_COME_BACK)
             raise error
-        shown = self._gauges.get(form)
-        if shown is None:
-            shown = self._gauges[form] = self.metrics.stream_readers.labels(form)
-        shown.inc()
-        reader = Listener(shown)
-        self._present.add(reader)
-        return reader
+        self._present[form] += 1
+        self._count += 1
 
-    def leave(self, reader: Listener) -> None:
+    def leave(self, form: str) -> None:
         """Forget a reader who has gone."""
-        self._present.remove(reader)
-        reader.shown.dec()
+        self._present[form] -= 1
+        self._count -= 1
+
+    async def show(self) -> float:
+        """Let the metrics tell how many there are. Returns the seconds after which they should be told again.
+
+        To tell them of each who comes and goes would take a thirtieth of an answer.
+        """
+        for form, count in self._present.items():
+            self.metrics.stream_readers.labels(form).set(count)
+        return TICK
 
     def ended(self, ending: Ending) -> None:
         """Count a stream that has ended."""

@@ -83,16 +83,16 @@ def remembered(
     view = follower.view
     if follower.position is None or offset > view.offset:
         return None
-    page = follower.page(offset, limit)
-    if page is None:
-        return None
-    _check_epoch(epoch, view.epoch)
-    meant = sight.seen
-    if meant is None or not page.changes:
-        return page
-    steps = follower.steps(offset, limit)
-    assert steps is not None
-    return replace(page, changes=told_of_steps(list(follower.digests.about(meant, steps)), sight, follower.parse))
+    if (meant := sight.seen) is None:
+        page = follower.page(offset, limit)
+    elif (steps := follower.steps(offset, limit)) is not None:
+        told = told_of_steps(list(follower.digests.about(meant, steps)), sight, follower.parse) if steps else ()
+        page = follower.page_of(steps, told)
+    else:
+        page = None
+    if page is not None:
+        _check_epoch(epoch, view.epoch)
+    return page
 
 
 async def stored(

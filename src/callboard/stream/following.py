@@ -116,13 +116,8 @@ class Follower:
         if self.position is None:
             await self.load()
         offset, epoch = self.view.offset, self.view.epoch
-
-        # One snapshot: between the two looks the history floor could rise over what is to be read.
-        async def work(tx: Transaction, position: Position) -> tuple[Position, list[Change]]:
-            behind = position.epoch == epoch and position.head > offset
-            return position, await changes.history(tx, offset, limit=_PAGE) if behind else []
-
-        position, found = await self.read_from.read(work, epoch=epoch)
+        # Of one moment: between two looks the history floor could rise over what is to be read.
+        position, found = await self.read_from.following(offset, epoch=epoch, limit=_PAGE)
         position = self.read_from.latest(position, seen=offset)
         lost = position.head < offset or offset < position.history_floor
         if position.epoch != self.view.epoch or lost:
@@ -190,13 +185,14 @@ class Follower:
         if (page := self._pages.get((after, limit))) is None and (steps := self.steps(after, limit)) is not None:
             if len(self._pages) == _SAME:
                 self._pages.clear()
-            page = self._pages[after, limit] = Page(
-                changes=[step.change for step in steps],
-                head=self.view.offset,
-                next_offset=steps[-1].change.offset if steps else self.view.offset,
-                epoch=self.view.epoch,
-            )
+            page = self._pages[after, limit] = self.page_of(steps, [step.change for step in steps])
         return page
+
+    def page_of(self, steps: Sequence[Step], told: Sequence[Change]) -> Page:
+        """The page of a reader who is *told* this of *steps*; where there are none it has come to the head."""
+        view = self.view
+        following = steps[-1].change.offset if steps else view.offset
+        return Page(changes=told, head=view.offset, next_offset=following, epoch=view.epoch)
 
     async def wait_beyond(self, offset: int, seconds: float) -> bool:
         """Wait until the view is beyond *offset*. False when *seconds* went by without that, or the epoch did."""

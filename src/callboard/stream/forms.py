@@ -3,6 +3,7 @@
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 
+from callboard import compression
 from callboard.extend import Event, cloud_events
 from callboard.model import json
 from callboard.model.changes import Change
@@ -97,17 +98,25 @@ class Encodings:
             self._together.keep(run, (changes[0], changes[-1]), pieces)
         return pieces
 
-    def page(self, page: Page, form: Form, *, listed: bool, whole: bool) -> bytes:
-        """*page* as one answer, as in `paged`. Who is told the same page, which is *whole*, gets the same bytes."""
+    def page(self, page: Page, form: Form, *, listed: bool, whole: bool, gzip: bool = False) -> tuple[bytes, bool]:
+        """*page* as one answer, as in `paged`, and whether it is compressed.
+
+        Who is told the same page, which is *whole*, gets the same bytes. To compress them takes ten times as long as
+        to send them, so that is done here, once, for all who take *gzip*; for who is told something of its own it is
+        left to the server.
+        """
         # What was read for one reader is told to no other.
         is_shared = whole and page.way is None and _is_shared(form)
-        key = id(page), form, listed
+        key = id(page), form, listed, gzip
         if is_shared and (kept := self._together.find(key)):
-            return kept[0]
+            return kept[0], gzip
         answer = paged(page, self._written(page.changes, form, page.epoch), listed=listed)
-        if is_shared:
-            self._together.keep(key, page, [answer])
-        return answer
+        if not is_shared or (gzip and len(answer) < compression.LEAST):
+            return answer, False
+        if gzip:
+            answer = compression.gzipped(answer)
+        self._together.keep(key, page, [answer])
+        return answer, gzip
 
     def _written(self, changes: Sequence[Change], form: Form, epoch: str) -> list[bytes]:
         """Each of *changes* in one form: the same bytes for all who ask."""

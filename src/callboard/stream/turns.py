@@ -8,7 +8,7 @@ import asyncio
 from collections import deque
 from dataclasses import dataclass, field
 
-_AT_ONCE = 32
+_AT_ONCE = 8
 """Readers; some three milliseconds."""
 
 

@@ -5,6 +5,15 @@ select head, epoch, history_floor, tombstone_floor from stream;
 select "offset", type, ref, uid::text as uid, body, cause, at from history
 where "offset" > :after order by "offset" limit :limit;
 
+-- name: following
+-- Where the stream stands, and what comes next there. One statement sees one moment, as a transaction around two would.
+select s.head, s.epoch, s.history_floor, s.tombstone_floor,
+    h."offset", h.type, h.ref, h.uid, h.body, h.cause, h.at
+from stream s left join lateral (
+    select "offset", type, ref, uid::text as uid, body, cause, at from history
+    where "offset" > :after and s.epoch = :epoch order by "offset" limit :limit
+) h on true order by h."offset";
+
 -- name: compacted
 -- Each entity and tombstone once, at its last offset. A change moves an entity forward, never behind a reader.
 select last_offset as "offset", case when removed_at is not null then 'removed' when first_offset > :after then 'added' else 'updated' end as type,
