@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import re
 import time
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -25,12 +26,13 @@ _STEP = 0.02
 """Seconds between two transactions."""
 
 _FIRST = re.compile(rb'"offset":(\d+)')
+_LAST = b'{"offset":'
 _NEXT = re.compile(rb'"nextOffset":(\d+)')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Live:
-    """The figures of one run; ages are those of the oldest event of each answer, from its commit on."""
+    """The figures of one run; ages are from the commit of an event to its arrival at a reader."""
 
     form: str
     waiters: int
@@ -39,24 +41,51 @@ class Live:
     answers: float
     """Answers, or pieces of a stream, that arrived in a second."""
     p50_ms: float
+    """The age of the oldest event of an answer: what its reader has waited for at most."""
     p99_ms: float
+    each_p50_ms: float
+    """The age of any event at any reader."""
+    each_p99_ms: float
     api_cpu: float
     """Seconds of CPU in a second."""
+    yardstick_us: tuple[float, float]
+    """The machine's, before and after the run."""
 
 
 @dataclass(slots=True)
 class _Ages:
-    committed: dict[int, float] = field(default_factory=dict)
-    seconds: list[float] = field(default_factory=list)
+    commits: dict[int, tuple[float, int]] = field(default_factory=dict)
+    """By offset, when it was committed, and up to which offset that went."""
+    oldest: list[float] = field(default_factory=list)
+    """Of each answer."""
+    each: Counter[int] = field(default_factory=Counter)
+    """How many events had an age, in tenths of a millisecond."""
     since: float = 0.0
     """From which commit on they count."""
 
-    def arrived(self, offset: int) -> None:
-        """Who had waited may have it before the benchmark knows that it is committed."""
-        now = time.perf_counter()
-        committed = self.committed.get(offset, now)
-        if committed >= self.since:
-            self.seconds.append(now - committed)
+    def arrived(self, first: int, last: int) -> None:
+        """All events from *first* to *last* are here.
+
+        Who had waited may have one before the benchmark knows that it is committed.
+        """
+        now, at = time.perf_counter(), first
+        while at <= last:
+            committed, until = self.commits.get(at, (now, last))
+            until = min(until, last)
+            if committed >= self.since:
+                if at == first:
+                    self.oldest.append(now - committed)
+                self.each[round((now - committed) * 10_000)] += until + 1 - at
+            at = until + 1
+
+    def quantile(self, share: float) -> float:
+        """The age in milliseconds that a *share* of the events had not exceeded."""
+        left = share * self.each.total()
+        for age, count in sorted(self.each.items()):
+            left -= count
+            if left <= 0:
+                return age / 10
+        return 0.0
 
 
 class _Wire(Wire):
@@ -69,7 +98,9 @@ class _Wire(Wire):
         if self.ages is None:
             super().on_body(body)
         elif found := _FIRST.search(body):
-            self.ages.arrived(int(found[1]))
+            # The last one may have been cut off in the middle of its number.
+            last = _FIRST.search(body, body.rindex(_LAST))
+            self.ages.arrived(int(found[1]), max(int(found[1]), int(last[1]) if last else 0))
 
 
 async def run(server: Server, waiters: int, rate: int, progress: Progress, form: Form, *, own: bool) -> Live:
@@ -81,7 +112,7 @@ async def run(server: Server, waiters: int, rate: int, progress: Progress, form:
     names = [f"live-{number}" for number in range(max(1, rate))]
     uids = await created(server, [f"component:default/{name}" for name in names])
     offset = await server.offset()
-    ages = _Ages()
+    ages, before = _Ages(), _yardstick()
     async with wire.connected(server.url, waiters, _Wire) as wires:
         follow = _stream if form is Form.SSE else _poll
         filters = (f"&filter=metadata.name={name}" if own else "" for name in itertools.cycle(names))
@@ -106,10 +137,13 @@ async def run(server: Server, waiters: int, rate: int, progress: Progress, form:
         form=f"{form}, own filters" if own else form,
         waiters=waiters,
         rate=events / seconds,
-        answers=len(ages.seconds) / (seconds - _WARM_UP),
-        p50_ms=tables.quantile(ages.seconds, 0.5) * 1000,
-        p99_ms=tables.quantile(ages.seconds, 0.99) * 1000,
+        answers=len(ages.oldest) / (seconds - _WARM_UP),
+        p50_ms=tables.quantile(ages.oldest, 0.5) * 1000,
+        p99_ms=tables.quantile(ages.oldest, 0.99) * 1000,
+        each_p50_ms=ages.quantile(0.5),
+        each_p99_ms=ages.quantile(0.99),
         api_cpu=cpu / seconds,
+        yardstick_us=(before, _yardstick()),
     )
 
 
@@ -120,8 +154,9 @@ async def _poll(each: _Wire, offset: int, wanted: str, ages: _Ages) -> None:
         first, following = _FIRST.search(body), _NEXT.search(body, body.rindex(b'"nextOffset"'))
         assert first is not None
         assert following is not None
-        ages.arrived(int(first[1]))
         offset = int(following[1])
+        # Of a filtered answer only the first is known; as a rule there are no others.
+        ages.arrived(int(first[1]), int(first[1]) if wanted else offset)
 
 
 async def _stream(each: _Wire, offset: int, wanted: str, ages: _Ages) -> None:
@@ -129,6 +164,13 @@ async def _stream(each: _Wire, offset: int, wanted: str, ages: _Ages) -> None:
     await each.send(
         Ask(f"/api/catalog/events?offset={offset}{wanted}", headers={"accept": "text/event-stream"}).encoded(each.host)
     )
+
+
+def _yardstick() -> float:
+    taken = tables.Yardstick()
+    for _ in range(20):
+        taken.sample()
+    return taken.microseconds
 
 
 async def created(server: Server, refs: list[str]) -> Mapping[str, str]:
@@ -150,7 +192,7 @@ async def _published(server: Server, uids: Mapping[str, str], rate: int, ages: _
             head = await publication.publish(tx, [changed(ref, uids[ref], number) for ref in chosen])
         committed = time.perf_counter()
         assert head is not None
-        ages.committed |= dict.fromkeys(range(head - len(chosen) + 1, head + 1), committed)
+        ages.commits |= dict.fromkeys(range(head - len(chosen) + 1, head + 1), (committed, head))
         number += len(chosen)
         if committed - started > 2 * _SECONDS:
             break
@@ -159,7 +201,9 @@ async def _published(server: Server, uids: Mapping[str, str], rate: int, ages: _
 
 def show(console: Console, result: Live) -> None:
     """Print the figures."""
-    columns = ["", "waiters", "events/s", "answers/s", "p50 ms", "p99 ms", "API CPU s/s"]
+    columns = ["", "waiters", "events/s", "answers/s", "each event p50 ms", "p99", "oldest of an answer p50 ms", "p99"]
+    columns += ["API CPU s/s", "yardstick µs"]
     row = [result.form, f"{result.waiters:,}", f"{result.rate:,.0f}", f"{result.answers:,.0f}"]
-    row += [f"{result.p50_ms:.1f}", f"{result.p99_ms:.1f}", f"{result.api_cpu:.2f}"]
+    row += [f"{age:.1f}" for age in (result.each_p50_ms, result.each_p99_ms, result.p50_ms, result.p99_ms)]
+    row += [f"{result.api_cpu:.2f}", "{:.1f}, {:.1f}".format(*result.yardstick_us)]
     tables.show(console, "Live: the age of events when they arrive", columns, [row])
