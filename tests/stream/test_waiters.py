@@ -12,6 +12,7 @@ from callboard.stream import feed
 from callboard.stream.following import Follower
 from callboard.stream.pages import Page
 from callboard.stream.readers import Reader
+from callboard.stream.turns import Turns
 from callboard.stream.waiters import Crowd
 from callboard.testing import FakeClock
 from tests.stream.publishing import publish, retract
@@ -129,6 +130,27 @@ async def test_a_look_that_finds_nothing_wakes_nobody(database: Database) -> Non
         await follower.follow()
 
     assert (idle, called.call_count, await waiting) == (0, 1, True)
+
+
+async def test_each_wait_is_over_in_its_own_time_and_none_before() -> None:
+    crowd = Crowd(Turns())
+    moments: dict[float, float] = {}
+
+    async def wait(seconds: float) -> None:
+        began = asyncio.get_running_loop().time()
+        assert not await crowd.wait(seconds)
+        moments[seconds] = asyncio.get_running_loop().time() - began
+
+    patient, called = asyncio.create_task(crowd.wait(_FAR)), asyncio.create_task(crowd.wait(_FAR))
+    async with asyncio.timeout(30):
+        await asyncio.gather(*map(wait, (0.15, 0.01, 0.1, 0.0, 0.02)))
+        assert not patient.done()
+        crowd.call()
+        assert await patient
+        assert await called
+
+    assert all(lasted >= seconds - 0.005 for seconds, lasted in moments.items()), moments
+    assert crowd.count == 0
 
 
 async def test_a_wait_is_over_when_nothing_comes(database: Database) -> None:

@@ -31,7 +31,7 @@ class Dispatch:
             if parameters.count("/") == max(number - 1, 0):
                 for method in route.methods or ():
                     self._routes[method, fixed, number] = route
-        self._numbers = sorted({number for _, _, number in self._routes})
+        self._numbers = sorted({number for _, _, number in self._routes} - {0})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -55,8 +55,11 @@ class Dispatch:
 
     def _find(self, scope: Scope) -> Route | None:
         method, path = scope["method"], scope["path"]
+        if (route := self._routes.get((method, path, 0))) is not None:
+            scope["path_params"] = {}
+            return route
         for number in self._numbers:
-            fixed, *values = path.rsplit("/", number) if number else (path,)
+            fixed, *values = path.rsplit("/", number)
             route = self._routes.get((method, fixed, number))
             if route is not None and all(values):
                 parameters = dict(zip(route.param_convertors, values, strict=True))

@@ -18,7 +18,7 @@ from callboard.errors import InvalidInput, OffsetExpired, OffsetInTheFuture
 from callboard.extend import cloud_events
 from callboard.model import json
 from callboard.model.predicates import Predicate, both, parse_filters, parse_query
-from callboard.model.projection import parse_fields
+from callboard.model.projection import Projection, parse_fields
 from callboard.stream import feed
 from callboard.stream.forms import Form
 from callboard.stream.pages import Mode, Page
@@ -183,10 +183,10 @@ def _asked(query: bytes, accepted: bytes | None, last: bytes | None, url: str) -
         raise InvalidInput(f"request/query/follow is for streams; expected Accept: {EVENTS} or {answers.LINES}")
     return _Asked(
         media_type=media_type,
-        form=Form(
-            source=f"{url}{MOUNT}" if media_type == BATCH or asked.text("format") == "cloudevents" else None,
-            framed=media_type == EVENTS,
-            projection=parse_fields(asked.texts("fields")),
+        form=_form(
+            f"{url}{MOUNT}" if media_type == BATCH or asked.text("format") == "cloudevents" else None,
+            media_type == EVENTS,
+            parse_fields(asked.texts("fields")),
         ),
         offset=offset,
         epoch=epoch,
@@ -197,6 +197,12 @@ def _asked(query: bytes, accepted: bytes | None, last: bytes | None, url: str) -
         follow=follow,
         predicate=both(parse_filters(asked.texts("filter")), _query(asked.texts("query"))),
     )
+
+
+# The same object for all who ask for the same form: to find out that two are equal takes longer than to look one up.
+@lru_cache(maxsize=128)
+def _form(source: str | None, framed: bool, projection: Projection | None) -> Form:
+    return Form(source=source, framed=framed, projection=projection)
 
 
 def _media_type(accepted: str, asked: Parameters) -> str:

@@ -61,7 +61,12 @@ async def read(
             await _wait_for_this_process(follower, offset, wait)
         elif wait and offset < view.offset:
             await follower.turns.take()
-        page = await reading.page(offset, began if offset else None)
+        # Most who come have been told everything.
+        page = (
+            follower.page(offset, limit) if wait and offset == view.offset and reading.follows(offset, began) else None
+        )
+        if page is None:
+            page = await reading.page(offset, began if offset else None)
         while not page.changes and page.caught_up and (left := until - follower.clock.monotonic()) > 0:
             reader.offset, reader.waiting = page.next_offset, True
             moved = await reading.wait(reader, left)
@@ -130,9 +135,9 @@ async def _wait_for_this_process(follower: Follower, offset: int, wait: float) -
     await follower.wait_beyond(offset - 1, wait)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Reading:
-    """A reader's request."""
+    """A reader's request. There are ten thousand in a second, and a frozen one takes three times as long to make."""
 
     follower: Follower
     limit: int
@@ -163,6 +168,10 @@ class _Reading:
     async def _piece(self, offset: int, began: int | None, size: int) -> Page:
         recent = self._from_memory(offset, began, size)
         return await self._from_database(offset, began, size) if recent is None else recent
+
+    def follows(self, offset: int, began: int | None) -> bool:
+        """Whether a reader at *offset* is past all that could be told in another way than change by change."""
+        return began is None and self.follower.position is not None and self._tells_each(offset)
 
     def _from_memory(self, offset: int, began: int | None, size: int) -> Page | None:
         if not self._tells_each(offset) or (began is not None and self.sight.limited):

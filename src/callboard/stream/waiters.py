@@ -6,6 +6,7 @@ woken by each change, to find out one by one that it is not theirs.
 """
 
 import asyncio
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -15,11 +16,49 @@ from callboard.stream.readers import Reader
 from callboard.stream.sight import Step
 from callboard.stream.turns import Turns
 
+_GRAIN = 0.02
+"""Seconds by which a wait may be longer than it was meant to be."""
 
-def _is_over(called: "asyncio.Future[bool]") -> None:
-    # Not `asyncio.timeout`: to cancel a task and to catch that again costs each of thousands more than to wait.
-    if not called.done():
-        called.set_result(False)
+
+@dataclass(slots=True)
+class _Deadlines:
+    """When those who wait have waited long enough, with one timer for all of them.
+
+    One for each costs more than all else that a reader does who waits; and `asyncio.timeout` would have to cancel a
+    task and to catch that again.
+    """
+
+    turns: Turns
+    _until: dict["asyncio.Future[bool]", float] = field(default_factory=dict)
+    _next: float = math.inf
+    _timer: asyncio.TimerHandle | None = None
+
+    def add(self, called: "asyncio.Future[bool]", seconds: float) -> None:
+        """Say False to *called* in so many *seconds*, unless it is removed before."""
+        until = self.turns.loop.time() + seconds
+        self._until[called] = until
+        if until < self._next:
+            self._ring_at(until)
+
+    def remove(self, called: "asyncio.Future[bool]") -> None:
+        """Who is removed may wait as long as it likes."""
+        self._until.pop(called, None)
+
+    def _ring_at(self, moment: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._next = moment
+        self._timer = self.turns.loop.call_at(moment, self._ring)
+
+    def _ring(self) -> None:
+        now = self.turns.loop.time()
+        for called in [called for called, until in self._until.items() if until <= now]:
+            del self._until[called]
+            if not called.done():
+                called.set_result(False)
+        self._timer, self._next = None, math.inf
+        if self._until:
+            self._ring_at(max(now + _GRAIN, min(self._until.values())))
 
 
 @dataclass(slots=True)
@@ -27,8 +66,12 @@ class Crowd:
     """All who wait for the next change in this process, whatever it is about."""
 
     turns: Turns
+    _deadlines: _Deadlines = field(init=False)
     # In the order in which they came.
     _present: dict["asyncio.Future[bool]", None] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._deadlines = _Deadlines(self.turns)
 
     @property
     def count(self) -> int:
@@ -37,14 +80,13 @@ class Crowd:
 
     async def wait(self, seconds: float) -> bool:
         """Wait up to *seconds* until somebody calls, and then for one's turn. False when nobody did."""
-        loop = self.turns.loop
-        called: asyncio.Future[bool] = loop.create_future()
-        over = loop.call_later(seconds, _is_over, called)
+        called: asyncio.Future[bool] = self.turns.loop.create_future()
+        self._deadlines.add(called, seconds)
         self._present[called] = None
         try:
             return await called
         finally:
-            over.cancel()
+            self._deadlines.remove(called)
             self._present.pop(called, None)
 
     def call(self) -> None:
@@ -67,7 +109,11 @@ class Waiters:
 
     turns: Turns
     digests: Digests
+    _deadlines: _Deadlines = field(init=False)
     _present: set[_Waiter] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self._deadlines = _Deadlines(self.turns)
 
     @property
     def count(self) -> int:
@@ -80,14 +126,13 @@ class Waiters:
 
         False when there was none. Who is called may still find that it is not told anything.
         """
-        loop = self.turns.loop
-        waiter = _Waiter(meant, reader, loop.create_future())
-        over = loop.call_later(seconds, _is_over, waiter.called)
+        waiter = _Waiter(meant, reader, self.turns.loop.create_future())
+        self._deadlines.add(waiter.called, seconds)
         self._present.add(waiter)
         try:
             return await waiter.called
         finally:
-            over.cancel()
+            self._deadlines.remove(waiter.called)
             self._present.discard(waiter)
 
     def tell(self, steps: Sequence[Step]) -> None:
