@@ -53,9 +53,10 @@ async def test_a_large_set_counts_before_its_transaction_goes_on(catalog: Catalo
 
     await catalog.provide("acme", Full(offered(*(plain(f"c{number}") for number in range(_MANY)))))
 
-    # What another transaction has left behind is estimated along with it, until a vacuum has come by.
+    # What another transaction has left behind, as many rows again, may be estimated along with it until a vacuum has
+    # come by.
     found = [await believed(catalog.database, table) for table in (*_TABLES, "schedule")]
-    assert found == [pytest.approx(_MANY, rel=0.1)] * 3
+    assert [0.9 * _MANY < each < 2.2 * _MANY for each in found] == [True] * 3, found
 
 
 async def test_what_a_large_file_holds_counts_as_well(catalog: Catalog) -> None:
