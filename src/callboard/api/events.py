@@ -31,7 +31,7 @@ _LARGEST_LIMIT = 10_000
 _LONGEST_WAIT = 60.0
 _NOT_KEPT = {"cache-control": "no-store"}
 """Nobody asks for the same page twice; to look for its tag would be a quarter of what it costs."""
-_COMPRESSED = {**_NOT_KEPT, "content-encoding": "gzip", "vary": "Accept-Encoding"}
+_COMPRESSED = {**_NOT_KEPT, "content-encoding": "gzip"}
 _LONG_POLL = "long-poll"
 """As what readers count who are held."""
 _POSITION = re.compile(r"([^.]{1,255})\.([0-9]{1,18})(?:\.([0-9]{1,18}))?")

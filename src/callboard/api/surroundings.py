@@ -135,8 +135,9 @@ class _Answer:
         age = self._clock.monotonic() - self._follower.seen_at
         if age >= _OLD and self._follower.position is not None:
             headers.append((b"callboard-view-age", b"%d" % age))
-        # Where the answer is compressed, who does that says so itself.
-        if not self._compressing or int(present.get(b"content-length", compression.LEAST)) < compression.LEAST:
+        # Where the answer is compressed on its way, who does that says so itself.
+        is_long = int(present.get(b"content-length", compression.LEAST)) >= compression.LEAST
+        if not (self._compressing and is_long) or b"content-encoding" in present:
             headers.append((b"vary", b"Accept-Encoding"))
         self._start, self._present = message, present
         self._may_be_held = (
