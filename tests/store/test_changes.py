@@ -49,9 +49,9 @@ async def test_who_follows_is_told_what_comes_next_with_where_the_stream_stands(
     await prepare(database)
     now = await changes.now(database)
 
-    next_ones = await changes.following(database, 2, epoch=now.epoch, limit=2)
-    at_the_head = await changes.following(database, 5, epoch=now.epoch, limit=2)
-    elsewhere = await changes.following(database, 2, epoch="another", limit=2)
+    next_ones = await changes.following(database.ask, 2, epoch=now.epoch, limit=2)
+    at_the_head = await changes.following(database.ask, 5, epoch=now.epoch, limit=2)
+    elsewhere = await changes.following(database.ask, 2, epoch="another", limit=2)
 
     assert (next_ones[0], told(next_ones[1])) == (now, [(3, "added", C, b"3"), (4, "updated", A, b"4")])
     assert at_the_head == elsewhere == (now, [])

@@ -4,7 +4,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from callboard.access.authentication import Authenticator
-from callboard.api import errors
+from callboard.api import answers, errors
 from callboard.api.context import MOUNT
 from callboard.errors import CallboardError
 
@@ -18,7 +18,7 @@ class Door:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"].startswith(MOUNT):
-            shown = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
+            shown = answers.header(scope, b"authorization") or b""
             try:
                 scope["callboard.principal"] = await self._authenticator.authenticate(shown.decode("latin-1"))
             except CallboardError as error:

@@ -76,14 +76,13 @@ async def events(request: Request) -> Response:
     asked = _parse(request)
     here = context.of(request)
     view = here.view
-    wait = 0.0
+    streamed = asked.media_type in (EVENTS, answers.LINES)
+    wait = 0.0 if streamed else min(asked.wait or 0.0, _LONGEST_WAIT)
+    if wait:
+        here.read_side.audience.admit(_LONG_POLL)
     try:
-        if asked.media_type in (EVENTS, answers.LINES):
+        if streamed:
             return await _stream(request, asked)
-        longest = min(asked.wait or 0.0, _LONGEST_WAIT)
-        if longest:
-            here.read_side.audience.admit(_LONG_POLL)
-            wait = longest
         visible = await context.visible(request)
         page = await feed.read(
             here.follower,

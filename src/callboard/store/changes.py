@@ -3,7 +3,7 @@
 Both reads are safe at any time without a lock, because offsets become visible in their order (see `publication`).
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 import asyncpg
@@ -40,9 +40,14 @@ async def history(tx: Transaction, after: int, *, limit: int) -> list[Change]:
     return [_change(row) for row in await tx.rows(_SQL["history"], after=after, limit=limit)]
 
 
-async def following(database: Database, after: int, *, epoch: str, limit: int) -> tuple[Position, list[Change]]:
-    """Where the stream stands, and as `history` at that moment, if it is at this *epoch*. Takes one round trip."""
-    rows = await database.ask(_SQL["following"], after=after, epoch=epoch, limit=limit)
+async def following(
+    ask: Callable[..., Awaitable[list[asyncpg.Record]]], after: int, *, epoch: str, limit: int
+) -> tuple[Position, list[Change]]:
+    """Where the stream stands, and as `history` at that moment, if it is at this *epoch*.
+
+    One statement, which is to *ask* in a transaction (`Transaction.rows`) or without one (`Database.ask`).
+    """
+    rows = await ask(_SQL["following"], after=after, epoch=epoch, limit=limit)
     first = rows[0]
     position = Position(**{name: first[name] for name in Position.__slots__})
     return position, [_change(row) for row in rows if row["offset"] is not None]

@@ -95,13 +95,8 @@ class Source:
         Raises DatabaseUnavailable.
         """
         if self.connect is None:
-            return await changes.following(self.primary, offset, epoch=epoch, limit=limit)
-
-        async def work(tx: Transaction, position: Position) -> tuple[Position, list[Change]]:
-            behind = position.epoch == epoch and position.head > offset
-            return position, await changes.history(tx, offset, limit=limit) if behind else []
-
-        return await self.read(work, epoch=epoch)
+            return await changes.following(self.primary.ask, offset, epoch=epoch, limit=limit)
+        return await self.read(lambda tx, _: changes.following(tx.rows, offset, epoch=epoch, limit=limit), epoch=epoch)
 
     async def close(self) -> None:
         """Close the connections to the replica."""

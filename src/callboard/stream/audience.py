@@ -43,21 +43,18 @@ class Audience:
     metrics: Metrics
     _present: Counter[str] = field(default_factory=Counter)
     """How many there are, by form."""
-    _count: int = 0
 
     def admit(self, form: str) -> None:
         """Count one reader more, until it leaves. Raises Unavailable when there are as many as there may be."""
-        if self._count >= self.most:
+        if self._present.total() >= self.most:
             error = Unavailable(f"This process has {self.most} readers of the stream, and takes no more")
             error.retry_after = _chance.uniform(*_COME_BACK)
             raise error
         self._present[form] += 1
-        self._count += 1
 
     def leave(self, form: str) -> None:
         """Forget a reader who has gone."""
         self._present[form] -= 1
-        self._count -= 1
 
     async def show(self) -> float:
         """Let the metrics tell how many there are. Returns the seconds after which they should be told again.

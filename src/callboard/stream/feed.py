@@ -61,12 +61,8 @@ async def read(
             await _wait_for_this_process(follower, offset, wait)
         elif wait and offset < view.offset:
             await follower.turns.take()
-        # Most who come have been told everything.
-        page = (
-            follower.page(offset, limit) if wait and offset == view.offset and reading.follows(offset, began) else None
-        )
-        if page is None:
-            page = await reading.page(offset, began if offset else None)
+        began = began if offset else None
+        page = reading.recent(offset, began) or await reading.page(offset, began)
         while not page.changes and page.caught_up and (left := until - follower.clock.monotonic()) > 0:
             reader.offset, reader.waiting = page.next_offset, True
             moved = await reading.wait(reader, left)
@@ -74,7 +70,7 @@ async def read(
             _check_epoch(page.epoch, view.epoch)
             if not moved:
                 return replace(page, head=reader.offset, next_offset=reader.offset)
-            page = await reading.page(reader.offset)
+            page = reading.recent(reader.offset) or await reading.page(reader.offset)
         return page
 
 
@@ -151,6 +147,10 @@ class _Reading:
             return self.follower.wait_for(meant, reader, seconds)
         return self.follower.wait_beyond(reader.offset, seconds)
 
+    def recent(self, offset: int, began: int | None = None) -> Page | None:
+        """As `page`, for who sees everything, where memory has it: most answers, which need no coroutine for that."""
+        return None if self.sight.limited else self._from_memory(offset, began, self.limit)
+
     async def page(self, offset: int, began: int | None = None) -> Page:
         """What comes after *offset* and is in sight."""
         if not self.sight.limited:
@@ -168,10 +168,6 @@ class _Reading:
     async def _piece(self, offset: int, began: int | None, size: int) -> Page:
         recent = self._from_memory(offset, began, size)
         return await self._from_database(offset, began, size) if recent is None else recent
-
-    def follows(self, offset: int, began: int | None) -> bool:
-        """Whether a reader at *offset* is past all that could be told in another way than change by change."""
-        return began is None and self.follower.position is not None and self._tells_each(offset)
 
     def _from_memory(self, offset: int, began: int | None, size: int) -> Page | None:
         if not self._tells_each(offset) or (began is not None and self.sight.limited):

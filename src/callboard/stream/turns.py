@@ -1,7 +1,7 @@
 """Turns: of many who have something to do, a few go on each time round the event loop.
 
-To answer a thousand readers takes a tenth of a second. If all of them went on together the process would hear of
-nothing meanwhile: of no request, and of no change, which the last of them could have been told of as well.
+To answer a thousand readers takes most of a tenth of a second. If all of them went on together the process would hear
+of nothing meanwhile: of no request, and of no change, which the last of them could have been told of as well.
 """
 
 import asyncio
@@ -9,7 +9,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 _AT_ONCE = 8
-"""Readers; some three milliseconds."""
+"""Readers; less than a millisecond."""
 
 
 @dataclass(slots=True)

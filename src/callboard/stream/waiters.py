@@ -24,8 +24,8 @@ _GRAIN = 0.02
 class _Deadlines:
     """When those who wait have waited long enough, with one timer for all of them.
 
-    One for each costs more than all else that a reader does who waits; and `asyncio.timeout` would have to cancel a
-    task and to catch that again.
+    One for each would be made and cancelled with every answer; and `asyncio.timeout` would have to cancel a task and to
+    catch that again.
     """
 
     turns: Turns

@@ -5,6 +5,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Match
 from starlette.types import Scope
 
+from callboard.api import answers
 from callboard.api.paths import Route
 from callboard.errors import NotFound
 from callboard.ui import (
@@ -52,7 +53,7 @@ class Elsewhere(Route):
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """Clients of the API get its own answer to an unknown path."""
-        wanted = next((value for name, value in scope.get("headers", ()) if name == b"accept"), b"")
+        wanted = answers.header(scope, b"accept") or b""
         if scope["path"].startswith(("/api", "/.backstage")) or b"text/html" not in wanted:
             return Match.NONE, {}
         return super().matches(scope)
