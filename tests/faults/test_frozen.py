@@ -30,7 +30,9 @@ _BY_FAR = "+1h"
 async def test_an_engine_and_an_api_that_stand_still_go_on_as_if_nothing_had_been(hurt: Hurt) -> None:
     # Who wakes up may close connections that have been idle, as it seems to it, for long.
     async with surviving(hurt, unanswered=True) as calls, connected(hurt.cluster.url) as connection:
-        await connection.execute("begin; lock table entities in exclusive mode")
+        # Rows and not the table, at which a connection's first preparing of a statement would already wait: nothing of
+        # PostgreSQL ends a session in the middle of that.
+        await connection.execute("begin; select from entities for update")
         await hurt.until_true(f"select exists (select from pg_stat_activity where {_WRITING})", "the API to write")
         writing = await connection.fetchval(f"select pid from pg_stat_activity where {_WRITING}")
         for pid in (hurt.server.api(), hurt.server.engines()["engine-1"]):
