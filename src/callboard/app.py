@@ -49,6 +49,7 @@ from callboard.model.documents import parse_entities
 from callboard.model.kinds import Kinds, builtin
 from callboard.model.refs import LocationRef
 from callboard.model.rules import AllowedKind, LocationMatch, Rule, Rules
+from callboard.outgoing import AsyncClient
 from callboard.plugins import Plugins
 from callboard.processing.pipeline import Pipeline
 from callboard.processing.reading import Measured
@@ -198,7 +199,7 @@ def _reading_client() -> httpx2.AsyncClient:
     """What a process reads URLs with."""
     limits = httpx2.Limits(max_connections=100, max_keepalive_connections=50)
     headers = {"user-agent": f"callboard/{__version__}"}
-    return httpx2.AsyncClient(limits=limits, follow_redirects=False, headers=headers)
+    return AsyncClient(limits=limits, follow_redirects=False, headers=headers)
 
 
 def assemble_engine(
@@ -504,9 +505,7 @@ def _aws(own: AwsSettings) -> AwsAccount:
 
 def _delivering_client() -> httpx2.AsyncClient:
     """What webhooks are sent with. Not through a proxy: that would look up the name of the receiver once more."""
-    return httpx2.AsyncClient(
-        follow_redirects=False, trust_env=False, headers={"user-agent": f"callboard/{__version__}"}
-    )
+    return AsyncClient(follow_redirects=False, trust_env=False, headers={"user-agent": f"callboard/{__version__}"})
 
 
 def guard_of(settings: Settings, provider: str, percent_of_its_own: float | None = None) -> Guard:

@@ -20,6 +20,7 @@ from callboard.client import AsyncCatalogClient
 from callboard.errors import CallboardError
 from callboard.model import json
 from callboard.model.json import JsonObject
+from callboard.outgoing import AsyncClient
 from tests.soak.following import ANY, CLOCK, FORMS, Reader, Spread
 from tests.soak.replicas import Record, Replica, ref_of
 from tests.soak.wishes import wishes
@@ -209,7 +210,7 @@ async def _run(crew: Crew) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     chance = random.Random(crew.seed)
     async with (
-        httpx2.AsyncClient(base_url=f"{ANY}/api/catalog", transport=Spread(crew.ports, chance)) as http,
+        AsyncClient(base_url=f"{ANY}/api/catalog", transport=Spread(crew.ports, chance)) as http,
         AsyncCatalogClient(ANY, transport=Spread(crew.ports, chance), retries=20) as catalog,
     ):
         followers = Followers(crew, http, catalog)

@@ -17,6 +17,7 @@ import httpx2
 import msgspec
 
 from callboard.client import AsyncCatalogClient
+from callboard.outgoing import AsyncClient
 from tests.flows import engines
 from tests.flows.web import web_host
 from tests.soak import crews
@@ -72,7 +73,7 @@ class _Soak:
         spread = Spread(installation.ports, random.Random(self.plan.seed))
         with web_host() as host:
             async with (
-                httpx2.AsyncClient(base_url=f"{ANY}/api/catalog", transport=spread) as http,
+                AsyncClient(base_url=f"{ANY}/api/catalog", transport=spread) as http,
                 AsyncCatalogClient(ANY, transport=spread, retries=20, timeout=70) as catalog,
                 crews.following(self.plan, installation.ports, installation.folder) as following,
             ):

@@ -36,6 +36,7 @@ from callboard.client.subscriptions import Place
 from callboard.clock import SystemClock
 from callboard.errors import CallboardError, NotFound
 from callboard.model.refs import EntityRef, LocationRef
+from callboard.outgoing import AsyncClient
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -64,7 +65,7 @@ class AsyncCatalogClient:
         self._timeout = timeout
         self._retries = retries
         self._sleep = sleep
-        self._http = httpx2.AsyncClient(base_url=core.base_of(url), transport=transport)
+        self._http = AsyncClient(base_url=core.base_of(url), transport=transport)
 
     async def __aenter__(self) -> Self:
         return self
