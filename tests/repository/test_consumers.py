@@ -191,14 +191,14 @@ def _rows(file: Path, table: str) -> Contents:
 
 
 def test_the_backup_has_a_commit_for_each_change_with_its_cause(server: Server, tmp_path: Path) -> None:
-    push(server.url, plain("cart"))
+    push(server.url, plain("cart"), plain("tax"))
     backup = [str(EXAMPLES / "git_backup.py"), str(tmp_path / "backup")]
     with consumer(backup, environment={"CALLBOARD_SERVER": server.url}) as first:
         first.until(lambda line: " changes up to " in line)
-        push(server.url, plain("cart"), plain("orders"))
+        push(server.url, plain("cart"), plain("orders"), plain("tax"))
         first.until(lambda line: line == "component:default/orders added (changed from provider:ci)")
         first.kill()
-    push(server.url, plain("orders"))
+    push(server.url, plain("orders"), plain("tax"))
     with consumer(backup, environment={"CALLBOARD_SERVER": server.url}) as second:
         second.until(lambda line: line == "component:default/cart removed (withdrawn from provider:ci)")
 
