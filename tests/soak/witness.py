@@ -12,7 +12,7 @@ from tests.soak.figures import Report
 from tests.soak.installation import connected
 from tests.soak.replicas import described
 
-_LOST = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError)
+_LOST = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, TimeoutError)
 
 
 @dataclass(slots=True)
