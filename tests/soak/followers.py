@@ -250,7 +250,10 @@ def _result(followers: Followers, seconds: float) -> Result:
 
 
 async def _order() -> Order:
-    return msgspec.json.decode(await asyncio.to_thread(sys.stdin.buffer.readline), type=Order)
+    # Not in a thread: that would hold up the end of a process in which something has failed.
+    said = asyncio.StreamReader()
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(said), sys.stdin)
+    return msgspec.json.decode(await said.readline(), type=Order)
 
 
 def _say(tally: Tally) -> None:
