@@ -24,6 +24,9 @@ from tests.harness import ALL_KINDS
 
 CLOCK = SystemClock()
 
+LOST = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, TimeoutError)
+"""What asyncpg says of a database that goes away, before, in the middle of and after its goodbye."""
+
 _PAUSE = 0.3
 """Seconds until what has ended is started again."""
 _GRACE = 10.0
@@ -167,7 +170,7 @@ class Postgres:
 
     async def _answers_again(self, connection: "asyncpg.Connection[asyncpg.Record]") -> None:
         # First this connection has to end, or the old server would be taken for the new one.
-        with contextlib.suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        with contextlib.suppress(*LOST):
             while True:
                 await connection.execute("select")
         while True:

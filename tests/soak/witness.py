@@ -9,10 +9,8 @@ from callboard.model import json
 from callboard.model.json import JsonObject
 from tests.audit import audit
 from tests.soak.figures import Report
-from tests.soak.installation import connected
+from tests.soak.installation import LOST, connected
 from tests.soak.replicas import described
-
-_LOST = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, TimeoutError)
 
 
 @dataclass(slots=True)
@@ -31,7 +29,7 @@ class Witness:
 
     async def look(self) -> None:
         """Read what is new in the history."""
-        with contextlib.suppress(*_LOST):
+        with contextlib.suppress(*LOST):
             async with connected(self.url) as connection:
                 rows = await connection.fetch(
                     'select "offset", ref, uid::text as uid, body from history where "offset" > $1 order by 1',
@@ -43,7 +41,7 @@ class Witness:
 
     async def audit(self) -> None:
         """Compare the tables with one another."""
-        with contextlib.suppress(*_LOST):
+        with contextlib.suppress(*LOST):
             try:
                 await audit(self.url)
             except AssertionError as error:
