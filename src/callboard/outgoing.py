@@ -18,7 +18,7 @@ class AsyncClient(httpx2.AsyncClient):
         try:
             return await super().send(request, **options)
         except AttributeError as error:
-            if error.obj is not None:
+            if error.name != "getpeername":
                 raise
             reason = f"{request.url.host} has closed the connection as soon as it was there"
             raise httpx2.ConnectError(reason, request=request) from error
