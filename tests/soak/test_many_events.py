@@ -76,7 +76,7 @@ class _Reader:
 
     async def compare(self) -> None:
         """Come to the head, and compare what was told with what is listed there, and with the compacted stream."""
-        async with self.database.transaction(snapshot=True) as tx:
+        async with self.database.transaction(snapshot=True) as tx, tx.unhurried():
             at = await changes.position(tx)
             self._keep_up(at)
             while self.ledger.offset < at.head:
