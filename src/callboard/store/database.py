@@ -231,7 +231,12 @@ class Database:
     async def _connection(self) -> AsyncIterator["asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"]:
         try:
             async with self._pool.acquire(timeout=self._patience) as connection:
-                yield connection
+                try:
+                    yield connection
+                except TimeoutError:
+                    # To ask for anything more on this connection, or to cancel, could take as long again.
+                    connection.terminate()
+                    raise
         except _CANT_BE_STORED as error:
             raise InvalidInput(f"PostgreSQL can't store this: {error}") from error
         except _CANT_NOW as error:
@@ -253,8 +258,7 @@ class Database:
             yield tx
             await tx.forget()
         except TimeoutError:
-            # To ask for anything more on this connection could take as long again.
-            connection.terminate()
+            # The end of the connection ends this as well.
             raise
         except BaseException:
             # That a connection is lost, too, says less than what came before it.
@@ -276,12 +280,7 @@ class Database:
             async with self.transaction(snapshot=True) as tx:
                 return await tx.rows(query, **values)
         async with self._connection() as connection:
-            try:
-                return await connection.fetch(query.text, *query.arguments(values))
-            except TimeoutError:
-                # To cancel it could take as long again.
-                connection.terminate()
-                raise
+            return await connection.fetch(query.text, *query.arguments(values))
 
     async def run(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
         """Do *work* in a transaction and return its result; once more when PostgreSQL, or an Overtaken, asks for that.
