@@ -152,9 +152,9 @@ class _Reading:
         return None if self.sight.limited else self._from_memory(offset, began, self.limit)
 
     async def page(self, offset: int, began: int | None = None) -> Page:
-        """What comes after *offset* and is in sight."""
+        """What comes after *offset* and is in sight, for whom `recent` has nothing."""
         if not self.sight.limited:
-            return await self._piece(offset, began, self.limit)
+            return await self._from_database(offset, began, self.limit)
         page = await self._piece(offset, began, min(self.limit, _PIECE))
         looked_through = _PIECE
         while len(page.changes) < self.limit and not page.caught_up and looked_through < _LOOKED_THROUGH:
