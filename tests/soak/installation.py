@@ -154,7 +154,7 @@ class Postgres:
 
     async def kill_a_backend(self, choice: float) -> bool:
         """Kill a process that serves one of ours; all others end as well then, and PostgreSQL recovers by itself."""
-        with contextlib.suppress(OSError, asyncpg.PostgresError):
+        with contextlib.suppress(*LOST):
             async with connected(self.url) as connection:
                 rows = await connection.fetch(
                     "select pid from pg_stat_activity"
@@ -174,7 +174,7 @@ class Postgres:
             while True:
                 await connection.execute("select")
         while True:
-            with contextlib.suppress(OSError, asyncpg.PostgresError):
+            with contextlib.suppress(*LOST):
                 async with connected(self.url):
                     return
             await CLOCK.sleep(0.05)
